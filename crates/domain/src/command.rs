@@ -1,0 +1,50 @@
+//! What one process asks of the process that holds the store.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{RunId, SourceName, Timestamp};
+
+/// The number of a command row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(pub i64);
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum CommandKind {
+    /// Run a source now. The run row exists as `queued` from the moment of asking.
+    Run {
+        /// The source to run.
+        source: SourceName,
+        /// The queued run.
+        run_id: RunId,
+    },
+}
+
+/// How a command stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandState {
+    /// Waiting for the holder of the store.
+    Pending,
+    /// Taken up; after a crash of the holder it is taken up again.
+    Claimed,
+    /// Carried out; the result is in the row.
+    Done,
+}
+
+/// A command row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Its number.
+    pub command_id: CommandId,
+    /// What is asked.
+    pub kind: CommandKind,
+    /// How it stands.
+    pub state: CommandState,
+    /// When it was asked.
+    pub created_at: Timestamp,
+    /// The outcome, once done (JSON).
+    pub result: Option<serde_json::Value>,
+}

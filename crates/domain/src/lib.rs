@@ -1,0 +1,30 @@
+//! What things are: the words of the product as types.
+//!
+//! Nothing here performs I/O, reads a clock or is asynchronous, so every other crate can use it and
+//! the same input always gives the same value. `docs/GLOSSARY.md` defines each term.
+
+mod checkpoint;
+mod clock;
+mod command;
+mod decimal;
+mod ids;
+mod listing;
+mod observation;
+mod page;
+mod quote;
+mod rejection;
+mod run;
+mod timestamp;
+
+pub use checkpoint::Checkpoint;
+pub use clock::{Clock, ManualClock};
+pub use command::{Command, CommandId, CommandKind, CommandState};
+pub use decimal::{Decimal, DecimalError, MAX_DIGITS};
+pub use ids::{AssetId, Generation, ListingId, PageId, RunId, SourceName};
+pub use listing::{Attributes, Contract, Membership};
+pub use observation::Observation;
+pub use page::{BodyHash, PageState, RawPage};
+pub use quote::{Quote, QuoteField};
+pub use rejection::{Rejection, RejectionReason};
+pub use run::{Run, RunCounts, RunError, RunReason, RunStatus};
+pub use timestamp::{Timestamp, TimestampError};
