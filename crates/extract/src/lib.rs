@@ -1,0 +1,16 @@
+//! How asking is described: the contract between a source and the engine.
+//!
+//! A [`Source`] is a value, not a process: it says what to ask and what an answer means, and never
+//! touches network, clock or disk. The engine does all of that, once, for every source.
+
+mod error;
+pub mod frame;
+mod request;
+mod source;
+
+pub use error::{PageError, Remedy};
+pub use request::{Credential, HttpRequest, Request, Target};
+pub use source::{
+    Answer, Framing, Next, OptionError, PageMeta, PageSummary, RowReader, RunStart, Source,
+    SourceSpec,
+};

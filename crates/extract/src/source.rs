@@ -1,0 +1,157 @@
+//! The contract that every source keeps and the conformance suite checks.
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::time::Duration;
+
+use kasparro_domain::{Checkpoint, Observation, Rejection, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{PageError, Request};
+
+/// What is fixed about a source.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceSpec {
+    /// Its name in configuration, API and metrics: lower case, digits and `_`.
+    pub name: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// The page that documents the upstream.
+    pub documentation: &'static str,
+    /// How often it runs unless configured otherwise.
+    pub default_interval: Duration,
+    /// Options that hold secrets and are masked wherever configuration is shown.
+    pub secret_options: &'static [&'static str],
+}
+
+/// Where a run begins.
+#[derive(Debug, Clone, Copy)]
+pub struct RunStart<'a> {
+    /// How far the source came before.
+    pub checkpoint: Option<&'a Checkpoint>,
+    /// When the run begins.
+    pub now: Timestamp,
+}
+
+/// What a source asks next.
+#[derive(Debug)]
+pub enum Next {
+    /// Ask this.
+    Ask(Box<Request>),
+    /// Everything has been asked.
+    Done,
+}
+
+/// What came of a page that was landed and split.
+#[derive(Debug, Clone, Copy)]
+pub struct PageSummary {
+    /// Rows on the page, good and bad.
+    pub rows: u64,
+    /// Pages of this run so far, this one included.
+    pub pages: u64,
+}
+
+/// The head of an HTTP answer, for a source to recognise errors in its own vocabulary.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// Value of `Content-Type`.
+    pub content_type: Option<&'a str>,
+    /// `Retry-After`, read by the engine.
+    pub retry_after: Option<Duration>,
+    /// The first bytes of the body, at most 4 KiB.
+    pub head: &'a [u8],
+}
+
+/// How a body is cut into rows.
+///
+/// It is stored with each landed page, so that the page can be cut again on recovery and replay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Framing {
+    /// The elements of a JSON array: the whole body where `pointer` is empty, otherwise the member of
+    /// the top-level object that it names (`/data`).
+    JsonArray {
+        /// Empty, or `/` and one member name.
+        pointer: Cow<'static, str>,
+    },
+    /// The records of a delimited text; the survey finds the dialect and the header.
+    Csv,
+}
+
+/// What a row reader may know about the page a row stands on.
+#[derive(Debug, Clone, Copy)]
+pub struct PageMeta<'a> {
+    /// [`Request::describe`] of the request that brought it.
+    pub request: &'a Value,
+    /// What [`Source::survey`] noted.
+    pub context: &'a Value,
+    /// When it was fetched.
+    pub fetched_at: Timestamp,
+}
+
+/// Turns the rows of one page into observations.
+pub trait RowReader: Send {
+    /// Reads one row: the bytes of one JSON element or one CSV record.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that names the field; the row's neighbours are not affected.
+    fn read(&mut self, row: &[u8]) -> Result<Observation, Rejection>;
+}
+
+/// One upstream: what to ask, and what an answer means.
+pub trait Source: Send + Sync + std::fmt::Debug {
+    /// What is fixed about it.
+    fn spec(&self) -> &'static SourceSpec;
+
+    /// Requests a minute that the upstream allows to this configuration; `None` for files.
+    fn requests_per_minute(&self) -> Option<u32>;
+
+    /// The first request of a run.
+    fn first(&self, start: RunStart<'_>) -> Next;
+
+    /// The request after `request`, whose page was landed.
+    fn next(&self, request: &Request, page: PageSummary) -> Next;
+
+    /// The position to store once the page of `request` is loaded.
+    fn position_after(&self, request: &Request, page: PageSummary) -> Value;
+
+    /// How the answer to `request` is cut into rows.
+    fn framing(&self, request: &Request) -> Framing;
+
+    /// Recognises errors of this upstream: a status other than 200, or an error object with 200.
+    ///
+    /// # Errors
+    /// A [`PageError`] that says whether to ask again.
+    fn judge(&self, answer: Answer<'_>) -> Result<(), PageError>;
+
+    /// Looks at a whole body before it is cut, for example to find a CSV header; what it returns is
+    /// stored with the page and handed to [`Source::reader`], also on replay.
+    ///
+    /// # Errors
+    /// A [`PageError`] when the body cannot be understood as a whole.
+    fn survey(&self, request: &Request, body: &mut dyn Read) -> Result<Value, PageError> {
+        let _ = (request, body);
+        Ok(Value::Null)
+    }
+
+    /// A reader for the rows of one page.
+    ///
+    /// # Errors
+    /// A [`PageError`] when the page's context does not fit this source.
+    fn reader(&self, page: PageMeta<'_>) -> Result<Box<dyn RowReader + '_>, PageError>;
+}
+
+/// Why an option of a source is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value}: {remedy}")]
+pub struct OptionError {
+    /// The option's key.
+    pub key: String,
+    /// Its value, masked when it is a secret.
+    pub value: String,
+    /// What to write instead.
+    pub remedy: String,
+}
