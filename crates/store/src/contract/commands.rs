@@ -1,0 +1,62 @@
+//! Stories about what other processes ask.
+
+use kasparro_domain::{Command, CommandId, CommandKind, CommandState};
+use serde_json::json;
+
+use super::fixture::{Subject, at, gecko, paprika, run_id};
+use super::{Told, ensure, expect_conflict, expect_eq};
+
+fn run_of(source: kasparro_domain::SourceName) -> CommandKind {
+    CommandKind::Run {
+        source,
+        run_id: run_id(1),
+    }
+}
+
+fn ids(commands: &[Command]) -> Vec<CommandId> {
+    commands.iter().map(|command| command.command_id).collect()
+}
+
+pub(super) async fn a_command_is_claimed_once_and_again_after_a_crash(store: Subject) -> Told {
+    let first = store.submit(run_of(paprika()), at(0)).await?;
+    let second = store.submit(run_of(gecko()), at(1)).await?;
+    ensure(first < second, "commands are numbered in order")?;
+    let pending = store.command(first).await?.map(|command| command.state);
+    expect_eq("at first", pending, Some(CommandState::Pending))?;
+    let claimed = store.claim(false).await?;
+    expect_eq("claimed", ids(&claimed), vec![first, second])?;
+    ensure(
+        claimed.iter().all(|one| one.state == CommandState::Claimed),
+        "they say so",
+    )?;
+    expect_eq("once", store.claim(false).await?, Vec::new())?;
+    let third = store.submit(run_of(paprika()), at(2)).await?;
+    store.complete(first, json!({"ok": true})).await?;
+    expect_eq(
+        "after a crash",
+        ids(&store.claim(true).await?),
+        vec![second, third],
+    )
+}
+
+pub(super) async fn a_command_has_one_outcome(store: Subject) -> Told {
+    let id = store.submit(run_of(paprika()), at(0)).await?;
+    expect_conflict("not claimed", store.complete(id, json!(1)).await)?;
+    store.claim(false).await?;
+    store.complete(id, json!({"runs": []})).await?;
+    let expected = Command {
+        command_id: id,
+        kind: run_of(paprika()),
+        state: CommandState::Done,
+        created_at: at(0),
+        result: Some(json!({"runs": []})),
+    };
+    expect_eq("done", store.command(id).await?, Some(expected))?;
+    expect_conflict("done already", store.complete(id, json!(2)).await)?;
+    expect_eq("not claimed again", store.claim(true).await?, Vec::new())?;
+    expect_eq("unknown", store.command(CommandId(id.0 + 1)).await?, None)?;
+    expect_conflict(
+        "unknown",
+        store.complete(CommandId(id.0 + 1), json!(2)).await,
+    )
+}

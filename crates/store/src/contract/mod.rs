@@ -1,0 +1,213 @@
+//! What every store must do, as stories.
+//!
+//! A story is told to a fresh store; then it is told to a [`MemoryStore`], and every table of the two
+//! must hold the same. A store's tests run them all with [`store_contract!`](crate::store_contract).
+
+mod batches;
+mod changes;
+mod commands;
+mod fixture;
+mod pages;
+mod points;
+mod runs;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::{MemoryStore, Store, StoreError, TableDump};
+
+/// A store that did not keep the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The story in which it showed.
+    pub case: &'static str,
+    /// What was expected and what came.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.case, self.detail)
+    }
+}
+
+/// Why a story could not be told to its end.
+#[derive(Debug)]
+struct Broken(String);
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self(format!("an error where none was expected: {error}"))
+    }
+}
+
+/// The outcome of a story.
+type Told = Result<(), Broken>;
+
+/// Fails the story unless `holds`.
+fn ensure(holds: bool, what: &str) -> Told {
+    if holds {
+        Ok(())
+    } else {
+        Err(Broken(format!("{what} does not hold")))
+    }
+}
+
+/// Fails the story unless both are equal.
+fn expect_eq<T: PartialEq + fmt::Debug>(what: &str, got: T, expected: T) -> Told {
+    if got == expected {
+        Ok(())
+    } else {
+        Err(Broken(format!(
+            "{what}: got {got:?}, expected {expected:?}"
+        )))
+    }
+}
+
+/// Fails the story unless the call was refused as the caller's defect.
+fn expect_conflict<T: fmt::Debug>(what: &str, outcome: crate::StoreResult<T>) -> Told {
+    match outcome {
+        Err(StoreError::Conflict(_)) => Ok(()),
+        other => Err(Broken(format!(
+            "{what}: got {other:?}, expected a conflict"
+        ))),
+    }
+}
+
+/// A story being told.
+type Telling = Pin<Box<dyn Future<Output = Told> + Send>>;
+
+/// A story about a store.
+struct Case {
+    name: &'static str,
+    tell: fn(Arc<dyn Store>) -> Telling,
+}
+
+/// Makes a `#[tokio::test]` of every story. The argument is a factory, `Fn() -> Arc<dyn Store>`, that
+/// makes a fresh, empty store at each call; it is written out in each test, so it may own a folder.
+#[macro_export]
+macro_rules! store_contract {
+    (@all [$($to:tt)*]) => {
+        $crate::store_contract! { @each [$($to)*]
+            pages::landing_keeps_every_byte,
+            pages::an_equal_body_is_kept_once,
+            pages::an_empty_body_can_be_landed,
+            pages::landed_pages_are_listed_until_they_are_loaded,
+            pages::a_refused_page_keeps_its_reason_and_does_not_come_back,
+            pages::the_last_loaded_page_of_a_request_is_found,
+            pages::a_body_that_cannot_be_read_leaves_nothing,
+            pages::a_page_of_an_unknown_run_is_refused,
+            batches::i1_every_row_has_exactly_one_disposition,
+            batches::i1_a_batch_that_loses_or_doubles_a_row_is_refused,
+            batches::values_that_no_store_may_hold_are_refused,
+            batches::i2_the_checkpoint_moves_with_its_batch_and_never_without,
+            batches::a_failing_batch_leaves_every_table_as_it_was,
+            batches::a_batch_that_is_sent_twice_is_applied_once,
+            batches::i4_an_old_epoch_is_fenced_and_writes_nothing,
+            batches::ids_are_given_in_row_order_and_never_again,
+            batches::generations_rise_by_one_and_are_announced,
+            batches::quarantined_rows_are_kept_once_and_counted_each_time,
+            batches::d2_every_digit_comes_back,
+            batches::a_listing_takes_rows_of_its_own_source_and_id_only,
+            batches::memory_holds_what_judging_the_next_row_needs,
+            points::a_newer_point_replaces_the_quote_and_is_kept,
+            points::a_correction_keeps_both_values,
+            points::a_correction_of_anything_else_adds_no_point,
+            points::a_late_point_is_kept_and_leaves_the_quote,
+            points::a_point_in_the_wrong_place_is_refused,
+            points::one_batch_may_hold_several_points_of_a_listing,
+            points::history_is_read_by_range_order_and_limit,
+            changes::everything_comes_by_ascending_id_in_pieces,
+            changes::exactly_the_changed_rows_come_once_with_current_values,
+            changes::a_reader_that_goes_away_is_no_success,
+            runs::a_second_trigger_finds_the_open_run,
+            runs::a_run_moves_forward_only,
+            runs::runs_are_listed_newest_first,
+            runs::counters_of_a_run_are_the_sum_of_its_batches,
+            runs::totals_and_latest_runs_of_each_source,
+            runs::the_state_of_a_source_is_replaced,
+            commands::a_command_is_claimed_once_and_again_after_a_crash,
+            commands::a_command_has_one_outcome,
+        }
+    };
+    (@each [list] $($module:ident::$name:ident,)*) => {
+        /// Every story.
+        const CASES: &[Case] = &[
+            $(Case { name: stringify!($name), tell: |store| Box::pin($module::$name(store)) },)*
+        ];
+    };
+    (@each [tests $factory:expr] $($module:ident::$name:ident,)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                let factory = $factory;
+                let outcome = $crate::contract::run_case(stringify!($name), &factory).await;
+                outcome.unwrap_or_else(|violation| panic!("{violation}"));
+            }
+        )*
+    };
+    ($factory:expr) => {
+        $crate::store_contract! { @all [tests $factory] }
+    };
+}
+
+store_contract! { @all [list] }
+
+/// Makes a fresh, empty store at each call.
+pub type Factory<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Send + Sync);
+
+/// Tells every story, and returns everything that went wrong.
+///
+/// # Errors
+/// The violations, in the order of the stories.
+pub async fn run_all(factory: Factory<'_>) -> Result<(), Vec<Violation>> {
+    let mut violations = Vec::new();
+    for case in CASES {
+        violations.extend(run(case, factory).await.err());
+    }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(violations)
+    }
+}
+
+/// Tells the story of this name.
+///
+/// # Errors
+/// The violation; also when there is no such story.
+pub async fn run_case(name: &'static str, factory: Factory<'_>) -> Result<(), Violation> {
+    match CASES.iter().find(|case| case.name == name) {
+        Some(case) => run(case, factory).await,
+        None => Err(Violation {
+            case: name,
+            detail: "there is no such story".to_owned(),
+        }),
+    }
+}
+
+async fn run(case: &Case, factory: Factory<'_>) -> Result<(), Violation> {
+    let told = tell_both(case, factory).await;
+    told.map_err(|Broken(detail)| Violation {
+        case: case.name,
+        detail,
+    })
+}
+
+/// Tells a story to the store and to its model, and compares every table.
+async fn tell_both(case: &Case, factory: Factory<'_>) -> Told {
+    let subject = factory();
+    (case.tell)(Arc::clone(&subject)).await?;
+    let model: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    (case.tell)(Arc::clone(&model))
+        .await
+        .map_err(|Broken(why)| Broken(format!("the model itself: {why}")))?;
+    let (subject, model) = (subject.dump().await?, model.dump().await?);
+    let names = |tables: &[TableDump]| -> Vec<&str> { tables.iter().map(|one| one.name).collect() };
+    expect_eq("tables", names(&subject), names(&model))?;
+    for (ours, theirs) in subject.iter().zip(&model) {
+        expect_eq(&format!("table {}", ours.name), ours, theirs)?;
+    }
+    Ok(())
+}

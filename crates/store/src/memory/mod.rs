@@ -1,0 +1,288 @@
+//! A store in memory: the reference that the others are compared with.
+//!
+//! It keeps plain maps behind one lock and commits by changing a copy, so that what it does can be
+//! checked by reading it. It is for tests; nothing survives the process.
+
+mod commit;
+mod read;
+mod tables;
+
+use std::io::Read;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use kasparro_domain::{
+    BodyHash, Command, CommandId, CommandKind, CommandState, Generation, PageId, PageState,
+    RawPage, Run, RunCounts, RunError, RunId, RunReason, RunStatus, SourceName, Timestamp,
+};
+use tokio::sync::watch;
+
+use crate::{
+    Batch, BatchStore, CHUNK_BYTES, CommandStore, Committed, CompressedBody, KnownListing, NewPage,
+    PageRecord, PageStore, SourceMemory, StoreError, StoreResult,
+};
+use tables::{Body, Tables};
+
+/// An in-memory store for tests.
+#[derive(Debug)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    announced: watch::Sender<Generation>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn refused<T>(why: impl Into<String>) -> StoreResult<T> {
+    Err(StoreError::Conflict(why.into()))
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        let tables = Mutex::new(Tables::default());
+        Self {
+            tables,
+            announced: watch::Sender::new(Generation(0)),
+        }
+    }
+
+    /// A call that panicked has not replaced the tables, so what the lock holds is whole.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl PageStore for MemoryStore {
+    async fn land(&self, page: NewPage, mut body: CompressedBody) -> StoreResult<RawPage> {
+        let mut tables = self.tables();
+        match tables.runs.get(&page.run_id) {
+            Some(run) if run.source == page.source => {}
+            _ => {
+                return refused(format!(
+                    "run {} of {} is not known",
+                    page.run_id, page.source
+                ));
+            }
+        }
+        let known = tables.bodies.get(&body.hash).map(|known| known.body_bytes);
+        let body_bytes = known.unwrap_or(body.body_bytes);
+        if known.is_none() {
+            let mut bytes = Vec::new();
+            body.frame.read_to_end(&mut bytes).map_err(|error| {
+                StoreError::Unavailable(format!("cannot read the body: {error}"))
+            })?;
+            tables.bodies.insert(
+                body.hash,
+                Body {
+                    body_bytes,
+                    frame: Arc::from(bytes),
+                },
+            );
+        }
+        let page_id = tables
+            .pages
+            .last_key_value()
+            .map_or(PageId(1), |(last, _)| PageId(last.0 + 1));
+        let landed = RawPage {
+            page_id,
+            source: page.source,
+            run_id: page.run_id,
+            sequence: page.sequence,
+            request: page.request,
+            context: page.context,
+            http_status: page.http_status,
+            headers: page.headers,
+            fetched_at: page.fetched_at,
+            body: body.hash,
+            body_bytes,
+            state: PageState::Landed,
+            rows_done: 0,
+        };
+        tables.pages.insert(
+            page_id,
+            PageRecord {
+                page: landed.clone(),
+                error: None,
+            },
+        );
+        if let Some(run) = tables.runs.get_mut(&landed.run_id) {
+            run.pages += 1;
+        }
+        Ok(landed)
+    }
+
+    async fn refuse(&self, page: PageId, error: RunError) -> StoreResult<()> {
+        match self.tables().pages.get_mut(&page) {
+            Some(record) if record.page.state == PageState::Landed => {
+                record.page.state = PageState::Refused;
+                record.error = Some(error);
+                Ok(())
+            }
+            _ => refused(format!("page {page} is not landed")),
+        }
+    }
+
+    async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>> {
+        let tables = self.tables();
+        let pages = tables.pages.values().map(|record| &record.page);
+        let landed = |page: &&RawPage| page.source == *source && page.state == PageState::Landed;
+        Ok(pages.filter(landed).cloned().collect())
+    }
+
+    async fn last_loaded(
+        &self,
+        source: &SourceName,
+        request: &serde_json::Value,
+    ) -> StoreResult<Option<RawPage>> {
+        let tables = self.tables();
+        let mut newest_first = tables.pages.values().map(|record| &record.page).rev();
+        let found = newest_first.find(|page| {
+            page.source == *source && page.state == PageState::Loaded && page.request == *request
+        });
+        Ok(found.cloned())
+    }
+
+    async fn page(&self, page: PageId) -> StoreResult<Option<RawPage>> {
+        Ok(self
+            .tables()
+            .pages
+            .get(&page)
+            .map(|record| record.page.clone()))
+    }
+
+    async fn body_chunk(&self, body: BodyHash, index: u32) -> StoreResult<Option<Vec<u8>>> {
+        let tables = self.tables();
+        let Some(body) = tables.bodies.get(&body) else {
+            return Ok(None);
+        };
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        Ok(body
+            .frame
+            .chunks(CHUNK_BYTES)
+            .nth(index)
+            .map(<[u8]>::to_vec))
+    }
+}
+
+#[async_trait]
+impl BatchStore for MemoryStore {
+    async fn acquire(&self, source: &SourceName, holder: &str) -> StoreResult<u64> {
+        let mut tables = self.tables();
+        let lease = tables.leases.entry(source.clone()).or_default();
+        lease.holder = holder.to_owned();
+        lease.epoch += 1;
+        Ok(lease.epoch)
+    }
+
+    async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory> {
+        let tables = self.tables();
+        let known = |listing: &tables::Listing| {
+            let quote = listing.quote.as_ref()?;
+            Some(KnownListing {
+                listing_id: listing.listing_id,
+                external_id: listing.external_id.clone(),
+                attributes: listing.attributes.clone(),
+                quote: quote.values.clone(),
+                observed_at: quote.observed_at,
+                source_timed: quote.source_timed,
+                raw_hash: quote.origin.raw_hash,
+            })
+        };
+        let of_source = tables
+            .listings
+            .values()
+            .filter(|listing| listing.source == *source);
+        let sequences = tables.batches.keys().filter(|(name, _)| name == source);
+        Ok(SourceMemory {
+            checkpoint: tables.checkpoints.get(source).cloned(),
+            next_sequence: sequences
+                .map(|(_, sequence)| sequence + 1)
+                .max()
+                .unwrap_or(0),
+            listings: of_source.filter_map(known).collect(),
+        })
+    }
+
+    async fn commit(&self, batch: Batch) -> StoreResult<Committed> {
+        let mut tables = self.tables();
+        let mut copy = tables.clone();
+        let committed = commit::commit(&mut copy, batch)?;
+        let generation = Generation(copy.generation);
+        *tables = copy;
+        drop(tables);
+        self.announced.send_replace(generation);
+        Ok(committed)
+    }
+}
+
+#[async_trait]
+impl CommandStore for MemoryStore {
+    async fn submit(&self, kind: CommandKind, now: Timestamp) -> StoreResult<CommandId> {
+        let mut tables = self.tables();
+        let command_id = tables
+            .commands
+            .last_key_value()
+            .map_or(CommandId(1), |(last, _)| CommandId(last.0 + 1));
+        let command = Command {
+            command_id,
+            kind,
+            state: CommandState::Pending,
+            created_at: now,
+            result: None,
+        };
+        tables.commands.insert(command_id, command);
+        Ok(command_id)
+    }
+
+    async fn claim(&self, reclaim: bool) -> StoreResult<Vec<Command>> {
+        let mut tables = self.tables();
+        let mut claimed = Vec::new();
+        for command in tables.commands.values_mut() {
+            let takes = command.state == CommandState::Pending
+                || (reclaim && command.state == CommandState::Claimed);
+            if takes {
+                command.state = CommandState::Claimed;
+                claimed.push(command.clone());
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn complete(&self, command: CommandId, result: serde_json::Value) -> StoreResult<()> {
+        match self.tables().commands.get_mut(&command) {
+            Some(row) if row.state == CommandState::Claimed => {
+                row.state = CommandState::Done;
+                row.result = Some(result);
+                Ok(())
+            }
+            _ => refused(format!("command {} is not claimed", command.0)),
+        }
+    }
+
+    async fn command(&self, command: CommandId) -> StoreResult<Option<Command>> {
+        Ok(self.tables().commands.get(&command).cloned())
+    }
+}
+
+/// A run that was just asked for.
+fn queued(run_id: RunId, source: &SourceName, reason: RunReason, now: Timestamp) -> Run {
+    Run {
+        run_id,
+        source: source.clone(),
+        status: RunStatus::Queued,
+        reason,
+        counts: RunCounts::default(),
+        pages: 0,
+        requests: 0,
+        created_at: now,
+        started_at: None,
+        completed_at: None,
+        error: None,
+    }
+}
