@@ -1,0 +1,315 @@
+//! Batches: the lease, what is known of a source, and the commit.
+
+use compact_str::CompactString;
+use kasparro_domain::{Checkpoint, Generation, ListingId, PageState, RunCounts, SourceName};
+use kasparro_store::{Batch, Committed, KnownListing, SourceMemory, StoreError, encode_changed};
+use rusqlite::{Connection, Row, params};
+
+use super::listings::{read_attributes, read_quote, read_raw_hash, select_listing};
+use super::rows::RowWriter;
+use super::{
+    each, find_source, first, instant, int, json, json_text, named, source_id, text, uint,
+};
+use crate::error::{Queried, refused};
+use crate::writer::Minted;
+
+/// Takes a source over and returns the new epoch.
+pub(crate) fn acquire(connection: &Connection, source: &SourceName, holder: &str) -> Queried<u64> {
+    let sql = "INSERT INTO lease (source_id, holder, epoch) VALUES (?1, ?2, 1)
+               ON CONFLICT (source_id) DO UPDATE SET holder = excluded.holder, epoch = epoch + 1
+               RETURNING epoch";
+    let params = params![source_id(connection, source)?, holder];
+    // Read to the end: a statement with RETURNING that is left early has done its work, but says so
+    // only on its reset.
+    let epochs = each(connection, sql, params, |row| uint(row, 0))?;
+    Ok(epochs.first().copied().unwrap_or(0))
+}
+
+/// What is known of a source.
+pub(crate) fn memory(connection: &Connection, source: &SourceName) -> Queried<SourceMemory> {
+    let Some(source) = find_source(connection, source)? else {
+        return Ok(SourceMemory::default());
+    };
+    let next = "SELECT coalesce(max(sequence) + 1, 0) FROM batch WHERE source_id = ?1";
+    // The plus keeps SQLite from going through the index over external ids, which would visit the
+    // rows in another order than that of the tables.
+    let listings = select_listing!(
+        "FROM listing AS l CROSS JOIN quote AS q USING (listing_id) WHERE +l.source_id = ?1 \
+         ORDER BY l.listing_id"
+    );
+    Ok(SourceMemory {
+        checkpoint: checkpoint(connection, source)?,
+        next_sequence: first(connection, next, [source], |row| uint(row, 0))?.unwrap_or(0),
+        listings: each(connection, listings, [source], read_known)?,
+    })
+}
+
+fn read_known(row: &Row<'_>) -> Queried<KnownListing> {
+    Ok(KnownListing {
+        listing_id: ListingId(row.get(0)?),
+        external_id: CompactString::from(text(row, 3)?),
+        attributes: read_attributes(row)?,
+        quote: read_quote(row)?,
+        observed_at: instant(row, 9)?,
+        source_timed: row.get(10)?,
+        raw_hash: read_raw_hash(row)?,
+    })
+}
+
+/// The checkpoint of a source.
+pub(super) fn checkpoint(connection: &Connection, source: i64) -> Queried<Option<Checkpoint>> {
+    let sql = "SELECT position, moved_at FROM checkpoint WHERE source_id = ?1";
+    first(connection, sql, [source], |row| {
+        Ok(Checkpoint {
+            position: json(row, 0)?,
+            moved_at: instant(row, 1)?,
+        })
+    })
+}
+
+/// The counters that stand from column `from` on, in the order of the schema.
+pub(super) fn read_counts(row: &Row<'_>, from: usize) -> Queried<RunCounts> {
+    Ok(RunCounts {
+        received: uint(row, from)?,
+        inserted: uint(row, from + 1)?,
+        updated: uint(row, from + 2)?,
+        unchanged: uint(row, from + 3)?,
+        stale: uint(row, from + 4)?,
+        duplicate: uint(row, from + 5)?,
+        quarantined: uint(row, from + 6)?,
+    })
+}
+
+/// Commits a batch within the writer's transaction.
+pub(crate) fn commit(
+    connection: &Connection,
+    minted: &mut Minted,
+    batch: &Batch,
+) -> Queried<Committed> {
+    let source = held(connection, batch)?;
+    if let Some(known) = outcome(connection, source, batch.sequence)? {
+        return Ok(known);
+    }
+    batch.check()?;
+    let body = take_page(connection, source, batch)?;
+
+    let first_new = minted.listing_id + 1;
+    let mut rows = RowWriter::new(connection, source, batch)?;
+    for row in &batch.rows {
+        rows.write(minted, row)?;
+    }
+    let (mut counts, changed) = rows.finish();
+    quarantine(connection, source, body, batch)?;
+    counts.unchanged += batch.unchanged;
+    counts.duplicate = batch.duplicate;
+    counts.quarantined = batch.quarantined.len() as u64;
+    counts.received = counts.inserted
+        + counts.updated
+        + counts.unchanged
+        + counts.stale
+        + counts.duplicate
+        + counts.quarantined;
+    advance_page(connection, batch, &counts)?;
+    advance_run(connection, source, batch, &counts)?;
+    if let Some(position) = &batch.position {
+        connection
+            .prepare_cached(
+                "INSERT INTO checkpoint (source_id, position, moved_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (source_id) DO UPDATE
+                 SET position = excluded.position, moved_at = excluded.moved_at",
+            )?
+            .execute(params![
+                source,
+                json_text(position)?,
+                batch.stored_at.as_millis()
+            ])?;
+    }
+    // Last of all, so that whoever waits for this row waits no longer than the commit takes.
+    minted.generation += 1;
+    let generation = Generation(minted.generation);
+    connection
+        .prepare_cached("UPDATE generation SET value = ?1")?
+        .execute([int(generation.0)?])?;
+    let new_listings: Vec<ListingId> = (first_new..=minted.listing_id).map(ListingId).collect();
+    let committed = Committed {
+        generation,
+        counts,
+        new_listings,
+    };
+    write_manifest(connection, source, batch, &committed, &changed)?;
+    Ok(committed)
+}
+
+/// The number of a source that this batch's epoch still holds.
+fn held(connection: &Connection, batch: &Batch) -> Queried<i64> {
+    let sql = "SELECT source_id, epoch FROM lease JOIN source USING (source_id) WHERE name = ?1";
+    let lease = first(connection, sql, [batch.source.as_str()], |row| {
+        Ok((row.get::<_, i64>(0)?, uint(row, 1)?))
+    })?;
+    match lease {
+        Some((source, epoch)) if epoch == batch.epoch => Ok(source),
+        _ => {
+            let source_name = batch.source.clone();
+            Err(StoreError::Fenced {
+                source_name,
+                epoch: batch.epoch,
+            }
+            .into())
+        }
+    }
+}
+
+/// The outcome of a batch that was committed before.
+fn outcome(connection: &Connection, source: i64, sequence: u64) -> Queried<Option<Committed>> {
+    let sql = "SELECT generation, first_new_id, received, inserted, updated, unchanged, stale,
+                      duplicate, quarantined
+               FROM batch WHERE source_id = ?1 AND sequence = ?2";
+    first(connection, sql, params![source, int(sequence)?], |row| {
+        let counts = read_counts(row, 2)?;
+        let first_new: Option<i64> = row.get(1)?;
+        let new_ids = first_new.map_or(1..1, |first| {
+            first..first.saturating_add_unsigned(counts.inserted)
+        });
+        let new_listings = new_ids.map(ListingId).collect();
+        Ok(Committed {
+            generation: Generation(uint(row, 0)?),
+            counts,
+            new_listings,
+        })
+    })
+}
+
+/// The body of a page that may take rows of this source.
+fn take_page(connection: &Connection, source: i64, batch: &Batch) -> Queried<i64> {
+    let sql = "SELECT body_id, state FROM page WHERE page_id = ?1 AND source_id = ?2";
+    let page = first(connection, sql, [batch.page_id.0, source], |row| {
+        Ok((row.get::<_, i64>(0)?, named(row, 1, PageState::from_name)?))
+    })?;
+    match page {
+        Some((body, state)) if state != PageState::Refused => Ok(body),
+        _ => refused(format!(
+            "page {} takes no rows of {}",
+            batch.page_id, batch.source
+        )),
+    }
+}
+
+/// Keeps the quarantined rows; one that is kept already stays as it is.
+fn quarantine(connection: &Connection, source: i64, body: i64, batch: &Batch) -> Queried<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO quarantine (source_id, body_id, ordinal, page_id, run_id, external_id, reason,
+                                 field, value, rule, first_seen_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT (source_id, body_id, ordinal) DO NOTHING",
+    )?;
+    let run = batch.run_id.to_string();
+    for row in &batch.quarantined {
+        insert.execute(params![
+            source,
+            body,
+            int(row.ordinal)?,
+            batch.page_id.0,
+            run,
+            row.rejection.external_id,
+            row.rejection.reason.code(),
+            row.rejection.field,
+            row.rejection.value,
+            row.rule,
+            batch.fetched_at.as_millis()
+        ])?;
+    }
+    Ok(())
+}
+
+/// Moves the page on. It cannot be moved over rows that no batch accounts for (invariant I1).
+fn advance_page(connection: &Connection, batch: &Batch, counts: &RunCounts) -> Queried<()> {
+    let moved = connection
+        .prepare_cached(
+            "UPDATE page SET rows_done = ?2, state = iif(?3, 'loaded', state)
+             WHERE page_id = ?1 AND ?2 BETWEEN rows_done AND rows_done + ?4",
+        )?
+        .execute(params![
+            batch.page_id.0,
+            int(batch.rows_done)?,
+            batch.page_done,
+            int(counts.received)?
+        ])?;
+    if moved == 1 {
+        return Ok(());
+    }
+    refused(format!(
+        "a batch of {} rows cannot bring page {} to {} rows done",
+        counts.received, batch.page_id, batch.rows_done
+    ))
+}
+
+/// Adds the counters to those of the run.
+fn advance_run(
+    connection: &Connection,
+    source: i64,
+    batch: &Batch,
+    counts: &RunCounts,
+) -> Queried<()> {
+    let moved = connection
+        .prepare_cached(
+            "UPDATE run SET received = received + ?3, inserted = inserted + ?4,
+                            updated = updated + ?5, unchanged = unchanged + ?6, stale = stale + ?7,
+                            duplicate = duplicate + ?8, quarantined = quarantined + ?9
+             WHERE run_id = ?1 AND source_id = ?2",
+        )?
+        .execute(params![
+            batch.run_id.to_string(),
+            source,
+            int(counts.received)?,
+            int(counts.inserted)?,
+            int(counts.updated)?,
+            int(counts.unchanged)?,
+            int(counts.stale)?,
+            int(counts.duplicate)?,
+            int(counts.quarantined)?
+        ])?;
+    if moved == 1 {
+        Ok(())
+    } else {
+        refused(format!(
+            "run {} of {} is not known",
+            batch.run_id, batch.source
+        ))
+    }
+}
+
+fn write_manifest(
+    connection: &Connection,
+    source: i64,
+    batch: &Batch,
+    committed: &Committed,
+    changed: &[ListingId],
+) -> Queried<()> {
+    let counts = &committed.counts;
+    connection
+        .prepare_cached(
+            "INSERT INTO batch (generation, source_id, sequence, run_id, page_id, epoch, received,
+                                inserted, updated, unchanged, stale, duplicate, quarantined,
+                                first_new_id, changed, stored_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )?
+        .execute(params![
+            int(committed.generation.0)?,
+            source,
+            int(batch.sequence)?,
+            batch.run_id.to_string(),
+            batch.page_id.0,
+            int(batch.epoch)?,
+            int(counts.received)?,
+            int(counts.inserted)?,
+            int(counts.updated)?,
+            int(counts.unchanged)?,
+            int(counts.stale)?,
+            int(counts.duplicate)?,
+            int(counts.quarantined)?,
+            committed.new_listings.first().map(|id| id.0),
+            encode_changed(changed),
+            batch.stored_at.as_millis()
+        ])?;
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! The log of runs, and totals over it.
+
+use kasparro_domain::{
+    RejectionReason, Run, RunCounts, RunId, RunReason, RunStatus, SourceName, Timestamp,
+};
+use kasparro_store::{QuarantineCount, RunFilter, RunUpdate, SourceSummary};
+use rusqlite::{Connection, Row, params};
+
+use super::batches::{checkpoint, read_counts};
+use super::{
+    Sources, each, find_source, first, instant, int, json_text, maybe_instant, maybe_json, named,
+    run_id, source_id, uint,
+};
+use crate::error::{Queried, refused};
+
+/// The columns of a run, and where they stand for [`read_run`].
+macro_rules! select_run {
+    ($rest:literal) => {
+        concat!(
+            "SELECT run_id, source_id, status, reason, received, inserted, updated, unchanged, \
+             stale, duplicate, quarantined, pages, requests, created_at, started_at, \
+             completed_at, error FROM run ",
+            $rest
+        )
+    };
+}
+
+fn read_run(row: &Row<'_>, sources: &Sources) -> Queried<Run> {
+    Ok(Run {
+        run_id: run_id(row, 0)?,
+        source: sources.name(row.get(1)?)?.clone(),
+        status: named(row, 2, RunStatus::from_name)?,
+        reason: named(row, 3, RunReason::from_name)?,
+        counts: read_counts(row, 4)?,
+        pages: uint(row, 11)?,
+        requests: uint(row, 12)?,
+        created_at: instant(row, 13)?,
+        started_at: maybe_instant(row, 14)?,
+        completed_at: maybe_instant(row, 15)?,
+        error: maybe_json(row, 16)?,
+    })
+}
+
+/// Records a queued run, or finds the one that is open.
+pub(crate) fn queue(
+    connection: &Connection,
+    run_id: RunId,
+    source: &SourceName,
+    reason: RunReason,
+    now: Timestamp,
+) -> Queried<Run> {
+    let source_id = source_id(connection, source)?;
+    let sources = Sources::read(connection)?;
+    let open = select_run!("WHERE source_id = ?1 AND status IN ('queued', 'running')");
+    if let Some(run) = first(connection, open, [source_id], |row| read_run(row, &sources))? {
+        return Ok(run);
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO run (run_id, source_id, status, reason, created_at)
+             VALUES (?1, ?2, 'queued', ?3, ?4)",
+        )?
+        .execute(params![
+            run_id.to_string(),
+            source_id,
+            reason.name(),
+            now.as_millis()
+        ])?;
+    Ok(Run {
+        run_id,
+        source: source.clone(),
+        status: RunStatus::Queued,
+        reason,
+        counts: RunCounts::default(),
+        pages: 0,
+        requests: 0,
+        created_at: now,
+        started_at: None,
+        completed_at: None,
+        error: None,
+    })
+}
+
+/// Moves a run on.
+pub(crate) fn update(connection: &Connection, run_id: RunId, update: &RunUpdate) -> Queried<()> {
+    let run = run_id.to_string();
+    let moved = match update {
+        RunUpdate::Started { at } => connection
+            .prepare_cached(
+                "UPDATE run SET status = 'running', started_at = ?2
+                 WHERE run_id = ?1 AND status = 'queued'",
+            )?
+            .execute(params![run, at.as_millis()])?,
+        RunUpdate::Ended { status, .. } if status.open() => 0,
+        RunUpdate::Ended {
+            at,
+            status,
+            requests,
+            error,
+        } => connection
+            .prepare_cached(
+                "UPDATE run SET status = ?2, completed_at = ?3, requests = ?4, error = ?5
+                 WHERE run_id = ?1 AND status IN ('queued', 'running')",
+            )?
+            .execute(params![
+                run,
+                status.name(),
+                at.as_millis(),
+                int(*requests)?,
+                error.as_ref().map(json_text).transpose()?
+            ])?,
+    };
+    if moved == 1 {
+        Ok(())
+    } else {
+        refused(format!("run {run} is not where it could do that"))
+    }
+}
+
+/// One run.
+pub(crate) fn run(connection: &Connection, run_id: RunId) -> Queried<Option<Run>> {
+    let sources = Sources::read(connection)?;
+    let sql = select_run!("WHERE run_id = ?1");
+    first(connection, sql, [run_id.to_string()], |row| {
+        read_run(row, &sources)
+    })
+}
+
+/// Every run.
+pub(super) fn all(connection: &Connection) -> Queried<Vec<Run>> {
+    let sources = Sources::read(connection)?;
+    each(connection, select_run!(""), [], |row| {
+        read_run(row, &sources)
+    })
+}
+
+/// Runs that fit, newest first.
+pub(crate) fn list(connection: &Connection, filter: &RunFilter) -> Queried<Vec<Run>> {
+    let sources = Sources::read(connection)?;
+    let status = filter.status.map(RunStatus::name);
+    let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
+    let read = |row: &Row<'_>| read_run(row, &sources);
+    // Two statements, since "any source" in one would keep SQLite from using the index of a source.
+    let Some(source) = &filter.source else {
+        let sql = select_run!(
+            "WHERE ?1 IS NULL OR status = ?1 \
+             ORDER BY created_at DESC, run_id DESC LIMIT ?2 OFFSET ?3"
+        );
+        return each(connection, sql, params![status, filter.limit, offset], read);
+    };
+    let source = find_source(connection, source)?;
+    let sql = select_run!(
+        "WHERE source_id = ?4 AND (?1 IS NULL OR status = ?1) \
+         ORDER BY created_at DESC, run_id DESC LIMIT ?2 OFFSET ?3"
+    );
+    each(
+        connection,
+        sql,
+        params![status, filter.limit, offset, source],
+        read,
+    )
+}
+
+/// How many runs fit.
+pub(crate) fn count(connection: &Connection, filter: &RunFilter) -> Queried<u64> {
+    let status = filter.status.map(RunStatus::name);
+    let counted = match &filter.source {
+        None => {
+            let sql = "SELECT count(*) FROM run WHERE ?1 IS NULL OR status = ?1";
+            first(connection, sql, [status], |row| uint(row, 0))?
+        }
+        Some(source) => {
+            let sql = "SELECT count(*) FROM run
+                       WHERE source_id = ?2 AND (?1 IS NULL OR status = ?1)";
+            let params = params![status, find_source(connection, source)?];
+            first(connection, sql, params, |row| uint(row, 0))?
+        }
+    };
+    Ok(counted.unwrap_or(0))
+}
+
+/// Totals and latest runs of every source that ever ran, by name.
+pub(crate) fn summaries(connection: &Connection) -> Queried<Vec<SourceSummary>> {
+    let sources = Sources::read(connection)?;
+    let totals = "SELECT source_id, count(*), sum(status = 'success'),
+                         sum(status NOT IN ('queued', 'running')), sum(received)
+                  FROM run GROUP BY source_id";
+    let mut summaries = each(connection, totals, [], |row| {
+        let source_id: i64 = row.get(0)?;
+        let newest = |sql| first(connection, sql, [source_id], |row| read_run(row, &sources));
+        let listings = "SELECT count(*) FROM listing WHERE source_id = ?1";
+        Ok(SourceSummary {
+            source: sources.name(source_id)?.clone(),
+            total_runs: uint(row, 1)?,
+            successful_runs: uint(row, 2)?,
+            ended_runs: uint(row, 3)?,
+            rows_received: uint(row, 4)?,
+            listings: first(connection, listings, [source_id], |row| uint(row, 0))?.unwrap_or(0),
+            last_run: newest(select_run!(
+                "WHERE source_id = ?1 ORDER BY created_at DESC, run_id DESC LIMIT 1"
+            ))?,
+            last_success: newest(select_run!(
+                "WHERE source_id = ?1 AND status = 'success' \
+                 ORDER BY created_at DESC, run_id DESC LIMIT 1"
+            ))?,
+            last_failure: newest(select_run!(
+                "WHERE source_id = ?1 AND status IN ('partial', 'failed', 'abandoned') \
+                 ORDER BY created_at DESC, run_id DESC LIMIT 1"
+            ))?,
+            checkpoint: checkpoint(connection, source_id)?,
+        })
+    })?;
+    summaries.sort_by(|left, right| left.source.cmp(&right.source));
+    Ok(summaries)
+}
+
+/// Open quarantined rows by source and reason.
+pub(crate) fn quarantine_counts(connection: &Connection) -> Queried<Vec<QuarantineCount>> {
+    let sources = Sources::read(connection)?;
+    let sql = "SELECT source_id, reason, count(*) FROM quarantine WHERE status = 'open'
+               GROUP BY source_id, reason";
+    let mut counts = each(connection, sql, [], |row| {
+        Ok(QuarantineCount {
+            source: sources.name(row.get(0)?)?.clone(),
+            reason: named(row, 1, RejectionReason::from_code)?,
+            rows: uint(row, 2)?,
+        })
+    })?;
+    counts.sort_by(|left, right| (&left.source, left.reason).cmp(&(&right.source, right.reason)));
+    Ok(counts)
+}

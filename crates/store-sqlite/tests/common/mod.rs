@@ -1,0 +1,122 @@
+//! Real files and hand-made rows for the tests.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
+use std::sync::Arc;
+
+use kasparro_domain::{
+    Attributes, BodyHash, Clock, Decimal, ManualClock, Membership, Quote, RawPage, RunId,
+    RunReason, SourceName, Timestamp,
+};
+use kasparro_store::{
+    Batch, BatchRow, BatchStore, CompressedBody, NewPage, PageStore, RowChange, RunStore,
+};
+use kasparro_store_sqlite::SqliteStore;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+pub(crate) fn at(minutes: i64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + minutes * 60_000).unwrap()
+}
+
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::new(at(0)))
+}
+
+pub(crate) fn source() -> SourceName {
+    SourceName::new("coinpaprika")
+}
+
+pub(crate) fn run_id(number: u128) -> RunId {
+    RunId(uuid::Uuid::from_u128(number))
+}
+
+pub(crate) fn new_store() -> (TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("store.db"), clock()).unwrap();
+    (folder, store)
+}
+
+pub(crate) fn body(bytes: &[u8]) -> CompressedBody {
+    CompressedBody {
+        hash: BodyHash(Sha256::digest(bytes).into()),
+        body_bytes: bytes.len() as u64,
+        frame: Box::new(std::io::Cursor::new(bytes.to_vec())),
+    }
+}
+
+pub(crate) fn new_page() -> NewPage {
+    NewPage {
+        source: source(),
+        run_id: run_id(1),
+        sequence: 0,
+        request: serde_json::json!({"path": "/v1/tickers"}),
+        context: serde_json::Value::Null,
+        http_status: Some(200),
+        headers: serde_json::json!({}),
+        fetched_at: at(0),
+    }
+}
+
+pub(crate) fn new_row(ordinal: u64, id: &str) -> BatchRow {
+    BatchRow {
+        ordinal,
+        change: RowChange::New {
+            membership: Membership::Founds,
+        },
+        external_id: id.into(),
+        attributes: Attributes {
+            symbol: Some(id.into()),
+            name: Some(id.into()),
+            contracts: vec![],
+        },
+        quote: Quote {
+            price_usd: Some(Decimal::parse("47123.45678901").unwrap()),
+            market_cap: Some(Decimal::parse("881234567890").unwrap()),
+            volume_24h: Some(Decimal::parse("27182818284.5").unwrap()),
+            price_change_24h: Some(Decimal::parse("-1.23").unwrap()),
+            circulating_supply: Some(Decimal::parse("18700000").unwrap()),
+            total_supply: Some(Decimal::parse("18700000").unwrap()),
+            max_supply: Some(Decimal::parse("21000000").unwrap()),
+            fully_diluted_valuation: None,
+            rank: Some(1),
+        },
+        observed_at: at(0),
+        source_timed: true,
+        raw_hash: ordinal,
+    }
+}
+
+pub(crate) fn batch(page: &RawPage, epoch: u64, sequence: u64, rows: Vec<BatchRow>) -> Batch {
+    Batch {
+        source: source(),
+        epoch,
+        run_id: run_id(1),
+        page_id: page.page_id,
+        fetched_at: at(0),
+        sequence,
+        rows_done: 0,
+        rows,
+        quarantined: Vec::new(),
+        unchanged: 0,
+        duplicate: 0,
+        page_done: false,
+        position: Some(serde_json::json!({"sequence": sequence})),
+        stored_at: at(1),
+    }
+}
+
+/// Takes the source, starts a run and lands a page.
+pub(crate) async fn landed(store: &SqliteStore) -> (u64, RawPage) {
+    let epoch = store.acquire(&source(), "test").await.unwrap();
+    store
+        .queue_run(run_id(1), &source(), RunReason::Manual, at(0))
+        .await
+        .unwrap();
+    (
+        epoch,
+        store.land(new_page(), body(b"a page")).await.unwrap(),
+    )
+}
