@@ -1,0 +1,97 @@
+//! Keeping up with the store: notified to be fast, polling to be right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kasparro_domain::Generation;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::View;
+
+/// Least time between two swaps; what is committed meanwhile goes into the later one.
+const SWAP_EVERY: Duration = Duration::from_secs(1);
+/// How often the store is asked for its generation, whatever it announced.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+/// How often ages are judged anew while nothing is committed.
+const JUDGE_EVERY: Duration = Duration::from_secs(30);
+
+impl View {
+    /// Keeps the view up with the store until `shutdown`: a commit is shown at once, or, while commits
+    /// keep coming, together with others within a second. Failures of the store are logged, the last
+    /// snapshot stays, and the next second brings the next attempt.
+    pub async fn follow(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut announced = Some(self.store.watch());
+        let mut poll = interval(POLL_EVERY);
+        let mut judge = interval(JUDGE_EVERY);
+        for timer in [&mut poll, &mut judge] {
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        let mut next_swap = Instant::now();
+        let mut failing = false;
+        loop {
+            let behind = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                open = announcement(&mut announced) => {
+                    if !open {
+                        announced = None;
+                    }
+                    open
+                }
+                _ = judge.tick() => {
+                    if let Err(error) = self.judge().await {
+                        tracing::warn!(%error, "the ages of rows could not be judged");
+                    }
+                    false
+                }
+                _ = poll.tick() => self.behind(&mut failing).await,
+            };
+            if !behind {
+                continue;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = sleep_until(next_swap) => {}
+            }
+            // What is announced from here on may be missing from this refresh.
+            if let Some(announced) = &mut announced {
+                announced.mark_unchanged();
+            }
+            let outcome = self.refresh().await;
+            note(&outcome.map(drop), &mut failing);
+            next_swap = Instant::now() + SWAP_EVERY;
+        }
+    }
+
+    /// True when the store has a generation that the view does not show.
+    async fn behind(&self, failing: &mut bool) -> bool {
+        if !self.loaded() {
+            return true;
+        }
+        let newest = self.store.generation().await;
+        note(&newest.clone().map(drop), failing);
+        newest.is_ok_and(|newest| newest > self.snapshot().generation())
+    }
+}
+
+/// Logs when the store stops answering and when it answers again, not every second between.
+fn note(outcome: &Result<(), kasparro_store::StoreError>, failing: &mut bool) {
+    match outcome {
+        Err(error) if !*failing => {
+            tracing::warn!(%error, "the store does not answer; the last snapshot stays");
+        }
+        Ok(()) if *failing => tracing::info!("the store answers again"),
+        _ => {}
+    }
+    *failing = outcome.is_err();
+}
+
+/// Waits for a commit; false when none will be announced any more.
+async fn announcement(watch: &mut Option<watch::Receiver<Generation>>) -> bool {
+    match watch {
+        Some(watch) => watch.changed().await.is_ok(),
+        None => std::future::pending().await,
+    }
+}

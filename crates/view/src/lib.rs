@@ -1,0 +1,27 @@
+//! What readers see: an immutable snapshot of every listing behind an atomic pointer.
+//!
+//! Rows are rendered to JSON once, when they change. A batch makes a new [`Snapshot`] that shares
+//! with its predecessor every part the batch did not touch, so a reader keeps one consistent
+//! generation for as long as it holds it, and applying a batch costs what the batch changes, not
+//! what is stored.
+
+mod condition;
+mod fold;
+mod follow;
+mod index;
+mod key;
+mod plan;
+mod query;
+mod render;
+mod row;
+mod rows;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod view;
+mod walk;
+
+pub use query::{Filter, ListingPage, ListingQuery, Order, SortKey, Start};
+pub use row::Row;
+pub use snapshot::Snapshot;
+pub use view::{View, ViewSettings};

@@ -1,0 +1,206 @@
+//! One rendered listing.
+
+use std::sync::Arc;
+
+use kasparro_domain::{AssetId, Decimal, ListingId, SourceName, Timestamp};
+use memchr::memmem;
+
+/// Stands between the raw texts of a row whose JSON had to escape one of them.
+const SEPARATOR: char = '\0';
+
+/// An instant that may be unknown, in eight bytes: milliseconds since the Unix epoch, or -1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Instant(i64);
+
+impl From<Option<Timestamp>> for Instant {
+    fn from(instant: Option<Timestamp>) -> Self {
+        Self(instant.map_or(-1, Timestamp::as_millis))
+    }
+}
+
+impl Instant {
+    fn get(self) -> Option<Timestamp> {
+        Timestamp::from_millis(self.0).ok()
+    }
+}
+
+/// A listing as readers see it, rendered once when it changed.
+///
+/// One allocation holds every text. What is asked for rarely is found in the rendered JSON, whose keys
+/// cannot occur inside a value: a quotation mark within a string is always escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The row object, the further members, then, only where the JSON escapes one of them, the raw
+    /// external id, symbol and name.
+    pub(crate) text: Box<str>,
+    pub(crate) json_end: u32,
+    pub(crate) extra_end: u32,
+    pub(crate) listing_id: ListingId,
+    pub(crate) asset_id: AssetId,
+    pub(crate) source: Arc<SourceName>,
+    pub(crate) price_usd: Option<Decimal>,
+    pub(crate) observed_at: Instant,
+    pub(crate) fetched_at: Instant,
+    pub(crate) priced: bool,
+    pub(crate) active: bool,
+    pub(crate) stale: bool,
+}
+
+impl Row {
+    /// The row object of `/data` as JSON: `id`, `asset_id`, `source`, `external_id`, `symbol`, `name`,
+    /// `price_usd`, `market_cap`, `volume_24h`, `price_change_24h` (percent), `rank`, `active`,
+    /// `stale`, `updated_at`, `ingested_at`, in this order. Unknown is `null`.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        self.text.get(..self.json_end as usize).unwrap_or_default()
+    }
+
+    /// Further members for an object, without braces: `circulating_supply`, `total_supply`,
+    /// `max_supply`, `fully_diluted_valuation`, `contracts`.
+    #[must_use]
+    pub fn extra_json(&self) -> &str {
+        self.text
+            .get(self.json_end as usize..self.extra_end as usize)
+            .unwrap_or_default()
+    }
+
+    /// The listing's id.
+    #[must_use]
+    pub const fn listing_id(&self) -> ListingId {
+        self.listing_id
+    }
+
+    /// The asset it belongs to.
+    #[must_use]
+    pub const fn asset_id(&self) -> AssetId {
+        self.asset_id
+    }
+
+    /// Its source.
+    #[must_use]
+    pub fn source(&self) -> &SourceName {
+        &self.source
+    }
+
+    /// The source's id of it.
+    #[must_use]
+    pub fn external_id(&self) -> &str {
+        self.raw(0, r#","external_id":"#).unwrap_or_default()
+    }
+
+    /// The symbol as sent, where the source gives one.
+    #[must_use]
+    pub fn symbol(&self) -> Option<&str> {
+        self.raw(1, r#","symbol":"#)
+    }
+
+    /// The name as sent, where the source gives one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.raw(2, r#","name":"#)
+    }
+
+    /// Price of one unit in US dollars, where it is known.
+    #[must_use]
+    pub const fn price_usd(&self) -> Option<&Decimal> {
+        self.price_usd.as_ref()
+    }
+
+    /// The instant the source gives for its values, where it gives one.
+    #[must_use]
+    pub fn observed_at(&self) -> Option<Timestamp> {
+        self.observed_at.get()
+    }
+
+    /// When the values were fetched; `None` for a listing without a quote.
+    #[must_use]
+    pub fn fetched_at(&self) -> Option<Timestamp> {
+        self.fetched_at.get()
+    }
+
+    /// The source's instant, or the fetch's where it gives none; `None` without a quote.
+    #[must_use]
+    pub fn updated_at(&self) -> Option<Timestamp> {
+        if self.priced {
+            self.observed_at().or(self.fetched_at())
+        } else {
+            None
+        }
+    }
+
+    /// True when the values were older than the source's limit when this was last judged.
+    #[must_use]
+    pub const fn stale(&self) -> bool {
+        self.stale
+    }
+
+    /// False once the source no longer lists it.
+    #[must_use]
+    pub const fn active(&self) -> bool {
+        self.active
+    }
+
+    /// True when there is a quote; its price may still be unknown.
+    #[must_use]
+    pub const fn priced(&self) -> bool {
+        self.priced
+    }
+
+    /// The number under a key of the row object, as canonical text.
+    pub(crate) fn number(&self, key: &str) -> &str {
+        let value = self.value(key);
+        value.split(',').next().unwrap_or_default()
+    }
+
+    /// The same row with another judgement of its age.
+    pub(crate) fn judged(&self, stale: bool) -> Self {
+        const KEY: &str = r#","stale":"#;
+        let rest = self.value(KEY);
+        let after = rest
+            .strip_prefix("true")
+            .or_else(|| rest.strip_prefix("false"));
+        let (Some(at), Some(after)) = (memmem::find(self.text.as_bytes(), KEY.as_bytes()), after)
+        else {
+            return self.clone();
+        };
+        let mut text = String::with_capacity(self.text.len() + 1);
+        text.push_str(self.text.get(..at + KEY.len()).unwrap_or_default());
+        text.push_str(if stale { "true" } else { "false" });
+        text.push_str(after);
+        let json_end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        text.push_str(self.text.get(self.json_end as usize..).unwrap_or_default());
+        let extra_end = json_end + (self.extra_end - self.json_end);
+        Self {
+            text: text.into_boxed_str(),
+            json_end,
+            extra_end,
+            listing_id: self.listing_id,
+            asset_id: self.asset_id,
+            source: Arc::clone(&self.source),
+            price_usd: self.price_usd.clone(),
+            observed_at: self.observed_at,
+            fetched_at: self.fetched_at,
+            priced: self.priced,
+            active: self.active,
+            stale,
+        }
+    }
+
+    /// What stands behind a key of the row object, up to the object's end.
+    fn value(&self, key: &str) -> &str {
+        let json = self.json();
+        memmem::find(json.as_bytes(), key.as_bytes())
+            .and_then(|at| json.get(at + key.len()..))
+            .unwrap_or_default()
+    }
+
+    fn raw(&self, place: usize, key: &str) -> Option<&str> {
+        let value = self.value(key).strip_prefix('"')?;
+        let kept = self.text.get(self.extra_end as usize..).unwrap_or_default();
+        if kept.is_empty() {
+            value.split('"').next()
+        } else {
+            kept.split(SEPARATOR).nth(place)
+        }
+    }
+}

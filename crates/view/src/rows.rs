@@ -1,0 +1,401 @@
+//! The rows by ascending listing id, in chunks that snapshots share.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use kasparro_domain::{ListingId, Timestamp};
+
+use crate::Row;
+use crate::fold::{FoldedChunk, FoldsRef};
+use crate::key::{Exact, Field, UNKNOWN, signed_key, text_key};
+use crate::render::{Column, Fresh};
+
+/// Rows in a chunk; only the last chunk holds fewer.
+pub(crate) const CHUNK_ROWS: usize = 64;
+
+/// Up to 64 rows with what is asked of many of them at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk {
+    rows: Vec<Arc<Row>>,
+    columns: Vec<Column>,
+    folded: Arc<FoldedChunk>,
+    priced: u32,
+    newest_fetched_at: Option<Timestamp>,
+}
+
+impl Chunk {
+    fn new(fresh: Vec<Fresh>) -> Self {
+        let folded = FoldedChunk::new(fresh.iter().map(|fresh| FoldsRef::from(&fresh.folds)));
+        let mut chunk = Self {
+            rows: Vec::with_capacity(fresh.len()),
+            columns: Vec::with_capacity(fresh.len()),
+            folded: Arc::new(folded),
+            priced: 0,
+            newest_fetched_at: None,
+        };
+        for fresh in fresh {
+            chunk.rows.push(fresh.row);
+            chunk.columns.push(fresh.column);
+        }
+        chunk.count_priced();
+        chunk.newest_fetched_at = chunk.rows.iter().filter_map(|row| row.fetched_at()).max();
+        chunk
+    }
+
+    fn count_priced(&mut self) {
+        let priced = self.columns.iter().filter(|column| column.priced).count();
+        self.priced = u32::try_from(priced).unwrap_or(u32::MAX);
+    }
+
+    /// The chunk with some of its rows replaced and others appended. `changes` are by ascending place.
+    fn with(&self, changes: Vec<(usize, Fresh)>) -> Self {
+        let same_texts = changes.iter().all(|(place, fresh)| {
+            *place < self.rows.len() && self.folded.row(*place) == FoldsRef::from(&fresh.folds)
+        });
+        let folded = if same_texts {
+            Arc::clone(&self.folded)
+        } else {
+            let mut changed = changes.iter().peekable();
+            let len = changes
+                .last()
+                .map_or(0, |(place, _)| place + 1)
+                .max(self.rows.len());
+            Arc::new(FoldedChunk::new((0..len).map(|place| {
+                match changed.next_if(|(changed_place, _)| *changed_place == place) {
+                    Some((_, fresh)) => FoldsRef::from(&fresh.folds),
+                    None => self.folded.row(place),
+                }
+            })))
+        };
+        let mut chunk = Self {
+            folded,
+            ..self.clone()
+        };
+        let mut newest_left = false;
+        for (place, fresh) in changes {
+            let fetched_at = fresh.row.fetched_at();
+            if let (Some(row), Some(column)) =
+                (chunk.rows.get_mut(place), chunk.columns.get_mut(place))
+            {
+                newest_left |= row.fetched_at() == self.newest_fetched_at;
+                *row = fresh.row;
+                *column = fresh.column;
+            } else {
+                chunk.rows.push(fresh.row);
+                chunk.columns.push(fresh.column);
+            }
+            chunk.newest_fetched_at = chunk.newest_fetched_at.max(fetched_at);
+        }
+        // Visiting all rows costs more than the rest together, so only where the newest one left and
+        // no newer one came.
+        if newest_left && chunk.newest_fetched_at == self.newest_fetched_at {
+            chunk.newest_fetched_at = chunk.rows.iter().filter_map(|row| row.fetched_at()).max();
+        }
+        chunk.count_priced();
+        chunk
+    }
+}
+
+/// Every row, by ascending listing id; a row's place is its slot.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    chunks: Vec<Arc<Chunk>>,
+    /// Id of the first row of every chunk.
+    first_ids: Vec<i64>,
+    /// Rows with a quote before every chunk, and in all.
+    priced_before: Vec<u32>,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            first_ids: Vec::new(),
+            priced_before: vec![0],
+        }
+    }
+}
+
+impl Rows {
+    /// Lays out rows, which stand by ascending id.
+    pub(crate) fn build(fresh: Vec<Fresh>) -> Self {
+        let mut rows = Self::default();
+        let mut fresh = fresh.into_iter();
+        loop {
+            let chunk: Vec<Fresh> = fresh.by_ref().take(CHUNK_ROWS).collect();
+            if chunk.is_empty() {
+                return rows;
+            }
+            rows.push(Arc::new(Chunk::new(chunk)));
+        }
+    }
+
+    fn push(&mut self, chunk: Arc<Chunk>) {
+        let priced = self.priced_before.last().copied().unwrap_or(0) + chunk.priced;
+        self.first_ids
+            .push(chunk.columns.first().map_or(0, |column| column.listing_id));
+        self.chunks.push(chunk);
+        self.priced_before.push(priced);
+    }
+
+    /// The rows with some replaced and others appended: `changes` are by ascending slot, and those at
+    /// or past the end by ascending id without a gap. Only chunks with a change are copied.
+    pub(crate) fn with(&self, changes: Vec<(u32, Fresh)>) -> Self {
+        let mut next = self.clone();
+        let mut changes = changes.into_iter().peekable();
+        let mut first_changed_count = None;
+        while let Some((slot, fresh)) = changes.next() {
+            let at = slot as usize / CHUNK_ROWS;
+            let mut within = vec![(slot as usize % CHUNK_ROWS, fresh)];
+            while let Some((slot, fresh)) =
+                changes.next_if(|(slot, _)| *slot as usize / CHUNK_ROWS == at)
+            {
+                within.push((slot as usize % CHUNK_ROWS, fresh));
+            }
+            match next.chunks.get_mut(at) {
+                Some(place) => {
+                    let chunk = Arc::new(place.with(within));
+                    if chunk.priced != place.priced {
+                        first_changed_count.get_or_insert(at);
+                    }
+                    *place = chunk;
+                }
+                None => {
+                    if let Some(from) = first_changed_count.take() {
+                        next.count_from(from);
+                    }
+                    next.push(Arc::new(Chunk::new(
+                        within.into_iter().map(|(_, fresh)| fresh).collect(),
+                    )));
+                }
+            }
+        }
+        if let Some(from) = first_changed_count {
+            next.count_from(from);
+        }
+        next
+    }
+
+    fn count_from(&mut self, chunk: usize) {
+        self.priced_before.truncate(chunk + 1);
+        let mut priced = self.priced_before.last().copied().unwrap_or(0);
+        for chunk in self.chunks.iter().skip(chunk) {
+            priced += chunk.priced;
+            self.priced_before.push(priced);
+        }
+    }
+
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.last().map_or(0, |last| {
+            self.chunks.len().saturating_sub(1) * CHUNK_ROWS + last.rows.len()
+        })
+    }
+
+    /// How many of them have a quote.
+    pub(crate) fn priced(&self) -> usize {
+        self.priced_before
+            .last()
+            .map_or(0, |priced| *priced as usize)
+    }
+
+    fn chunk(&self, slot: u32) -> Option<(&Chunk, usize)> {
+        let chunk = self.chunks.get(slot as usize / CHUNK_ROWS)?;
+        Some((chunk, slot as usize % CHUNK_ROWS))
+    }
+
+    /// The row at a slot.
+    pub(crate) fn row(&self, slot: u32) -> Option<&Arc<Row>> {
+        let (chunk, place) = self.chunk(slot)?;
+        chunk.rows.get(place)
+    }
+
+    /// The column of the row at a slot.
+    pub(crate) fn column(&self, slot: u32) -> Option<&Column> {
+        let (chunk, place) = self.chunk(slot)?;
+        chunk.columns.get(place)
+    }
+
+    /// The first slot whose id is `id` or greater.
+    pub(crate) fn slot_from(&self, id: ListingId) -> u32 {
+        let Some(at) = self
+            .first_ids
+            .partition_point(|first| *first <= id.0)
+            .checked_sub(1)
+        else {
+            return 0;
+        };
+        let within = self.chunks.get(at).map_or(0, |chunk| {
+            chunk
+                .columns
+                .partition_point(|column| column.listing_id < id.0)
+        });
+        slot(at * CHUNK_ROWS + within)
+    }
+
+    /// The slot of a listing.
+    pub(crate) fn find(&self, id: ListingId) -> Option<u32> {
+        let slot = self.slot_from(id);
+        self.column(slot)
+            .filter(|column| column.listing_id == id.0)
+            .map(|_| slot)
+    }
+
+    /// The greatest listing id.
+    pub(crate) fn last_id(&self) -> Option<i64> {
+        self.chunks
+            .last()?
+            .columns
+            .last()
+            .map(|column| column.listing_id)
+    }
+
+    /// When the newest values were fetched.
+    pub(crate) fn newest_fetched_at(&self) -> Option<Timestamp> {
+        self.chunks
+            .iter()
+            .filter_map(|chunk| chunk.newest_fetched_at)
+            .max()
+    }
+
+    /// The row at a slot with everything that belongs to it.
+    pub(crate) fn fresh(&self, slot: u32) -> Option<Fresh> {
+        let (chunk, place) = self.chunk(slot)?;
+        Some(Fresh {
+            row: Arc::clone(chunk.rows.get(place)?),
+            column: *chunk.columns.get(place)?,
+            folds: chunk.folded.row(place).to_owned(),
+        })
+    }
+
+    /// The key of a field of the row at a slot.
+    pub(crate) fn key(&self, field: Field, slot: u32) -> u64 {
+        let Some((chunk, place)) = self.chunk(slot) else {
+            return UNKNOWN;
+        };
+        let (Some(column), Some(row)) = (chunk.columns.get(place), chunk.rows.get(place)) else {
+            return UNKNOWN;
+        };
+        match field {
+            Field::PriceUsd => column.keys.price_usd,
+            Field::MarketCap => column.keys.market_cap,
+            Field::Volume24h => column.keys.volume_24h,
+            Field::PriceChange24h => column.keys.price_change_24h,
+            Field::Rank => column.keys.rank,
+            Field::UpdatedAt => column.keys.updated_at,
+            Field::Asset => signed_key(row.asset_id().0),
+            Field::Symbol => text_key_of(chunk.folded.symbol(place), || row.symbol().is_some()),
+            Field::Name => text_key_of(chunk.folded.name(place), || row.name().is_some()),
+            Field::Source => text_key(row.source().as_str()),
+        }
+    }
+
+    /// What decides between equal keys of a field, for the row at a slot.
+    pub(crate) fn exact(&self, field: Field, slot: u32) -> Exact<'_> {
+        let Some((chunk, place)) = self.chunk(slot) else {
+            return Exact::Key;
+        };
+        let row = chunk.rows.get(place);
+        let number = |key| row.map_or(Exact::Key, |row| Exact::Number(row.number(key)));
+        match field {
+            Field::Asset | Field::Rank | Field::UpdatedAt => Exact::Key,
+            Field::PriceUsd => row
+                .and_then(|row| row.price_usd())
+                .map_or(Exact::Key, |price| Exact::Number(price.as_str())),
+            Field::MarketCap => number(r#","market_cap":"#),
+            Field::Volume24h => number(r#","volume_24h":"#),
+            Field::PriceChange24h => number(r#","price_change_24h":"#),
+            Field::Symbol => Exact::Text(chunk.folded.symbol(place)),
+            Field::Name => Exact::Text(chunk.folded.name(place)),
+            Field::Source => row.map_or(Exact::Key, |row| Exact::Text(row.source().as_str())),
+        }
+    }
+
+    /// The chunks' folded texts, each with the slot of its first row.
+    pub(crate) fn folded(&self) -> impl Iterator<Item = (u32, &FoldedChunk)> {
+        let slots = (0_usize..).step_by(CHUNK_ROWS).map(slot);
+        slots.zip(self.chunks.iter().map(|chunk| &*chunk.folded))
+    }
+
+    /// The folded texts of the chunk of a slot, and the row's place in it.
+    pub(crate) fn folded_at(&self, slot: u32) -> Option<(&FoldedChunk, usize)> {
+        self.chunk(slot)
+            .map(|(chunk, place)| (&*chunk.folded, place))
+    }
+
+    /// The slot of the row that `n` rows stand before; `all` counts rows without a quote too.
+    pub(crate) fn select(&self, n: usize, all: bool) -> u32 {
+        if all {
+            return slot(n.min(self.len()));
+        }
+        let at = self
+            .priced_before
+            .partition_point(|before| *before as usize <= n);
+        let Some(at) = at.checked_sub(1).filter(|at| *at < self.chunks.len()) else {
+            return slot(self.len());
+        };
+        let before = self
+            .priced_before
+            .get(at)
+            .map_or(0, |before| *before as usize);
+        let within = self.chunks.get(at).and_then(|chunk| {
+            let priced = (0..)
+                .zip(&chunk.columns)
+                .filter(|(_, column)| column.priced);
+            priced.map(|(place, _)| place).nth(n - before)
+        });
+        slot(at * CHUNK_ROWS + within.unwrap_or(CHUNK_ROWS))
+    }
+
+    /// Visits slots upwards from `from` until told to stop.
+    pub(crate) fn walk_up(
+        &self,
+        from: u32,
+        all: bool,
+        visit: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let first = from as usize / CHUNK_ROWS;
+        for (at, chunk) in self.chunks.iter().enumerate().skip(first) {
+            let skip = if at == first {
+                from as usize % CHUNK_ROWS
+            } else {
+                0
+            };
+            for (place, column) in chunk.columns.iter().enumerate().skip(skip) {
+                if all || column.priced {
+                    visit(slot(at * CHUNK_ROWS + place))?;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Visits slots downwards, `before` and all above left out, until told to stop.
+    pub(crate) fn walk_down(
+        &self,
+        before: u32,
+        all: bool,
+        visit: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for slot in (0..before).rev() {
+            if all || self.column(slot).is_some_and(|column| column.priced) {
+                visit(slot)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn text_key_of(folded: &str, known: impl FnOnce() -> bool) -> u64 {
+    if folded.is_empty() && !known() {
+        UNKNOWN
+    } else {
+        text_key(folded)
+    }
+}
+
+/// A place as a slot. Two bits of an index entry are flags, so a snapshot holds 2^30 rows at most,
+/// more than fit into memory.
+pub(crate) fn slot(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,338 @@
+//! Every listing at one generation.
+
+use std::sync::Arc;
+
+use kasparro_domain::{AssetId, Generation, ListingId, SourceName, Timestamp};
+use kasparro_store::ListingRow;
+
+use crate::index::{Entry, Index};
+use crate::key::{Exact, Field, signed_key, text_key};
+use crate::render::{Fresh, Renderer, Sources, stale_before};
+use crate::rows::{Rows, slot};
+use crate::{Row, ViewSettings};
+
+/// Where fewer than one row in so many changes, changing is cheaper than building anew.
+const REBUILD_FRACTION: usize = 4;
+
+/// Every listing at one generation; never changes.
+///
+/// Snapshots share what they have in common, so holding one costs little, and making one costs what
+/// changed since the last.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    generation: Generation,
+    version: u64,
+    pub(crate) rows: Arc<Rows>,
+    pub(crate) indexes: [Arc<Index>; Field::ALL.len()],
+    pub(crate) sources: Arc<Sources>,
+    newest_fetched_at: Option<Timestamp>,
+    /// The instant for which `stale` is right in every row.
+    judged_at: Timestamp,
+}
+
+impl Default for Snapshot {
+    /// The snapshot before the first load: generation 0, no listings.
+    fn default() -> Self {
+        Self {
+            generation: Generation(0),
+            version: 0,
+            rows: Arc::default(),
+            indexes: Field::ALL.map(|field| Arc::new(Index::empty(field))),
+            sources: Arc::default(),
+            newest_fetched_at: None,
+            judged_at: Timestamp::EPOCH,
+        }
+    }
+}
+
+/// Rendered listings on their way into a snapshot.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    /// The listings, by ascending id, each once.
+    fresh: Vec<Fresh>,
+    sources: Sources,
+    now: Timestamp,
+}
+
+impl Changes {
+    /// Renders listings as they are at `now`. The last row of a listing counts.
+    pub(crate) fn render(
+        base: &Snapshot,
+        listings: impl Iterator<Item = ListingRow>,
+        settings: &ViewSettings,
+        now: Timestamp,
+    ) -> Self {
+        let mut renderer = Renderer::new(Sources::clone(&base.sources), settings, now);
+        let mut fresh: Vec<Fresh> = listings.map(|listing| renderer.render(listing)).collect();
+        let id = |fresh: &Fresh| fresh.column.listing_id;
+        if !fresh.is_sorted_by(|left, right| id(left) < id(right)) {
+            fresh.sort_by_key(id);
+            fresh.reverse();
+            fresh.dedup_by_key(|fresh| fresh.column.listing_id);
+            fresh.reverse();
+        }
+        Self {
+            fresh,
+            sources: renderer.into_sources(),
+            now,
+        }
+    }
+
+    /// True when no listing changed.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.fresh.is_empty()
+    }
+}
+
+impl Snapshot {
+    /// The snapshot that follows when these listings changed, with every row's age judged at `now`.
+    #[must_use]
+    pub fn next(
+        &self,
+        changed: Vec<ListingRow>,
+        generation: Generation,
+        version: u64,
+        settings: &ViewSettings,
+        now: Timestamp,
+    ) -> Self {
+        let changes = Changes::render(self, changed.into_iter(), settings, now);
+        self.with(changes, generation, version, settings)
+    }
+
+    /// As [`Snapshot::next`], for listings that were rendered before.
+    pub(crate) fn with(
+        &self,
+        changes: Changes,
+        generation: Generation,
+        version: u64,
+        settings: &ViewSettings,
+    ) -> Self {
+        let Changes {
+            fresh,
+            sources,
+            now,
+        } = changes;
+        let last_id = self.rows.last_id();
+        let mut next_slot = slot(self.rows.len());
+        let mut placed = Vec::with_capacity(fresh.len());
+        let mut out_of_order = false;
+        for fresh in fresh {
+            let id = fresh.column.listing_id;
+            let at = self.rows.find(ListingId(id)).unwrap_or_else(|| {
+                out_of_order |= last_id.is_some_and(|last| id < last);
+                next_slot += 1;
+                next_slot - 1
+            });
+            placed.push((at, fresh));
+        }
+        // Slots follow ids, so an id that appears below the greatest one moves every slot above it.
+        let rebuild = out_of_order || placed.len() * REBUILD_FRACTION > self.rows.len();
+        let changed: Vec<u32> = placed.iter().map(|(at, _)| *at).collect();
+        let flips = self.flips(&changed, settings, now);
+        let mut next = Self {
+            generation,
+            version,
+            sources: Arc::new(sources),
+            judged_at: now,
+            ..self.clone()
+        };
+        if placed.is_empty() && flips.is_empty() {
+            return next;
+        }
+        let newest = placed
+            .iter()
+            .filter_map(|(_, fresh)| fresh.row.fetched_at())
+            .max();
+        if rebuild {
+            next.rows = Arc::new(Rows::build(self.merged(placed, flips)));
+            next.indexes = Field::ALL.map(|field| Arc::new(Index::build(field, &next.rows)));
+        } else {
+            placed.extend(flips);
+            placed.sort_by_key(|(at, _)| *at);
+            next.rows = Arc::new(self.rows.with(placed));
+            next.indexes = self
+                .indexes
+                .each_ref()
+                .map(|index| next.reindexed(index, self, &changed));
+        }
+        next.newest_fetched_at = if newest >= self.newest_fetched_at {
+            newest
+        } else if changed.iter().any(|at| self.holds_newest(*at)) {
+            next.rows.newest_fetched_at()
+        } else {
+            self.newest_fetched_at
+        };
+        next
+    }
+
+    /// The index of the rows of this snapshot, made from the one of its predecessor.
+    fn reindexed(&self, index: &Arc<Index>, old: &Self, changed: &[u32]) -> Arc<Index> {
+        let (field, known) = (index.field, old.rows.len());
+        let mut removed = Vec::new();
+        let mut inserted = Vec::new();
+        for at in changed {
+            let after = Entry::of(field, &self.rows, *at);
+            if (*at as usize) < known {
+                let before = Entry::of(field, &old.rows, *at);
+                let same_value = || {
+                    let after = self.rows.exact(field, *at);
+                    !before.tag.loose() || old.rows.exact(field, *at).compare(after).is_eq()
+                };
+                if before == after && same_value() {
+                    continue;
+                }
+                removed.push(before);
+            }
+            inserted.push(after);
+        }
+        if inserted.is_empty() {
+            return Arc::clone(index);
+        }
+        Arc::new(index.with(&removed, &mut inserted, &old.rows, &self.rows))
+    }
+
+    /// All rows by ascending id, with the changes in their places.
+    fn merged(&self, placed: Vec<(u32, Fresh)>, flips: Vec<(u32, Fresh)>) -> Vec<Fresh> {
+        let mut changed = placed;
+        changed.extend(flips);
+        changed.sort_by_key(|(_, fresh)| fresh.column.listing_id);
+        let mut changed = changed.into_iter().map(|(_, fresh)| fresh).peekable();
+        let mut all = Vec::with_capacity(self.rows.len() + changed.len());
+        for kept in (0..slot(self.rows.len())).filter_map(|slot| self.rows.fresh(slot)) {
+            let id = kept.column.listing_id;
+            while let Some(new) = changed.next_if(|fresh| fresh.column.listing_id < id) {
+                all.push(new);
+            }
+            match changed.next_if(|fresh| fresh.column.listing_id == id) {
+                Some(new) => all.push(new),
+                None => all.push(kept),
+            }
+        }
+        all.extend(changed);
+        all
+    }
+
+    fn holds_newest(&self, slot: u32) -> bool {
+        self.rows
+            .row(slot)
+            .is_some_and(|row| row.fetched_at() == self.newest_fetched_at)
+    }
+
+    /// Slots of rows that cross their source's age limit between the last judgement and `now`, with
+    /// the new judgement. Only rows near a limit are visited.
+    fn crossing(
+        &self,
+        settings: &ViewSettings,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (u32, bool)> {
+        let index = self.index(Field::UpdatedAt);
+        self.sources.iter().flat_map(move |(number, name)| {
+            let limit = settings.stale_after(name);
+            let (before, after) = (
+                stale_before(limit, self.judged_at),
+                stale_before(limit, now),
+            );
+            let stale = after > before;
+            let slots = index.into_iter().flat_map(move |index| {
+                let position = |millis: i64| index.position(signed_key(millis), |_| false);
+                index.tags(position(before.min(after))..position(before.max(after)))
+            });
+            slots.map(|tag| tag.slot()).filter_map(move |slot| {
+                let own = self.rows.column(slot)?.source == number;
+                (own && self.rows.row(slot)?.stale() != stale).then_some((slot, stale))
+            })
+        })
+    }
+
+    /// The rows that cross their limit, judged anew; those in `changed` are left out.
+    fn flips(&self, changed: &[u32], settings: &ViewSettings, now: Timestamp) -> Vec<(u32, Fresh)> {
+        let mut changed = changed.to_vec();
+        changed.sort_unstable();
+        let kept = |slot: &u32| changed.binary_search(slot).is_err();
+        self.crossing(settings, now)
+            .filter(|(slot, _)| kept(slot))
+            .filter_map(|(slot, stale)| {
+                let mut fresh = self.rows.fresh(slot)?;
+                fresh.row = Arc::new(fresh.row.judged(stale));
+                Some((slot, fresh))
+            })
+            .collect()
+    }
+
+    pub(crate) fn index(&self, field: Field) -> Option<&Index> {
+        self.indexes.get(field as usize).map(Arc::as_ref)
+    }
+
+    /// True when a row's age has to be judged anew at `now`.
+    pub(crate) fn outdated(&self, settings: &ViewSettings, now: Timestamp) -> bool {
+        self.crossing(settings, now).next().is_some()
+    }
+
+    /// The generation that every answer of this snapshot belongs to.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// A number that no other snapshot of this view has; two snapshots of one generation may differ
+    /// in `stale`. 0 before the first load.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// How many listings have a quote.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.priced()
+    }
+
+    /// True when no listing has a quote.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A listing by its id, also one without a quote.
+    #[must_use]
+    pub fn listing(&self, id: ListingId) -> Option<Arc<Row>> {
+        self.rows.row(self.rows.find(id)?).map(Arc::clone)
+    }
+
+    /// The listings of an asset by ascending id, also those without a quote.
+    #[must_use]
+    pub fn asset(&self, id: AssetId) -> Vec<Arc<Row>> {
+        let Some(index) = self.index(Field::Asset) else {
+            return Vec::new();
+        };
+        let span = index.equal(signed_key(id.0), Exact::Key, &self.rows);
+        let rows = index.tags(span).filter_map(|tag| self.rows.row(tag.slot()));
+        rows.map(Arc::clone).collect()
+    }
+
+    /// When the newest values were fetched.
+    #[must_use]
+    pub const fn newest_fetched_at(&self) -> Option<Timestamp> {
+        self.newest_fetched_at
+    }
+
+    /// How many listings each source has, those without a quote included, by ascending name.
+    #[must_use]
+    pub fn listings_by_source(&self) -> Vec<(SourceName, u64)> {
+        let Some(index) = self.index(Field::Source) else {
+            return Vec::new();
+        };
+        let mut counts: Vec<(SourceName, u64)> = self
+            .sources
+            .iter()
+            .map(|(_, name)| {
+                let text = Exact::Text(name.as_str());
+                let span = index.equal(text_key(name.as_str()), text, &self.rows);
+                (name.clone(), index.count(&span, true) as u64)
+            })
+            .collect();
+        counts.retain(|(_, count)| *count > 0);
+        counts.sort();
+        counts
+    }
+}

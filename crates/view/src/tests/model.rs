@@ -1,0 +1,291 @@
+//! The naive model: a list of listings, filtered and sorted anew for every question.
+
+use std::cmp::Ordering;
+
+use compact_str::CompactString;
+use kasparro_domain::{AssetId, Attributes, Decimal, ListingId, Quote, SourceName};
+use kasparro_store::ListingRow;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::{NOW, decimal, instant};
+use crate::{Filter, ListingQuery, Order, Snapshot, SortKey, Start};
+
+/// Few different values, so that ties, unknown values and equal `f64` are frequent.
+const NUMBERS: [&str; 14] = [
+    "0",
+    "0.1",
+    "0.1000000000000000055",
+    "0.10000000000000000551",
+    "0.09999999999999999999",
+    "3.84e-18",
+    "1",
+    "44471.6",
+    "44471.600000000000001",
+    "9223372036854775807",
+    "9223372036854775808",
+    "1e30",
+    "-2.5",
+    "-2.50000000000000000001",
+];
+
+const TEXTS: [&str; 9] = [
+    "",
+    "BTC",
+    "btc",
+    "Bitcoin",
+    "Bitcoin Cash",
+    "Wrapped BTC",
+    "a\"b\\c\n",
+    "ΟΔΟΣ",
+    "İ",
+];
+
+fn number() -> impl Strategy<Value = Option<Decimal>> {
+    prop::option::weighted(0.8, select(&NUMBERS[..]).prop_map(decimal))
+}
+
+fn text() -> impl Strategy<Value = Option<CompactString>> {
+    prop::option::weighted(0.9, select(&TEXTS[..]).prop_map(CompactString::from))
+}
+
+fn source() -> impl Strategy<Value = SourceName> {
+    select(&["coinpaprika", "coinpapers", "csv", "slow"][..]).prop_map(SourceName::new)
+}
+
+/// A listing with this id and anything else.
+pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
+    let quote = (
+        number(),
+        number(),
+        number(),
+        number(),
+        prop::option::of(1_u32..5),
+    )
+        .prop_map(
+            |(price_usd, market_cap, volume_24h, price_change_24h, rank)| Quote {
+                price_usd,
+                market_cap,
+                volume_24h,
+                price_change_24h,
+                rank,
+                ..Quote::default()
+            },
+        );
+    let what = (source(), text(), text(), text(), 1_i64..6, any::<bool>());
+    let when = (-4_i64..1, any::<bool>(), 0_i64..3);
+    (prop::option::weighted(0.85, quote), what, when).prop_map(
+        move |(quote, (source, symbol, name, external_id, asset, active), when)| {
+            let (hours, source_timed, fetched) = when;
+            let priced = quote.is_some();
+            ListingRow {
+                listing_id: ListingId(id),
+                asset_id: AssetId(asset),
+                source,
+                external_id: external_id.unwrap_or_default(),
+                attributes: Attributes {
+                    symbol,
+                    name,
+                    contracts: Vec::new(),
+                },
+                active,
+                quote,
+                observed_at: priced.then(|| instant(NOW + hours * 3_600_000)),
+                source_timed,
+                fetched_at: priced.then(|| instant(NOW - fetched * 1_000)),
+                first_seen_at: instant(NOW),
+            }
+        },
+    )
+}
+
+/// Listings by ascending id, with gaps between the ids.
+pub(super) fn any_listings(most: usize) -> impl Strategy<Value = Vec<ListingRow>> {
+    prop::collection::vec(1_i64..4, 0..most).prop_flat_map(|gaps| {
+        let ids = gaps.into_iter().scan(0, |id, gap| {
+            *id += gap;
+            Some(*id)
+        });
+        ids.map(any_listing).collect::<Vec<_>>()
+    })
+}
+
+/// A question of any kind.
+pub(super) fn any_query() -> impl Strategy<Value = ListingQuery> {
+    let part = |rare: f64, texts: &'static [&'static str]| {
+        prop::option::weighted(rare, select(texts).prop_map(str::to_owned))
+    };
+    let filter = (
+        part(0.25, &["btc", "BTC", "", "οδοσ", "none", "wrapped btc"]),
+        part(0.2, &["coin", "", "b", "none", "a\"b", "σ", "\0"]),
+        part(0.2, &["c", "btc", "", "none", "\\c\n", "Δ", "n\0b"]),
+        prop::option::weighted(0.25, source()),
+        prop::option::weighted(0.2, (1_i64..7).prop_map(AssetId)),
+        prop::option::weighted(0.3, select(&NUMBERS[..]).prop_map(decimal)),
+        prop::option::weighted(0.3, select(&NUMBERS[..]).prop_map(decimal)),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(symbol, name, search, source, asset_id, min_price, max_price, unpriced)| Filter {
+                symbol,
+                name,
+                search,
+                source,
+                asset_id,
+                min_price,
+                max_price,
+                unpriced,
+            },
+        );
+    let sorts = [
+        SortKey::Id,
+        SortKey::Symbol,
+        SortKey::Name,
+        SortKey::Source,
+        SortKey::PriceUsd,
+        SortKey::MarketCap,
+        SortKey::Volume24h,
+        SortKey::PriceChange24h,
+        SortKey::Rank,
+        SortKey::UpdatedAt,
+    ];
+    let order = select(&[Order::Ascending, Order::Descending][..]);
+    let start = prop_oneof![
+        2 => (0_u64..40).prop_map(Start::Offset),
+        1 => Just(Start::Offset(u64::MAX)),
+        2 => (-1_i64..60).prop_map(|id| Start::After(ListingId(id))),
+        1 => Just(Start::After(ListingId(i64::MAX))),
+    ];
+    let limit = prop_oneof![4 => 0_usize..12, 1 => Just(usize::MAX)];
+    (filter, select(sorts.to_vec()), order, start, limit).prop_map(
+        |(filter, sort, order, start, limit)| ListingQuery {
+            filter,
+            sort,
+            order,
+            start,
+            limit,
+        },
+    )
+}
+
+fn fold(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+fn folded(text: &Option<CompactString>) -> Option<String> {
+    text.as_deref().map(fold)
+}
+
+fn fits(filter: &Filter, row: &ListingRow) -> bool {
+    let price = row
+        .quote
+        .as_ref()
+        .and_then(|quote| quote.price_usd.as_ref());
+    let (symbol, name) = (folded(&row.attributes.symbol), folded(&row.attributes.name));
+    let holds = |text: &Option<String>, needle: &str| {
+        text.as_deref().unwrap_or_default().contains(&fold(needle))
+    };
+    (filter.unpriced || row.quote.is_some())
+        && filter
+            .symbol
+            .as_ref()
+            .is_none_or(|wanted| symbol == Some(fold(wanted)))
+        && filter
+            .name
+            .as_ref()
+            .is_none_or(|needle| holds(&name, needle))
+        && filter.search.as_ref().is_none_or(|needle| {
+            let external_id = Some(fold(&row.external_id));
+            [&symbol, &name, &external_id]
+                .into_iter()
+                .any(|text| holds(text, needle))
+        })
+        && filter
+            .source
+            .as_ref()
+            .is_none_or(|source| row.source == *source)
+        && filter.asset_id.is_none_or(|id| row.asset_id == id)
+        && filter
+            .min_price
+            .as_ref()
+            .is_none_or(|min| price.is_some_and(|price| price >= min))
+        && filter
+            .max_price
+            .as_ref()
+            .is_none_or(|max| price.is_some_and(|price| price <= max))
+}
+
+fn by<T: Ord>(order: Order, left: Option<T>, right: Option<T>) -> Ordering {
+    match (left, right) {
+        (Some(left), Some(right)) if order == Order::Ascending => left.cmp(&right),
+        (Some(left), Some(right)) => right.cmp(&left),
+        (left, right) => left.is_none().cmp(&right.is_none()),
+    }
+}
+
+fn compare(sort: SortKey, order: Order, left: &ListingRow, right: &ListingRow) -> Ordering {
+    let quote = |value: fn(&Quote) -> Option<Decimal>| {
+        let of = |row: &ListingRow| row.quote.as_ref().and_then(value);
+        by(order, of(left), of(right))
+    };
+    let updated_at = |row: &ListingRow| {
+        let observed_at = row.observed_at.filter(|_| row.source_timed);
+        row.quote.as_ref().and(observed_at.or(row.fetched_at))
+    };
+    let sorted = match sort {
+        SortKey::Id => by(order, Some(left.listing_id), Some(right.listing_id)),
+        SortKey::Symbol => by(
+            order,
+            folded(&left.attributes.symbol),
+            folded(&right.attributes.symbol),
+        ),
+        SortKey::Name => by(
+            order,
+            folded(&left.attributes.name),
+            folded(&right.attributes.name),
+        ),
+        SortKey::Source => by(order, Some(&left.source), Some(&right.source)),
+        SortKey::PriceUsd => quote(|quote| quote.price_usd.clone()),
+        SortKey::MarketCap => quote(|quote| quote.market_cap.clone()),
+        SortKey::Volume24h => quote(|quote| quote.volume_24h.clone()),
+        SortKey::PriceChange24h => quote(|quote| quote.price_change_24h.clone()),
+        SortKey::Rank => quote(|quote| quote.rank.map(|rank| Decimal::from(u64::from(rank)))),
+        SortKey::UpdatedAt => by(order, updated_at(left), updated_at(right)),
+    };
+    sorted.then(left.listing_id.cmp(&right.listing_id))
+}
+
+/// The ids of a page, how many listings fit, and whether more follow.
+pub(super) type Answer = (Vec<ListingId>, u64, bool);
+
+/// Answers a question from the list.
+pub(super) fn answer(listings: &[ListingRow], query: &ListingQuery) -> Answer {
+    let mut fitting: Vec<&ListingRow> = listings
+        .iter()
+        .filter(|row| fits(&query.filter, row))
+        .collect();
+    fitting.sort_by(|left, right| compare(query.sort, query.order, left, right));
+    let total = fitting.len() as u64;
+    let default_order = query.sort == SortKey::Id && query.order == Order::Ascending;
+    match query.start {
+        Start::Offset(offset) => {
+            fitting.drain(..usize::try_from(offset).unwrap().min(fitting.len()));
+        }
+        Start::After(id) if default_order => fitting.retain(|row| row.listing_id > id),
+        Start::After(_) => {}
+    }
+    let more = fitting.len() > query.limit;
+    fitting.truncate(query.limit);
+    (
+        fitting.into_iter().map(|row| row.listing_id).collect(),
+        total,
+        more,
+    )
+}
+
+/// Asks the snapshot.
+pub(super) fn asked(snapshot: &Snapshot, query: &ListingQuery) -> Answer {
+    let page = snapshot.page(query);
+    let ids = page.rows.iter().map(|row| row.listing_id()).collect();
+    (ids, page.total, page.more)
+}
