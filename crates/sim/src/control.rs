@@ -1,0 +1,102 @@
+//! The paths below `/_sim`: moving the step, reading what was served and asked.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Simulator;
+use crate::ledger::EntryText;
+
+/// The optional body of `POST /_sim/step`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepTo {
+    /// The step to stand at; without it the next one.
+    step: Option<u64>,
+}
+
+/// `POST /_sim/step`: the next step, or with `{"step": N}` step N; answers `{step, at}`.
+pub(crate) async fn step(State(simulator): State<Arc<Simulator>>, body: Bytes) -> Response {
+    let wanted = if body.trim_ascii().is_empty() {
+        None
+    } else {
+        match serde_json::from_slice::<StepTo>(&body) {
+            Ok(StepTo { step: Some(step) }) if step > Simulator::MAX_STEP => {
+                let detail = format!("step is {step}, the last one is {}", Simulator::MAX_STEP);
+                return problem(
+                    StatusCode::BAD_REQUEST,
+                    "step_out_of_range",
+                    &detail,
+                    STEP_HINT,
+                );
+            }
+            Ok(StepTo { step }) => step,
+            Err(error) => {
+                let detail = format!("the body is not understood: {error}");
+                return problem(StatusCode::BAD_REQUEST, "bad_body", &detail, STEP_HINT);
+            }
+        }
+    };
+    let step = match wanted {
+        Some(step) => simulator.set_step(step),
+        None => simulator.step(),
+    };
+    Json(json!({ "step": step, "at": simulator.world.now(step) })).into_response()
+}
+
+const STEP_HINT: &str = "send no body for the next step, or {\"step\": N}";
+
+/// `GET /_sim/ledger`: JSON lines, oldest first.
+pub(crate) async fn ledger(State(simulator): State<Arc<Simulator>>) -> Response {
+    let (entries, dropped) = simulator.ledger.entries();
+    let pieces = entries
+        .into_iter()
+        .flat_map(EntryText::new)
+        .map(Ok::<_, Infallible>);
+    let headers = [
+        (header::CONTENT_TYPE, "application/jsonl".to_owned()),
+        (
+            header::HeaderName::from_static("x-sim-entries-dropped"),
+            dropped.to_string(),
+        ),
+    ];
+    (headers, Body::from_stream(stream::iter(pieces))).into_response()
+}
+
+/// `GET /_sim/requests`: how many there were, and the last ones.
+pub(crate) async fn requests(State(simulator): State<Arc<Simulator>>) -> Response {
+    let (_, dropped) = simulator.ledger.entries();
+    Json(simulator.requests.show(dropped)).into_response()
+}
+
+/// `PUT /_sim/faults`.
+pub(crate) async fn faults() -> Response {
+    problem(
+        StatusCode::NOT_IMPLEMENTED,
+        "faults_unavailable",
+        "this simulator cannot play faults",
+        "it serves correct answers only; faults are not available yet",
+    )
+}
+
+/// A problem document (RFC 9457).
+fn problem(status: StatusCode, code: &str, detail: &str, hint: &str) -> Response {
+    let body = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "code": code,
+        "detail": detail,
+        "hint": hint,
+    });
+    let headers = [(header::CONTENT_TYPE, "application/problem+json")];
+    (status, headers, body.to_string()).into_response()
+}

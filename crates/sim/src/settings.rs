@@ -1,0 +1,49 @@
+//! What a simulator is told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kasparro_domain::Timestamp;
+
+/// What a simulator serves and keeps.
+#[derive(Debug, Clone)]
+pub struct SimSettings {
+    /// Decides every value; two simulators with the same seed, coins and instants send the same bytes.
+    pub seed: u64,
+    /// Coins with a market, at most [`SimSettings::MAX_COINS`].
+    pub coins: u32,
+    /// How often the step moves by itself; `None` leaves it to `POST /_sim/step`.
+    pub step_every: Option<Duration>,
+    /// A file to which every ledger line is appended.
+    pub ledger: Option<PathBuf>,
+    /// Simulated time at step 0.
+    pub base_at: Timestamp,
+    /// Simulated time from one step to the next, from a millisecond to 366 days.
+    pub step_span: Duration,
+    /// Rows whose hashes are kept in memory: the oldest entries are dropped beyond that (and counted),
+    /// the newest entry never. A row takes about 60 bytes.
+    pub ledger_rows_cap: usize,
+}
+
+impl SimSettings {
+    /// The most coins of one simulator.
+    pub const MAX_COINS: u32 = 100_000_000;
+
+    /// 2026-01-01T00:00:00Z in milliseconds.
+    const BASE_MS: i64 = 1_767_225_600_000;
+}
+
+impl Default for SimSettings {
+    /// Seed 1, 2,000 coins, frozen at 2026-01-01T00:00:00Z, a minute a step, 2,000,000 ledger rows.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            coins: 2_000,
+            step_every: None,
+            ledger: None,
+            base_at: Timestamp::from_millis(Self::BASE_MS).unwrap_or_default(),
+            step_span: Duration::from_secs(60),
+            ledger_rows_cap: 2_000_000,
+        }
+    }
+}
