@@ -1,0 +1,236 @@
+//! The body of an answer, and the request it answers.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::extract::FromRequestParts;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::request::Parts;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use kasparro_domain::{Clock, Timestamp};
+use serde::Serialize;
+
+use crate::listen::InFlight;
+
+/// The longest request id that is taken over from a client.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// What an answer says of its request.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestContext {
+    request_id: HeaderValue,
+    started: Instant,
+}
+
+impl RequestContext {
+    /// The context of a request that arrives now. Its id is the client's `X-Request-ID` if that is 1
+    /// to 128 visible ASCII characters, else a new UUID (version 7).
+    pub(crate) fn new(given: Option<&HeaderValue>, clock: &dyn Clock) -> Self {
+        let started = Instant::now();
+        let request_id = given
+            .filter(|id| {
+                (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
+                    && id.as_bytes().iter().all(u8::is_ascii_graphic)
+            })
+            .cloned();
+        Self {
+            request_id: request_id.unwrap_or_else(|| new_id(clock.now())),
+            started,
+        }
+    }
+
+    /// The id as a header.
+    pub(crate) fn id_header(&self) -> HeaderValue {
+        self.request_id.clone()
+    }
+
+    /// The id as text.
+    pub(crate) fn id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
+
+    /// Microseconds since the request arrived.
+    pub(crate) fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Milliseconds since the request arrived, to the microsecond.
+    pub(crate) fn latency_ms(&self) -> f64 {
+        self.started.elapsed().as_micros() as f64 / 1000.0
+    }
+
+    /// Seconds since the request arrived.
+    pub(crate) fn elapsed_seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// `{"request_id":"…","api_latency_ms":…,`: how every JSON body of ours begins.
+    pub(crate) fn prefix(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(192);
+        out.extend_from_slice(br#"{"request_id":"#);
+        if serde_json::to_writer(&mut out, self.id()).is_err() {
+            out.extend_from_slice(b"null");
+        }
+        out.extend_from_slice(br#","api_latency_ms":"#);
+        let elapsed_us = self.elapsed_us();
+        let mut digits = itoa::Buffer::new();
+        out.extend_from_slice(digits.format(elapsed_us / 1000).as_bytes());
+        out.push(b'.');
+        let fraction = digits.format(1000 + elapsed_us % 1000).as_bytes();
+        out.extend_from_slice(fraction.get(1..).unwrap_or_default());
+        out.push(b',');
+        out
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestContext {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        // The listener puts it there for every request.
+        Ok(parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .unwrap_or_else(|| Self {
+                request_id: HeaderValue::from_static("unknown"),
+                started: Instant::now(),
+            }))
+    }
+}
+
+/// A UUID of version 7 for an instant, in lower case.
+fn new_id(now: Timestamp) -> HeaderValue {
+    let millis = u64::try_from(now.as_millis()).unwrap_or_default();
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid();
+    let mut buffer = uuid::Uuid::encode_buffer();
+    HeaderValue::from_str(id.hyphenated().encode_lower(&mut buffer))
+        .unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// A JSON body of ours: the request's id and latency, then the answer itself.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Enveloped<T> {
+    /// The id of the request, also in the header `X-Request-ID`.
+    pub(crate) request_id: String,
+    /// Milliseconds the request took here.
+    pub(crate) api_latency_ms: f64,
+    #[serde(flatten)]
+    pub(crate) body: T,
+}
+
+/// The body of an answer, of known length wherever that is possible.
+#[derive(Debug)]
+pub(crate) struct Body {
+    content: Content,
+    /// Held until the body was handed over.
+    in_flight: Option<InFlight>,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// The prefix, which belongs to one request, and the rest, which may be shared with others: two
+    /// frames, so that the shared one is never copied and both leave in one vectored write.
+    Pieces(Bytes, Bytes),
+    /// What a route made.
+    Routed(axum::body::Body),
+}
+
+impl Body {
+    /// A body of two pieces; either may be empty.
+    pub(crate) const fn pieces(first: Bytes, second: Bytes) -> Self {
+        Self {
+            content: Content::Pieces(first, second),
+            in_flight: None,
+        }
+    }
+
+    /// The body of a route's answer.
+    pub(crate) const fn routed(body: axum::body::Body) -> Self {
+        Self {
+            content: Content::Routed(body),
+            in_flight: None,
+        }
+    }
+
+    /// The same body, which keeps its connection busy until it was handed over.
+    pub(crate) fn holding(mut self, in_flight: InFlight) -> Self {
+        self.in_flight = Some(in_flight);
+        self
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match &mut self.content {
+            Content::Pieces(first, second) => {
+                let piece = if first.is_empty() { second } else { first };
+                let piece = std::mem::take(piece);
+                Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
+            }
+            Content::Routed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Pieces(first, second) => first.is_empty() && second.is_empty(),
+            Content::Routed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Pieces(first, second) => {
+                SizeHint::with_exact((first.len() as u64).saturating_add(second.len() as u64))
+            }
+            Content::Routed(body) => body.size_hint(),
+        }
+    }
+}
+
+/// What operations read from.
+pub(crate) type AppState = axum::extract::State<Arc<crate::Shared>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kasparro_domain::ManualClock;
+
+    fn context(given: Option<&str>) -> RequestContext {
+        let given = given.map(|text| HeaderValue::from_bytes(text.as_bytes()).unwrap());
+        RequestContext::new(given.as_ref(), &ManualClock::new(Timestamp::EPOCH))
+    }
+
+    #[test]
+    fn a_request_id_is_taken_over_or_made() {
+        assert_eq!(context(Some("abc-1")).id(), "abc-1");
+        let long = "x".repeat(129);
+        for given in [None, Some(""), Some("a b"), Some("é"), Some(long.as_str())] {
+            let id = context(given).id().to_owned();
+            assert_eq!(
+                uuid::Uuid::parse_str(&id).unwrap().get_version_num(),
+                7,
+                "{given:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_prefix_stays_json_whatever_the_id_holds() {
+        let context = context(Some(r#"a"b\c"#));
+        let text = format!("{}\"x\":1}}", String::from_utf8(context.prefix()).unwrap());
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["request_id"], r#"a"b\c"#);
+        assert!(value["api_latency_ms"].is_f64());
+    }
+}

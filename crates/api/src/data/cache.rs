@@ -1,0 +1,94 @@
+//! Pages that were rendered already, for as long as their snapshot is the current one.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::DataQuery;
+
+/// What the pages may take in all, in bytes.
+const MAX_BYTES: usize = 32 << 20;
+/// A page larger than this is not kept.
+const MAX_PAGE_BYTES: usize = MAX_BYTES / 16;
+/// What a page takes besides its bytes, roughly.
+const OVERHEAD_BYTES: usize = 512;
+
+/// Rendered pages of one snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct PageCache(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    version: u64,
+    bytes: usize,
+    by_query: HashMap<DataQuery, Bytes>,
+}
+
+impl PageCache {
+    /// The page of a query in a snapshot, if it was rendered.
+    pub(crate) fn get(&self, version: u64, query: &DataQuery) -> Option<Bytes> {
+        let pages = self.pages();
+        (pages.version == version).then(|| pages.by_query.get(query).cloned())?
+    }
+
+    /// Keeps a page. Pages of an older snapshot are dropped; a page of an older one is not kept.
+    pub(crate) fn put(&self, version: u64, query: DataQuery, page: Bytes) {
+        let cost = page.len() + OVERHEAD_BYTES;
+        let mut pages = self.pages();
+        if page.len() > MAX_PAGE_BYTES || version < pages.version {
+            return;
+        }
+        if version > pages.version || pages.bytes + cost > MAX_BYTES {
+            // All at once: what is asked for often is back with the next request.
+            *pages = Pages {
+                version,
+                ..Pages::default()
+            };
+        }
+        if pages.by_query.insert(query, page).is_none() {
+            pages.bytes += cost;
+        }
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(symbol: u64) -> DataQuery {
+        let mut query = DataQuery::default();
+        query.listings.filter.symbol = Some(symbol.to_string());
+        query
+    }
+
+    #[test]
+    fn i5_a_page_is_found_only_in_its_own_snapshot() {
+        let cache = PageCache::default();
+        cache.put(2, query(1), Bytes::from_static(b"two"));
+        assert_eq!(cache.get(2, &query(1)).unwrap(), "two");
+        assert_eq!(cache.get(3, &query(1)), None);
+        cache.put(1, query(1), Bytes::from_static(b"one"));
+        assert_eq!(cache.get(2, &query(1)).unwrap(), "two");
+        cache.put(3, query(2), Bytes::from_static(b"three"));
+        assert_eq!(cache.get(2, &query(1)), None);
+    }
+
+    #[test]
+    fn i12_memory_is_bounded_whatever_is_asked() {
+        let cache = PageCache::default();
+        let page = Bytes::from(vec![0; 100_000]);
+        for symbol in 0..1_000 {
+            cache.put(1, query(symbol), page.clone());
+            assert!(cache.pages().bytes <= MAX_BYTES);
+        }
+        cache.put(1, query(0), Bytes::from(vec![0; MAX_PAGE_BYTES + 1]));
+        assert_eq!(cache.get(1, &query(999)).unwrap().len(), 100_000);
+        let kept: usize = cache.pages().by_query.len() * (100_000 + OVERHEAD_BYTES);
+        assert_eq!(cache.pages().bytes, kept);
+    }
+}

@@ -1,0 +1,182 @@
+//! What a query string of `/data` asks for.
+
+use kasparro_domain::{AssetId, Decimal, SourceName};
+use kasparro_view::{ListingQuery, Order, SortKey, Start};
+
+use super::{FieldSet, cursor};
+use crate::Shared;
+use crate::paging::Paging;
+use crate::problem::{Code, Problem};
+use crate::query::{Params, one_of, whole_number};
+
+/// Every parameter of `/data`.
+pub(crate) const KNOWN: &[&str] = &[
+    "limit",
+    "per_page",
+    "page_size",
+    "page",
+    "offset",
+    "cursor",
+    "symbol",
+    "name",
+    "search",
+    "source",
+    "asset_id",
+    "min_price",
+    "max_price",
+    "include",
+    "sort",
+    "order",
+    "fields",
+    "numbers",
+];
+
+const SORT_KEYS: [(&str, SortKey); 11] = [
+    ("id", SortKey::Id),
+    ("symbol", SortKey::Symbol),
+    ("name", SortKey::Name),
+    ("source", SortKey::Source),
+    ("price_usd", SortKey::PriceUsd),
+    ("price", SortKey::PriceUsd),
+    ("market_cap", SortKey::MarketCap),
+    ("volume_24h", SortKey::Volume24h),
+    ("price_change_24h", SortKey::PriceChange24h),
+    ("rank", SortKey::Rank),
+    ("updated_at", SortKey::UpdatedAt),
+];
+
+const ORDERS: [(&str, Order); 2] = [("asc", Order::Ascending), ("desc", Order::Descending)];
+
+/// Names that older services gave to our sources.
+const OLDER_SOURCE_NAMES: [(&str, &str); 4] = [
+    ("csv_source", "csv"),
+    ("coinpaprika_free", "coinpaprika"),
+    ("coingecko_market", "coingecko"),
+    ("rss", "feed"),
+];
+
+/// The meaning of a query string: equal for all that ask for the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DataQuery {
+    /// What the read model is asked.
+    pub(crate) listings: ListingQuery,
+    /// What each row shows.
+    pub(crate) fields: FieldSet,
+    /// True to write decimals as strings.
+    pub(crate) decimals_as_text: bool,
+    /// The number of the page, from 1; none behind a cursor.
+    pub(crate) page: Option<u64>,
+}
+
+impl DataQuery {
+    /// Reads a query string.
+    pub(crate) fn read(query: Option<&str>, shared: &Shared) -> Result<Self, Problem> {
+        let mut params = Params::read(query, KNOWN);
+        let mut meaning = Self::default();
+        read_filter(&mut params, &mut meaning, shared);
+        let sort = params.read_as("sort", |text| one_of(text, &SORT_KEYS));
+        let order = params.read_as("order", |text| one_of(text, &ORDERS));
+        meaning.listings.sort = sort.unwrap_or_default();
+        meaning.listings.order = order.unwrap_or_default();
+        if let Some(fields) = params.read_as("fields", FieldSet::read) {
+            meaning.fields = fields;
+        }
+        let numbers = [("number", false), ("string", true)];
+        let numbers = params.read_as("numbers", |text| one_of(text, &numbers));
+        meaning.decimals_as_text = numbers.unwrap_or_default();
+        let paging = Paging::read(&mut params);
+        meaning.listings.limit = usize::try_from(paging.limit).unwrap_or(usize::MAX);
+        meaning.listings.start = Start::Offset(paging.offset);
+        meaning.page = Some(paging.page());
+        if params.get("cursor").is_some() {
+            read_cursor(&mut params, &mut meaning, shared);
+        }
+        params.check(meaning)
+    }
+
+    /// True in the order that never changes, over which cursors go.
+    pub(crate) fn default_order(&self) -> bool {
+        self.listings.sort == SortKey::Id && self.listings.order == Order::Ascending
+    }
+}
+
+impl Default for DataQuery {
+    fn default() -> Self {
+        Self {
+            listings: ListingQuery {
+                filter: Default::default(),
+                sort: SortKey::Id,
+                order: Order::Ascending,
+                start: Start::Offset(0),
+                limit: 20,
+            },
+            fields: FieldSet::default(),
+            decimals_as_text: false,
+            page: Some(1),
+        }
+    }
+}
+
+fn read_filter(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared) {
+    let filter = &mut meaning.listings.filter;
+    let text = |params: &Params<'_>, name| params.get(name).map(str::to_owned);
+    filter.symbol = text(params, "symbol");
+    filter.name = text(params, "name");
+    filter.search = text(params, "search");
+    filter.source = params.read_as("source", |text| source_name(text, shared));
+    filter.asset_id = params.read_as("asset_id", |text| {
+        let id = whole_number(text)?;
+        i64::try_from(id).map(AssetId).map_err(|_| "is too large")
+    });
+    let price = |text: &str| Decimal::parse(text).map_err(|error| error.to_string());
+    filter.min_price = params.read_as("min_price", price);
+    filter.max_price = params.read_as("max_price", price);
+    if let (Some(min), Some(max)) = (&filter.min_price, &filter.max_price)
+        && min > max
+    {
+        params.refuse("min_price", "is larger than max_price");
+    }
+    let include = params.read_as("include", |text| one_of(text, &[("unpriced", true)]));
+    filter.unpriced = include.unwrap_or_default();
+}
+
+fn read_cursor(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared) {
+    if params.get("page").is_some() || params.get("offset").is_some() {
+        params.refuse("cursor", "cannot be combined with page or offset");
+        return;
+    }
+    if !meaning.default_order() {
+        params.refuse(
+            "cursor",
+            "goes with the default order only; leave sort and order out",
+        );
+        return;
+    }
+    let text = params.get("cursor").unwrap_or_default();
+    match cursor::read(text, &meaning.listings.filter, &shared.settings.cursor_key) {
+        Ok(after) => {
+            meaning.listings.start = Start::After(after);
+            meaning.page = None;
+        }
+        Err(message) => params.refuse_as(Code::InvalidCursor, "cursor", message),
+    }
+}
+
+/// The source of this name, or of this older name; case makes no difference.
+pub(crate) fn source_name(text: &str, shared: &Shared) -> Result<SourceName, String> {
+    let text = text.to_ascii_lowercase();
+    let older = OLDER_SOURCE_NAMES
+        .iter()
+        .find(|(older, _)| *older == text)
+        .map(|(_, name)| *name);
+    let name = older.unwrap_or(&text);
+    if shared.source_known(name) {
+        return Ok(SourceName::new(name));
+    }
+    let known: Vec<_> = shared
+        .known_sources()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    Err(format!("is no source; sources are {}", known.join(", ")))
+}

@@ -1,0 +1,150 @@
+//! How it is told: the read API over HTTP.
+//!
+//! `/data` is answered from the read model before the router; everything else goes through axum.
+//! Both ways end in the same function, which gives an answer its headers. Every body of ours carries
+//! the request's id and how long it took, every error is an RFC 9457 problem, and no request can
+//! bring more than a documented status.
+
+mod answer;
+mod data;
+mod listen;
+mod metrics;
+mod normal_path;
+mod openapi;
+mod paging;
+mod price;
+mod problem;
+mod query;
+mod reports;
+mod respond;
+mod routes;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::Router;
+use kasparro_domain::{Clock, SourceName, Timestamp};
+use kasparro_store::Store;
+use kasparro_view::View;
+use tokio_util::sync::CancellationToken;
+
+pub use metrics::{MetricsHandle, install_metrics};
+pub use openapi::openapi_json;
+pub use settings::{ApiSettings, SourceInfo};
+
+/// The read API: what it reads from, and its routes.
+pub struct Api {
+    shared: Arc<Shared>,
+    router: Router,
+    /// False sends `/data` through the router too; both ways must give the same answer.
+    hot: bool,
+}
+
+/// What every operation reads from.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) view: Arc<View>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: metrics::HttpMetrics,
+    pub(crate) settings: ApiSettings,
+    pub(crate) sources: Vec<SourceInfo>,
+    pub(crate) pages: data::PageCache,
+    pub(crate) started_at: Timestamp,
+    pub(crate) draining: AtomicBool,
+}
+
+impl Api {
+    /// An API over a store and its read model. `sources` are the configured sources, in the order in
+    /// which they are shown.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        view: Arc<View>,
+        clock: Arc<dyn Clock>,
+        metrics: MetricsHandle,
+        settings: ApiSettings,
+        sources: Vec<SourceInfo>,
+    ) -> Arc<Self> {
+        Arc::new(Self::build(store, view, clock, metrics, settings, sources))
+    }
+
+    pub(crate) fn build(
+        store: Arc<dyn Store>,
+        view: Arc<View>,
+        clock: Arc<dyn Clock>,
+        metrics: MetricsHandle,
+        settings: ApiSettings,
+        sources: Vec<SourceInfo>,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            store,
+            view,
+            started_at: clock.now(),
+            clock,
+            metrics: metrics::HttpMetrics::new(metrics),
+            settings,
+            sources,
+            pages: data::PageCache::default(),
+            draining: AtomicBool::new(false),
+        });
+        let router = routes::served().with_state(Arc::clone(&shared));
+        Self {
+            shared,
+            router,
+            hot: true,
+        }
+    }
+
+    /// Accepts connections until `shutdown`, then turns `/readyz` off, stops accepting, lets requests
+    /// under way end for at most [`ApiSettings::drain_timeout`] and returns.
+    ///
+    /// # Errors
+    /// When the listener cannot say its address.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: tokio::net::TcpListener,
+        shutdown: CancellationToken,
+    ) -> std::io::Result<()> {
+        listen::serve(self, listener, shutdown).await
+    }
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api")
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// True for a source that is configured or has listings.
+    pub(crate) fn source_known(&self, name: &str) -> bool {
+        self.sources
+            .iter()
+            .any(|source| source.name.as_str() == name)
+            || self
+                .view
+                .snapshot()
+                .listings_by_source()
+                .iter()
+                .any(|(known, _)| known.as_str() == name)
+    }
+
+    /// The names of every source that is configured or has listings, sorted.
+    pub(crate) fn known_sources(&self) -> Vec<SourceName> {
+        let stored = self.view.snapshot().listings_by_source();
+        let mut names: Vec<_> = self
+            .sources
+            .iter()
+            .map(|source| source.name.clone())
+            .collect();
+        names.extend(stored.into_iter().map(|(name, _)| name));
+        names.sort();
+        names.dedup();
+        names
+    }
+}

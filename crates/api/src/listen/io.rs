@@ -1,0 +1,142 @@
+//! A stream that tells its connection what passes through it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::connection::Connection;
+
+/// A TCP stream under watch.
+#[derive(Debug)]
+pub(super) struct WatchedIo {
+    /// Present until dropped.
+    stream: Option<TcpStream>,
+    connection: Arc<Connection>,
+}
+
+impl WatchedIo {
+    pub(super) const fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+        Self {
+            stream: Some(stream),
+            connection,
+        }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.stream
+            .as_mut()
+            .map(Pin::new)
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Holds an automatic refusal back.
+    fn check(&self, bytes: &[u8]) -> io::Result<()> {
+        match automatic_refusal(bytes) {
+            None => Ok(()),
+            Some(status) => {
+                self.connection.refuse(status);
+                Err(io::Error::other("the head of the request cannot be read"))
+            }
+        }
+    }
+}
+
+/// The status of an answer that hyper gives by itself to a head that it cannot read: a client error
+/// without a body. Every error of ours has a body.
+fn automatic_refusal(bytes: &[u8]) -> Option<u16> {
+    let status = bytes
+        .strip_prefix(b"HTTP/1.1 ")
+        .or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?;
+    let [b'4', tens, ones, ..] = status else {
+        return None;
+    };
+    let empty = bytes
+        .windows(19)
+        .any(|part| part == b"content-length: 0\r\n");
+    empty
+        .then(|| 400 + 10 * u16::from(tens.wrapping_sub(b'0')) + u16::from(ones.wrapping_sub(b'0')))
+}
+
+impl AsyncRead for WatchedIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = self.stream()?.poll_read(cx, buffer);
+        if let Some(bytes) = buffer.filled().get(before..)
+            && !bytes.is_empty()
+        {
+            self.connection.received(bytes);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for WatchedIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check(bytes)?;
+        self.stream()?.poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(first) = slices.first() {
+            self.check(first)?;
+        }
+        self.stream()?.poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_shutdown(cx)
+    }
+}
+
+impl Drop for WatchedIo {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.connection.give_back(stream);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::automatic_refusal;
+
+    #[test]
+    fn only_client_errors_without_a_body_are_held_back() {
+        let head = |line: &str, length: u32| {
+            format!("{line}\r\ncontent-length: {length}\r\ndate: x\r\n\r\n")
+        };
+        let refused = |line, length| automatic_refusal(head(line, length).as_bytes());
+        assert_eq!(
+            refused("HTTP/1.1 431 Request Header Fields Too Large", 0),
+            Some(431)
+        );
+        assert_eq!(refused("HTTP/1.1 400 Bad Request", 0), Some(400));
+        assert_eq!(refused("HTTP/1.1 400 Bad Request", 10), None);
+        assert_eq!(refused("HTTP/1.1 200 OK", 0), None);
+        assert_eq!(automatic_refusal(b"{\"data\":[]}"), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! One request: the hot path, the router, and what holds for both.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::extract::OriginalUri;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::header::CONTENT_LENGTH;
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use tower::ServiceExt as _;
+
+use super::connection::{Connection, InFlight};
+use crate::answer::{Body, RequestContext};
+use crate::normal_path::normal_path;
+use crate::problem::{Code, Problem};
+use crate::routes::MatchedRoute;
+use crate::settings::{MAX_BODY_BYTES, MAX_TARGET_BYTES};
+use crate::{Api, data, respond};
+
+/// Where the requests of one connection come in.
+#[derive(Clone)]
+pub(super) struct Door {
+    api: Arc<Api>,
+    connection: Arc<Connection>,
+}
+
+impl Door {
+    pub(super) const fn new(api: Arc<Api>, connection: Arc<Connection>) -> Self {
+        Self { api, connection }
+    }
+}
+
+impl Service<Request<Incoming>> for Door {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        let in_flight = self.connection.begin();
+        let shared = &self.api.shared;
+        let context = RequestContext::new(
+            request.headers().get(respond::X_REQUEST_ID),
+            shared.clock.as_ref(),
+        );
+        if let Err(problem) = within_limits(&request) {
+            let response = respond::problem(&problem, &context);
+            record(&self.api, "other", request.method(), &response, &context);
+            return Answering::ready(response, in_flight);
+        }
+        if self.api.hot
+            && *request.method() == Method::GET
+            && normal_path(request.uri().path()) == "/data"
+        {
+            let response = answer_data(&self.api, request.uri().query(), &context);
+            return Answering::ready(response, in_flight);
+        }
+        let api = Arc::clone(&self.api);
+        Answering::Routed(Box::pin(async move {
+            route(&api, request, &context)
+                .await
+                .map(|body| body.holding(in_flight))
+        }))
+    }
+}
+
+/// An answer that is there, or one that the router is still making.
+pub(super) enum Answering {
+    Ready(Option<Response<Body>>),
+    Routed(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+}
+
+impl Answering {
+    fn ready(response: Response<Body>, in_flight: InFlight) -> Self {
+        Self::Ready(Some(response.map(|body| body.holding(in_flight))))
+    }
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Ready(response) => response
+                .take()
+                .map_or(Poll::Pending, |it| Poll::Ready(Ok(it))),
+            Self::Routed(answering) => answering.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
+/// Answers `GET /data` without the router.
+fn answer_data(api: &Api, query: Option<&str>, context: &RequestContext) -> Response<Body> {
+    let shared = &api.shared;
+    // Nothing is left half-changed by a panic: the read model is immutable, and a cached page is put
+    // in whole.
+    let page = catch_unwind(AssertUnwindSafe(|| data::page(shared, query)));
+    match page.unwrap_or_else(|_| Err(panicked())) {
+        Ok((middle, generation)) => {
+            let prefix = Bytes::from(context.prefix());
+            let response = respond::pieces(prefix, middle, context, generation);
+            shared.metrics.record_data_ok(context.elapsed_seconds());
+            response
+        }
+        Err(problem) => {
+            let response = respond::problem(&problem, context);
+            record(api, "/data", &Method::GET, &response, context);
+            response
+        }
+    }
+}
+
+/// Answers a request through the router.
+async fn route(api: &Api, request: Request<Incoming>, context: &RequestContext) -> Response<Body> {
+    let method = request.method().clone();
+    let mut request = with_normal_path(request);
+    request.extensions_mut().insert(context.clone());
+    let routing = AssertUnwindSafe(api.router.clone().oneshot(request)).catch_unwind();
+    let limit = api.shared.settings.request_timeout;
+    let problem = match tokio::time::timeout(limit, routing).await {
+        Ok(Ok(Ok(mut routed))) => {
+            let matched = routed.extensions_mut().remove::<MatchedRoute>();
+            let response = respond::routed(routed, context, &method);
+            let route = matched.as_ref().map_or("other", |route| &*route.0);
+            record(api, route, &method, &response, context);
+            return response;
+        }
+        Ok(Ok(Err(never))) => match never {},
+        Ok(Err(_)) => panicked(),
+        Err(_) => Problem::new(Code::RequestTimeout, "the request was given up"),
+    };
+    let response = respond::problem(&problem, context);
+    record(api, "other", &method, &response, context);
+    response
+}
+
+fn panicked() -> Problem {
+    // The panic hook has logged where.
+    Problem::new(Code::Internal, "the request could not be answered")
+}
+
+fn record(
+    api: &Api,
+    route: &str,
+    method: &Method,
+    response: &Response<Body>,
+    context: &RequestContext,
+) {
+    api.shared
+        .metrics
+        .record(route, method, response.status(), context.elapsed_seconds());
+}
+
+fn within_limits(request: &Request<Incoming>) -> Result<(), Problem> {
+    let target_bytes = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target_bytes > MAX_TARGET_BYTES {
+        let detail =
+            format!("path and query have {target_bytes} bytes, {MAX_TARGET_BYTES} are allowed");
+        return Err(Problem::new(Code::UriTooLong, detail));
+    }
+    let Some(length) = request.headers().get(CONTENT_LENGTH) else {
+        return Ok(());
+    };
+    let length = length
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<usize>().ok());
+    if length.is_none_or(|length| length > MAX_BODY_BYTES) {
+        let detail = format!("{MAX_BODY_BYTES} bytes of body are allowed");
+        return Err(Problem::new(Code::BodyTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// The request under the path that its operation is registered under; the original one stays known.
+fn with_normal_path(mut request: Request<Incoming>) -> Request<Incoming> {
+    let original = request.uri().clone();
+    let path = normal_path(original.path());
+    if path != original.path() {
+        let target = match original.query() {
+            Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+            None => PathAndQuery::try_from(path),
+        };
+        // Part of a valid target is a valid target.
+        if let Ok(target) = target {
+            let mut parts = original.clone().into_parts();
+            parts.path_and_query = Some(target);
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+        }
+    }
+    request.extensions_mut().insert(OriginalUri(original));
+    request
+}

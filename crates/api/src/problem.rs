@@ -1,0 +1,249 @@
+//! Errors as readers see them: RFC 9457 problems.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use kasparro_store::StoreError;
+use serde::Serialize;
+
+/// At most so many field errors are listed.
+const MAX_FIELD_ERRORS: usize = 20;
+
+macro_rules! codes {
+    ($($variant:ident, $code:literal, $status:ident, $title:literal, $hint:literal;)*) => {
+        /// The stable code of a problem.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code { $($variant),* }
+
+        impl Code {
+            /// Every code.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The code as readers see it.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $code),* }
+            }
+
+            /// Its HTTP status.
+            pub(crate) const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status),* }
+            }
+
+            /// What it means, in a few words that never change.
+            pub(crate) const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),* }
+            }
+
+            /// What to do about it.
+            pub(crate) const fn hint(self) -> &'static str {
+                match self { $(Self::$variant => $hint),* }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidParameter, "invalid_parameter", BAD_REQUEST, "A parameter has a value that is not allowed",
+        "correct the parameters listed under errors; /docs describes each";
+    UnknownParameter, "unknown_parameter", BAD_REQUEST, "A parameter is not known here",
+        "leave the parameter out or correct its name";
+    RepeatedParameter, "repeated_parameter", BAD_REQUEST, "A parameter is given more than once",
+        "give each parameter once";
+    InvalidCursor, "invalid_cursor", BAD_REQUEST, "The cursor does not belong to this query",
+        "start again without cursor; send a next_cursor unchanged and with the same filters";
+    InvalidId, "invalid_id", BAD_REQUEST, "The id is malformed",
+        "take ids from the answers of this API";
+    BadRequest, "bad_request", BAD_REQUEST, "The request cannot be read",
+        "send a well-formed HTTP request";
+    NotFound, "not_found", NOT_FOUND, "There is nothing at this path",
+        "GET /api lists every path";
+    RunNotFound, "run_not_found", NOT_FOUND, "No run has this id",
+        "GET /runs lists the runs";
+    ListingNotFound, "listing_not_found", NOT_FOUND, "No listing has this id",
+        "GET /data lists the listings";
+    AssetNotFound, "asset_not_found", NOT_FOUND, "No asset has this id",
+        "GET /data names the asset of each listing";
+    MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed at this path",
+        "the header Allow lists the methods";
+    BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE, "The request body is too large",
+        "send at most 64 KiB";
+    UriTooLong, "uri_too_long", URI_TOO_LONG, "The request target is too long",
+        "send at most 8 KiB of path and query";
+    HeadersTooLarge, "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request head is too large",
+        "send at most 8 KiB of path and query, 100 headers and 24 KiB of headers";
+    Internal, "internal_error", INTERNAL_SERVER_ERROR, "Something went wrong here",
+        "report it with the request_id; the log has the details";
+    StoreUnavailable, "store_unavailable", SERVICE_UNAVAILABLE, "The database cannot be read now",
+        "try again later; /health tells how the database is";
+    Loading, "loading", SERVICE_UNAVAILABLE, "The read model is not loaded yet",
+        "try again in a moment";
+    Draining, "draining", SERVICE_UNAVAILABLE, "The server is shutting down",
+        "send requests to another instance";
+    NoData, "no_data", SERVICE_UNAVAILABLE, "Nothing was fetched yet",
+        "wait for the first run to end; /sources tells how each source is";
+    StaleData, "stale_data", SERVICE_UNAVAILABLE, "The data are too old",
+        "see /sources for the reason";
+    RequestTimeout, "request_timeout", SERVICE_UNAVAILABLE, "The request took too long",
+        "try again later";
+    Overloaded, "overloaded", SERVICE_UNAVAILABLE, "Too many connections are open",
+        "try again in a moment, and reuse connections";
+}
+
+/// One parameter or field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) struct FieldError {
+    /// The parameter.
+    pub(crate) field: String,
+    /// What is wrong with it.
+    pub(crate) message: String,
+}
+
+/// Why a request was not answered as asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) code: Code,
+    pub(crate) detail: String,
+    pub(crate) errors: Vec<FieldError>,
+}
+
+/// A problem as it goes over the wire.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// Where the code is described, relative to this server.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What the code means; never changes.
+    title: &'a str,
+    /// The HTTP status.
+    status: u16,
+    /// The stable code.
+    code: &'a str,
+    /// What happened this time.
+    detail: &'a str,
+    /// What to do about it.
+    hint: &'a str,
+    /// The id of the request.
+    request_id: &'a str,
+    /// Milliseconds the request took.
+    api_latency_ms: f64,
+    /// The parameters that are wrong, where some are.
+    errors: &'a [FieldError],
+}
+
+impl Problem {
+    /// A problem with a detail in one sentence.
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// The body on the wire.
+    pub(crate) fn to_json(&self, request_id: &str, api_latency_ms: f64) -> Vec<u8> {
+        let body = ProblemBody {
+            kind: format!("/docs/problems#{}", self.code.name()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            code: self.code.name(),
+            detail: &self.detail,
+            hint: self.code.hint(),
+            request_id,
+            api_latency_ms,
+            errors: &self.errors,
+        };
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Hands the problem on; it is written where the request's id is known.
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    /// Says what to do, never what the database said.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Locked { .. } => {
+                tracing::warn!(%error, "the store cannot be read");
+                Self::new(Code::StoreUnavailable, "the database did not answer")
+            }
+            _ => {
+                tracing::error!(%error, "reading the store failed");
+                Self::new(Code::Internal, "the store could not answer")
+            }
+        }
+    }
+}
+
+/// The mistakes found in one request, so that all are named at once.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes {
+    code: Option<Code>,
+    errors: Vec<FieldError>,
+}
+
+impl Mistakes {
+    /// Notes a mistake; the first one gives the problem its code.
+    pub(crate) fn add(&mut self, code: Code, field: &str, message: impl Into<String>) {
+        self.code.get_or_insert(code);
+        if self.errors.len() < MAX_FIELD_ERRORS {
+            let field = field.chars().take(100).collect();
+            self.errors.push(FieldError {
+                field,
+                message: message.into(),
+            });
+        }
+    }
+
+    /// `value`, unless a mistake was noted.
+    pub(crate) fn check<T>(self, value: T) -> Result<T, Problem> {
+        let Some(code) = self.code else {
+            return Ok(value);
+        };
+        let detail = self
+            .errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.message))
+            .collect::<Vec<_>>()
+            .join("; ");
+        Err(Problem {
+            code,
+            detail,
+            errors: self.errors,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_their_statuses_are_errors() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_named_but_no_flood_of_them() {
+        let mut mistakes = Mistakes::default();
+        for index in 0..1000 {
+            mistakes.add(Code::UnknownParameter, &format!("p{index}"), "is not known");
+        }
+        let problem = mistakes.check(()).unwrap_err();
+        assert_eq!(problem.code, Code::UnknownParameter);
+        assert_eq!(problem.errors.len(), MAX_FIELD_ERRORS);
+    }
+}

@@ -1,0 +1,168 @@
+//! How every answer gets its headers.
+
+use axum::body::Body as RoutedBody;
+use axum::response::Response as Routed;
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use kasparro_domain::Generation;
+use serde::Serialize;
+
+use crate::answer::{Body, Enveloped, RequestContext};
+use crate::problem::{Code, Problem};
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_GENERATION: HeaderName = HeaderName::from_static("x-generation");
+const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
+const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+/// Nothing of ours is a page but the documentation, which brings a policy of its own.
+const NO_CONTENT_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+/// What a client that was refused for the moment should wait, in seconds.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// Gives an answer the headers that all answers have; the only place that does. A header that the
+/// answer brought stays.
+pub(crate) fn add_headers(
+    headers: &mut HeaderMap,
+    context: &RequestContext,
+    generation: Option<Generation>,
+) {
+    headers.insert(X_REQUEST_ID, context.id_header());
+    if let Some(generation) = generation {
+        headers.insert(X_GENERATION, HeaderValue::from(generation.0));
+    }
+    headers.insert(NOSNIFF, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(CACHE_CONTROL).or_insert(NO_CACHE);
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(NO_CONTENT_POLICY);
+}
+
+/// An answer from the read model in two pieces, made without the router.
+pub(crate) fn pieces(
+    first: Bytes,
+    second: Bytes,
+    context: &RequestContext,
+    generation: Generation,
+) -> Response<Body> {
+    let mut response = Response::new(Body::pieces(first, second));
+    let headers = response.headers_mut();
+    headers.reserve(8);
+    headers.insert(CONTENT_TYPE, JSON);
+    add_headers(headers, context, Some(generation));
+    response
+}
+
+/// A problem as an answer.
+pub(crate) fn problem(problem: &Problem, context: &RequestContext) -> Response<Body> {
+    let body = problem.to_json(context.id(), context.latency_ms());
+    let mut response = Response::new(Body::pieces(Bytes::new(), Bytes::from(body)));
+    let status = problem.code.status();
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+    }
+    add_headers(response.headers_mut(), context, None);
+    response
+}
+
+/// Turns what a route made into an answer. Problems are written here, and an error without a JSON
+/// body becomes one, so that no library's plain text gets out.
+pub(crate) fn routed(routed: Routed, context: &RequestContext, method: &Method) -> Response<Body> {
+    let (mut parts, body) = routed.into_parts();
+    let found = parts
+        .extensions
+        .remove::<Problem>()
+        .or_else(|| bare_error(&parts));
+    if let Some(found) = found {
+        let mut response = problem(&found, context);
+        if let Some(allow) = parts.headers.remove(ALLOW) {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        if method == Method::HEAD {
+            let length = hyper::body::Body::size_hint(response.body())
+                .exact()
+                .unwrap_or_default();
+            response
+                .headers_mut()
+                .insert(CONTENT_LENGTH, HeaderValue::from(length));
+            *response.body_mut() = Body::pieces(Bytes::new(), Bytes::new());
+        }
+        return response;
+    }
+    let generation = parts.extensions.remove::<Generation>();
+    add_headers(&mut parts.headers, context, generation);
+    Response::from_parts(parts, Body::routed(body))
+}
+
+fn bare_error(parts: &http::response::Parts) -> Option<Problem> {
+    let error = parts.status.is_client_error() || parts.status.is_server_error();
+    if !error || parts.headers.get(CONTENT_TYPE) == Some(&JSON) {
+        return None;
+    }
+    Some(match parts.status {
+        StatusCode::NOT_FOUND => Problem::new(Code::NotFound, "no operation has this path"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::new(Code::MethodNotAllowed, "this path does not take the method")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::BodyTooLarge, "the body is too large"),
+        status if status.is_client_error() => {
+            Problem::new(Code::BadRequest, "the request cannot be read")
+        }
+        _ => Problem::new(Code::Internal, "the request could not be answered"),
+    })
+}
+
+/// A JSON answer with the request's id and latency.
+pub(crate) fn json<T: Serialize>(context: &RequestContext, body: T) -> Routed {
+    json_with(context, StatusCode::OK, body)
+}
+
+/// A JSON answer with a status, the request's id and latency.
+pub(crate) fn json_with<T: Serialize>(
+    context: &RequestContext,
+    status: StatusCode,
+    body: T,
+) -> Routed {
+    let enveloped = Enveloped {
+        request_id: context.id().to_owned(),
+        api_latency_ms: context.latency_ms(),
+        body,
+    };
+    let mut response = match serde_json::to_vec(&enveloped) {
+        Ok(body) => Response::new(RoutedBody::from(body)),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            let mut response = Response::new(RoutedBody::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return response;
+        }
+    };
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+/// The same answer, marked as computed from one generation of the read model.
+pub(crate) fn at_generation(mut response: Routed, generation: Generation) -> Routed {
+    response.extensions_mut().insert(generation);
+    response
+}
+
+/// A text that is the whole answer, with its media type.
+pub(crate) fn text(content_type: &'static str, body: impl Into<RoutedBody>) -> Routed {
+    let mut response = Response::new(body.into());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

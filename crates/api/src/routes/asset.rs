@@ -1,0 +1,143 @@
+//! `GET /assets/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use kasparro_domain::{AssetId, Decimal, Timestamp};
+use kasparro_view::Row;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::data::ListingBody;
+use super::listing::number_id;
+use crate::answer::{AppState, Enveloped, RequestContext};
+use crate::openapi::Problems;
+use crate::price::{AssetPrice, Candidate, asset_price};
+use crate::problem::{Code, Problem};
+use crate::query::no_params;
+use crate::{data, respond};
+
+/// An asset with its listings.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Asset)]
+pub(crate) struct AssetBody {
+    /// The asset's id.
+    id: i64,
+    /// The symbol that its first listing states.
+    symbol: Option<String>,
+    /// The name that its first listing states.
+    name: Option<String>,
+    /// Price of one unit in US dollars: the median of the fresh quotes of active listings; of two the
+    /// fresher; of one it. With an even number from four on it is the exact mean of the middle two,
+    /// rounded half to even only where it needs more than 38 digits. `null` when none is fresh.
+    #[schema(value_type = Option<f64>)]
+    price_usd: Option<Decimal>,
+    /// Every listing's say in the price.
+    price_sources: Vec<PriceSource>,
+    /// Largest less smallest fresh quote in percent of the price, to four decimals; `null` with fewer
+    /// than two.
+    #[schema(value_type = Option<f64>)]
+    spread_percent: Option<Decimal>,
+    /// Its listings, by ascending id.
+    #[schema(value_type = Vec<ListingBody>)]
+    listings: Vec<Box<RawValue>>,
+}
+
+/// One listing's say in the price of its asset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PriceSource {
+    /// The source.
+    source: String,
+    /// The listing.
+    listing_id: i64,
+    /// Its price in US dollars.
+    #[schema(value_type = Option<f64>)]
+    price_usd: Option<Decimal>,
+    /// Age of the price in seconds.
+    age_seconds: Option<u64>,
+    /// True when it took part.
+    used: bool,
+    /// Why it did not: `stale`, `inactive`, `no_price` or `older_of_two`.
+    reason: Option<&'static str>,
+}
+
+/// Shows one asset: its price over all its listings, and how that came about.
+#[utoipa::path(
+    get, path = "/assets/{id}", tag = "Market data",
+    params(("id" = i64, Path, description = "The asset's id")),
+    responses((status = 200, description = "The asset", body = Enveloped<AssetBody>), Problems),
+)]
+pub(crate) async fn asset(
+    State(shared): AppState,
+    context: RequestContext,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    no_params(query.as_deref())?;
+    let id = AssetId(number_id(&id)?);
+    if !shared.view.loaded() {
+        return Err(data::not_loaded());
+    }
+    let snapshot = shared.view.snapshot();
+    let mut rows = snapshot.asset(id);
+    rows.sort_by_key(|row| row.listing_id());
+    if rows.is_empty() {
+        return Err(Problem::new(
+            Code::AssetNotFound,
+            format!("there is no asset {id}"),
+        ));
+    }
+    let body = asset_body(id, &rows, shared.clock.now());
+    Ok(respond::at_generation(
+        respond::json(&context, body),
+        snapshot.generation(),
+    ))
+}
+
+fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
+    let candidates: Vec<_> = rows
+        .iter()
+        .map(|row| Candidate {
+            listing_id: row.listing_id(),
+            price_usd: row.price_usd().cloned(),
+            updated_at: row.observed_at().or(row.fetched_at()),
+            stale: row.stale(),
+            active: row.active(),
+        })
+        .collect();
+    let AssetPrice {
+        price_usd,
+        spread_percent,
+        verdicts,
+    } = asset_price(&candidates);
+    let price_sources = rows
+        .iter()
+        .zip(candidates)
+        .zip(verdicts)
+        .map(|((row, candidate), reason)| PriceSource {
+            source: row.source().to_string(),
+            listing_id: candidate.listing_id.0,
+            price_usd: candidate.price_usd,
+            age_seconds: candidate
+                .updated_at
+                .map(|instant| now.since(instant).as_secs()),
+            used: reason.is_none(),
+            reason,
+        })
+        .collect();
+    let first = rows.first();
+    AssetBody {
+        id: id.0,
+        symbol: first.and_then(|row| row.symbol().map(str::to_owned)),
+        name: first.and_then(|row| row.name().map(str::to_owned)),
+        price_usd,
+        price_sources,
+        spread_percent,
+        listings: rows
+            .iter()
+            .filter_map(|row| RawValue::from_string(row.json().to_owned()).ok())
+            .collect(),
+    }
+}

@@ -1,0 +1,94 @@
+//! The operations, one file each. A route and its description are registered together.
+
+mod asset;
+mod data;
+mod docs;
+mod endpoints;
+mod health;
+mod listing;
+mod livez;
+mod metrics;
+mod openapi_json;
+mod problems;
+mod readyz;
+mod run;
+mod run_body;
+mod runs;
+mod sources;
+mod stats;
+mod welcome;
+
+#[cfg(test)]
+pub(crate) use runs::KNOWN as RUNS_KNOWN;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Shared;
+use crate::problem::{Code, Problem};
+
+/// Every operation with its description.
+pub(crate) fn router() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(crate::openapi::frame())
+        .routes(routes!(welcome::welcome))
+        .routes(routes!(endpoints::endpoints))
+        .routes(routes!(data::data))
+        .routes(routes!(listing::listing))
+        .routes(routes!(asset::asset))
+        .routes(routes!(sources::sources))
+        .routes(routes!(stats::stats))
+        .routes(routes!(runs::runs))
+        .routes(routes!(run::run))
+        .routes(routes!(livez::livez))
+        .routes(routes!(readyz::readyz))
+        .routes(routes!(health::health))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi_json::openapi_json))
+        .routes(routes!(docs::docs))
+        .routes(routes!(problems::problems))
+        .routes(routes!(docs::docs_file))
+}
+
+/// What is served: every operation, and answers where there is none.
+pub(crate) fn served() -> Router<Arc<Shared>> {
+    let (router, _) = router().split_for_parts();
+    router
+        .route_layer(from_fn(note_route))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(other_method)
+}
+
+/// The pattern of the path that was matched, for the metrics.
+#[derive(Debug, Clone)]
+pub(crate) struct MatchedRoute(pub(crate) Arc<str>);
+
+async fn note_route(request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| Arc::from(path.as_str()));
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(MatchedRoute(route));
+    }
+    response
+}
+
+async fn nothing_here() -> Problem {
+    Problem::new(Code::NotFound, "no operation has this path")
+}
+
+/// The header `Allow` is added by the router.
+async fn other_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    Problem::new(Code::MethodNotAllowed, "this path does not take the method").into_response()
+}

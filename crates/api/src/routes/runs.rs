@@ -1,0 +1,94 @@
+//! `GET /runs`
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use kasparro_domain::RunStatus;
+use kasparro_store::RunFilter;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::data::Pagination;
+use super::run_body::RunBody;
+use crate::answer::{AppState, Enveloped, RequestContext};
+use crate::openapi::Problems;
+use crate::paging::{Paging, total_pages};
+use crate::problem::Problem;
+use crate::query::{Params, one_of};
+use crate::{data, respond};
+
+/// Every parameter of `/runs`.
+pub(crate) const KNOWN: &[&str] = &[
+    "limit",
+    "per_page",
+    "page_size",
+    "page",
+    "offset",
+    "source",
+    "status",
+];
+
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RunPage {
+    /// The runs, newest first.
+    data: Vec<RunBody>,
+    pagination: Pagination,
+    /// The same as `pagination.total_items`.
+    total: u64,
+    /// The same as `pagination.page`.
+    page: u64,
+    /// The same as `pagination.per_page`.
+    page_size: u64,
+}
+
+/// Lists runs, newest first.
+#[utoipa::path(
+    get, path = "/runs", tag = "Operations",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "Runs on a page; 20 unless given"),
+        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 500, description = "The same as `limit`"),
+        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 500, description = "The same as `limit`"),
+        ("page" = Option<u64>, Query, minimum = 1, description = "The page, from 1; not with `offset`"),
+        ("offset" = Option<u64>, Query, description = "Leave out the first so many; not with `page`"),
+        ("source" = Option<String>, Query, description = "Only of this source"),
+        ("status" = Option<String>, Query, description = "Only in this status: `queued`, `running`, `success`, `partial`, `failed` or `abandoned`"),
+    ),
+    responses((status = 200, description = "A page of runs", body = Enveloped<RunPage>), Problems),
+)]
+pub(crate) async fn runs(
+    State(shared): AppState,
+    context: RequestContext,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let mut params = Params::read(query.as_deref(), KNOWN);
+    let paging = Paging::read(&mut params);
+    let source = params.read_as("source", |text| data::source_name(text, &shared));
+    let status = params.read_as("status", |text| {
+        one_of(text, &RunStatus::ALL.map(|status| (status.name(), status)))
+    });
+    params.check(())?;
+    let filter = RunFilter {
+        source,
+        status,
+        limit: u32::try_from(paging.limit).unwrap_or(u32::MAX),
+        // Stores count in signed numbers; no store holds that many runs.
+        offset: paging.offset.min(i64::MAX as u64),
+    };
+    let total = shared.store.count_runs(filter.clone()).await?;
+    let runs = shared.store.runs(filter).await?;
+    let pagination = Pagination {
+        page: Some(paging.page()),
+        per_page: paging.limit,
+        total_items: total,
+        total_pages: total_pages(total, paging.limit),
+        next_cursor: None,
+    };
+    let body = RunPage {
+        data: runs.iter().map(RunBody::from).collect(),
+        pagination,
+        total,
+        page: paging.page(),
+        page_size: paging.limit,
+    };
+    Ok(respond::json(&context, body))
+}

@@ -1,0 +1,12 @@
+//! The API over real HTTP on loopback.
+
+mod bad_input;
+mod client;
+mod data;
+mod faulty_store;
+mod http2;
+mod identity;
+mod operations;
+mod service;
+mod time_limits;
+mod world;

@@ -1,0 +1,287 @@
+//! A served API over a store in memory.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kasparro_domain::{
+    Attributes, BodyHash, Clock as _, Contract, Decimal, ListingId, ManualClock, Membership, Quote,
+    Rejection, RejectionReason, RunError, RunId, RunReason, RunStatus, SourceName, Timestamp,
+};
+use kasparro_store::{
+    Batch, BatchRow, BatchStore as _, CompressedBody, NewPage, PageStore as _, QuarantinedRow,
+    RowChange, RunStore as _, RunUpdate, SourceState,
+};
+use kasparro_view::{View, ViewSettings};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::faulty_store::FaultyStore;
+use crate::{Api, ApiSettings, SourceInfo, install_metrics};
+
+/// 2024-01-01T00:00:00Z.
+const START_MILLIS: i64 = 1_704_067_200_000;
+
+/// A store, its read model, and the API that is served from them.
+pub(super) struct World {
+    pub(super) store: Arc<FaultyStore>,
+    pub(super) view: Arc<View>,
+    pub(super) clock: Arc<ManualClock>,
+    runs: u128,
+}
+
+/// A running server; stops when dropped.
+pub(super) struct Served {
+    pub(super) address: SocketAddr,
+    pub(super) shutdown: CancellationToken,
+    pub(super) task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// A row to store: external id, symbol, name and price.
+pub(super) type Coin<'a> = (&'a str, &'a str, &'a str, Option<&'a str>);
+
+impl World {
+    /// An empty world.
+    pub(super) fn new() -> Self {
+        let store = FaultyStore::shared();
+        let clock = Arc::new(ManualClock::new(
+            Timestamp::from_millis(START_MILLIS).unwrap(),
+        ));
+        let settings = ViewSettings {
+            stale_after: BTreeMap::new(),
+            default_stale_after: Duration::from_secs(3 * 3600),
+        };
+        let view = View::new(store.clone(), clock.clone(), settings);
+        Self {
+            store,
+            view,
+            clock,
+            runs: 0,
+        }
+    }
+
+    /// A world with these coins of one source, loaded.
+    pub(super) async fn with(source: &str, coins: &[Coin<'_>]) -> Self {
+        let mut world = Self::new();
+        world.commit(source, coins).await;
+        world.refresh().await;
+        world
+    }
+
+    /// A world with so many generated coins of `coinpaprika`, loaded.
+    pub(super) async fn with_many(count: usize) -> Self {
+        let ids: Vec<String> = (1..=count).map(|number| format!("coin-{number}")).collect();
+        let prices: Vec<String> = (1..=count).map(|number| format!("{number}.25")).collect();
+        let coins: Vec<Coin<'_>> = ids
+            .iter()
+            .zip(&prices)
+            .map(|(id, price)| (id.as_str(), "SYM", id.as_str(), Some(price.as_str())))
+            .collect();
+        Self::with("coinpaprika", &coins).await
+    }
+
+    /// Brings the read model up to date.
+    pub(super) async fn refresh(&self) {
+        self.view.refresh().await.unwrap();
+    }
+
+    /// An API over this world.
+    pub(super) fn api(&self, settings: ApiSettings) -> Api {
+        let info = |name: &str, title: &str| SourceInfo {
+            name: SourceName::new(name),
+            title: title.to_owned(),
+            documentation: format!("https://example.org/{name}"),
+        };
+        let sources = vec![
+            info("coinpaprika", "CoinPaprika"),
+            info("coingecko", "CoinGecko"),
+            info("csv", "CSV"),
+        ];
+        let (store, view, clock) = (self.store.clone(), self.view.clone(), self.clock.clone());
+        Api::build(store, view, clock, install_metrics(), settings, sources)
+    }
+
+    /// Serves this world with the default settings.
+    pub(super) async fn serve(&self) -> Served {
+        serve(self.api(ApiSettings {
+            cursor_key: [5; 32],
+            ..ApiSettings::default()
+        }))
+        .await
+    }
+
+    /// Queues and starts a run.
+    pub(super) async fn start_run(&mut self, source: &str) -> RunId {
+        self.runs += 1;
+        self.clock.advance(Duration::from_secs(1));
+        let (store, now) = (&self.store.inner, self.clock.now());
+        let millis = u128::try_from(now.as_millis()).unwrap();
+        let id = uuid::Uuid::from_u128((millis << 80) | (0x7 << 76) | (0x2 << 62) | self.runs);
+        let run_id = RunId(id);
+        store
+            .queue_run(run_id, &SourceName::new(source), RunReason::Schedule, now)
+            .await
+            .unwrap();
+        store
+            .update_run(run_id, RunUpdate::Started { at: now })
+            .await
+            .unwrap();
+        run_id
+    }
+
+    /// Ends a run.
+    pub(super) async fn end_run(&self, run_id: RunId, status: RunStatus) {
+        let error = (status != RunStatus::Success).then(|| RunError {
+            code: "connect_failed".to_owned(),
+            message: "the upstream did not answer".to_owned(),
+            hint: "check the network".to_owned(),
+        });
+        let update = RunUpdate::Ended {
+            at: self.clock.now(),
+            status,
+            requests: 2,
+            error,
+        };
+        self.store.inner.update_run(run_id, update).await.unwrap();
+    }
+
+    /// A run that fails at once.
+    pub(super) async fn fail(&mut self, source: &str) {
+        let run_id = self.start_run(source).await;
+        self.end_run(run_id, RunStatus::Failed).await;
+    }
+
+    /// Says how the engine runs a source.
+    pub(super) async fn set_state(&self, source: &str, enabled: bool) {
+        let state = SourceState {
+            source: SourceName::new(source),
+            enabled,
+            schedule: "every 1h".to_owned(),
+            next_run_at: Some(self.clock.now().plus(Duration::from_secs(3600))),
+            stale_after_seconds: 3 * 3600,
+        };
+        self.store.inner.put_source_state(state).await.unwrap();
+    }
+
+    /// A successful run that brings these coins, with one row that is not believed.
+    pub(super) async fn commit(&mut self, source: &str, coins: &[Coin<'_>]) -> RunId {
+        let run_id = self.start_run(source).await;
+        let (store, name, now) = (&self.store.inner, SourceName::new(source), self.clock.now());
+        let epoch = store.acquire(&name, "test").await.unwrap();
+        let memory = store.memory(&name).await.unwrap();
+        let page = NewPage {
+            source: name.clone(),
+            run_id,
+            sequence: 0,
+            request: json!({}),
+            context: json!(null),
+            http_status: Some(200),
+            headers: json!({}),
+            fetched_at: now,
+        };
+        let body = CompressedBody {
+            hash: BodyHash([0; 32]),
+            body_bytes: 0,
+            frame: Box::new(std::io::empty()),
+        };
+        let page = store.land(page, body).await.unwrap();
+        let known = |id: &str| {
+            memory
+                .listings
+                .iter()
+                .find(|listing| listing.external_id == id)
+        };
+        let rows = coins.iter().enumerate().map(|(ordinal, coin)| {
+            batch_row(
+                ordinal,
+                coin,
+                known(coin.0).map(|listing| listing.listing_id),
+                now,
+            )
+        });
+        let rows: Vec<BatchRow> = rows.collect();
+        let refused = QuarantinedRow {
+            ordinal: rows.len() as u64,
+            rejection: Rejection::new(RejectionReason::BadNumber, "/price", "x"),
+            rule: "test/1",
+        };
+        let batch = Batch {
+            source: name,
+            epoch,
+            run_id,
+            page_id: page.page_id,
+            fetched_at: now,
+            sequence: memory.next_sequence,
+            rows_done: rows.len() as u64 + 1,
+            rows,
+            quarantined: vec![refused],
+            unchanged: 0,
+            duplicate: 0,
+            page_done: true,
+            position: Some(json!({"page": 1})),
+            stored_at: now,
+        };
+        store.commit(batch).await.unwrap();
+        self.end_run(run_id, RunStatus::Success).await;
+        run_id
+    }
+}
+
+/// Serves an API on a free port of loopback.
+pub(super) async fn serve(api: Api) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let task = tokio::spawn(Arc::new(api).serve(listener, shutdown.clone()));
+    Served {
+        address,
+        shutdown,
+        task,
+    }
+}
+
+fn batch_row(
+    ordinal: usize,
+    coin: &Coin<'_>,
+    known: Option<ListingId>,
+    now: Timestamp,
+) -> BatchRow {
+    let (external_id, symbol, name, price) = *coin;
+    let change = match known {
+        Some(listing_id) => RowChange::Newer { listing_id },
+        None => RowChange::New {
+            membership: Membership::Founds,
+        },
+    };
+    let contract = Contract {
+        platform: "ethereum".into(),
+        address: "0xabc".into(),
+    };
+    BatchRow {
+        ordinal: ordinal as u64,
+        change,
+        external_id: external_id.into(),
+        attributes: Attributes {
+            symbol: Some(symbol.into()),
+            name: Some(name.into()),
+            contracts: vec![contract],
+        },
+        quote: Quote {
+            price_usd: price.map(|price| Decimal::parse(price).unwrap()),
+            max_supply: Decimal::parse("9223372036854775807").ok(),
+            rank: u32::try_from(ordinal + 1).ok(),
+            ..Quote::default()
+        },
+        observed_at: now,
+        source_timed: true,
+        raw_hash: ordinal as u64,
+    }
+}
