@@ -1,0 +1,22 @@
+//! Errors that end more than one run.
+
+use kasparro_store::StoreError;
+
+/// Why the engine could not do what was asked. A failing source is not an error: its run says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// No source has this name.
+    #[error("no source is called {name}; known are {}", known.join(", "))]
+    UnknownSource {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The HTTP client or the spool folder cannot be made.
+    #[error("the engine cannot start: {0}")]
+    Setup(String),
+}

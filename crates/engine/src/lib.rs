@@ -1,0 +1,192 @@
+//! When things happen: the stages of a run in their order, and the schedule that starts runs.
+//!
+//! A run asks (`fetch`), makes each page durable (`land`), cuts it into rows, believes or refuses
+//! each row, judges it against what is known (`memory`) and commits batches (`load`). Network first,
+//! transaction after: no transaction is open while the network is waited for.
+
+mod body;
+mod error;
+mod fetch;
+mod files;
+mod land;
+mod load;
+mod memory;
+mod pace;
+mod progress;
+mod recover;
+mod retry_after;
+mod run;
+mod schedule;
+mod serve;
+mod slot;
+
+pub use error::EngineError;
+pub use fetch::FetchSettings;
+pub use progress::Progress;
+pub use schedule::{Schedule, ScheduleError};
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kasparro_domain::{Clock, Run, RunId, RunReason, SourceName};
+use kasparro_extract::Source;
+use kasparro_store::{SourceState, Store};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::fetch::Fetcher;
+use crate::slot::Slot;
+
+/// Messages kept for a listener to progress that falls behind; it then misses the oldest.
+const PROGRESS_BACKLOG: usize = 256;
+
+/// A source and how the engine treats it.
+#[derive(Debug, Clone)]
+pub struct EngineSource {
+    /// What to ask and what an answer means.
+    pub source: Arc<dyn Source>,
+    /// False keeps the schedule from running it; asked for by name it runs.
+    pub enabled: bool,
+    /// When it runs.
+    pub schedule: Schedule,
+    /// Age from which its quotes count as stale.
+    pub stale_after: Duration,
+    /// Requests a minute, in place of the source's own figure.
+    pub requests_per_minute: Option<u32>,
+}
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The sources, in any order.
+    pub sources: Vec<EngineSource>,
+    /// How pages are fetched.
+    pub fetch: FetchSettings,
+    /// Who takes the sources: shown to others that want them.
+    pub holder: String,
+    /// Folder for bodies too large for memory while they are on their way into the store.
+    pub spool_dir: PathBuf,
+}
+
+/// Moves sources forward, each at most once at a time, all of them side by side.
+pub struct Engine {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    slots: BTreeMap<SourceName, Arc<Slot>>,
+    fetcher: Fetcher,
+    spool_dir: PathBuf,
+    progress: broadcast::Sender<Progress>,
+    /// Ends runs at the next page when the process is asked to stop.
+    stopping: CancellationToken,
+}
+
+impl Engine {
+    /// Takes every source, finishes pages that were landed but not loaded, and closes runs whose
+    /// process died.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`] when the store cannot be used, [`EngineError::Setup`] when the HTTP
+    /// client or the spool folder cannot be made.
+    pub async fn start(parts: EngineParts) -> Result<Arc<Self>, EngineError> {
+        std::fs::create_dir_all(&parts.spool_dir).map_err(|error| {
+            EngineError::Setup(format!("folder {}: {error}", parts.spool_dir.display()))
+        })?;
+        let fetcher = Fetcher::new(parts.fetch)?;
+        let mut slots = BTreeMap::new();
+        for source in parts.sources {
+            let name = SourceName::new(source.source.spec().name);
+            let epoch = parts.store.acquire(&name, &parts.holder).await?;
+            slots.insert(name.clone(), Arc::new(Slot::new(name, source, epoch)));
+        }
+        let engine = Arc::new(Self {
+            store: parts.store,
+            clock: parts.clock,
+            slots,
+            fetcher,
+            spool_dir: parts.spool_dir,
+            progress: broadcast::channel(PROGRESS_BACKLOG).0,
+            stopping: CancellationToken::new(),
+        });
+        engine.recover().await?;
+        for slot in engine.slots.values() {
+            let next_run_at = None;
+            engine.show_state(slot, next_run_at).await?;
+        }
+        Ok(engine)
+    }
+
+    /// Runs these sources once, side by side; each fails alone, and the failure is in its run.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownSource`] before anything is run; [`EngineError::Store`] when the store
+    /// cannot record runs.
+    pub async fn run_now(
+        self: &Arc<Self>,
+        sources: &[SourceName],
+        reason: RunReason,
+    ) -> Result<Vec<Run>, EngineError> {
+        let slots = sources
+            .iter()
+            .map(|name| self.slot(name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let runs = slots.into_iter().map(|slot| {
+            let engine = Arc::clone(self);
+            async move {
+                engine
+                    .run_slot(slot, RunId(uuid::Uuid::now_v7()), reason)
+                    .await
+            }
+        });
+        futures_util::future::join_all(runs)
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    /// How the runs under way stand, from now on.
+    #[must_use]
+    pub fn progress(&self) -> broadcast::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// The names of the sources, sorted.
+    #[must_use]
+    pub fn source_names(&self) -> Vec<SourceName> {
+        self.slots.keys().cloned().collect()
+    }
+
+    /// Asks runs under way to end at their next page; what they committed stays.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    fn slot(&self, name: &SourceName) -> Result<Arc<Slot>, EngineError> {
+        self.slots
+            .get(name)
+            .map(Arc::clone)
+            .ok_or_else(|| EngineError::UnknownSource {
+                name: name.to_string(),
+                known: self.slots.keys().map(ToString::to_string).collect(),
+            })
+    }
+
+    async fn show_state(
+        &self,
+        slot: &Slot,
+        next_run_at: Option<kasparro_domain::Timestamp>,
+    ) -> Result<(), EngineError> {
+        let state = SourceState {
+            source: slot.name.clone(),
+            enabled: slot.settings.enabled,
+            schedule: slot.settings.schedule.to_string(),
+            next_run_at,
+            stale_after_seconds: slot.settings.stale_after.as_secs(),
+        };
+        Ok(self.store.put_source_state(state).await?)
+    }
+}

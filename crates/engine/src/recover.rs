@@ -1,0 +1,152 @@
+//! After a crash: pages that were landed are loaded before anything new is asked.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use kasparro_domain::{BodyHash, RawPage, RunError, RunStatus};
+use kasparro_store::{RunFilter, RunUpdate, Store};
+use tokio::runtime::Handle;
+
+use crate::load::Loader;
+use crate::progress::Watch;
+use crate::slot::Slot;
+use crate::{Engine, EngineError};
+
+/// Most open runs that a dead process can have left: one for each source, with room to spare.
+const OPEN_RUNS: u32 = 1_000;
+
+impl Engine {
+    /// Finishes landed pages and closes runs that nobody carries on.
+    ///
+    /// A page that cannot be loaded is refused with the reason, so that it never blocks what follows.
+    pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), EngineError> {
+        let waiting: BTreeSet<_> = self
+            .store
+            .claim(true)
+            .await?
+            .into_iter()
+            .map(|command| match &command.kind {
+                kasparro_domain::CommandKind::Run { run_id, .. } => *run_id,
+            })
+            .collect();
+        for slot in self.slots.values() {
+            let mut run_before = None;
+            for page in self.store.landed_pages(&slot.name).await? {
+                tracing::info!(source = %slot.name, page_id = %page.page_id, "finishing a landed page");
+                let (page_id, run_id) = (page.page_id, page.run_id);
+                let new_run = run_before.replace(run_id) != Some(run_id);
+                if let Err(error) = self.load_landed(slot, page, new_run).await {
+                    self.store.refuse(page_id, error).await?;
+                }
+            }
+            for status in [RunStatus::Running, RunStatus::Queued] {
+                let filter = RunFilter {
+                    source: Some(slot.name.clone()),
+                    status: Some(status),
+                    limit: OPEN_RUNS,
+                    offset: 0,
+                };
+                for run in self.store.runs(filter).await? {
+                    if status == RunStatus::Queued && waiting.contains(&run.run_id) {
+                        continue;
+                    }
+                    let error = RunError {
+                        code: "abandoned".to_owned(),
+                        message: "the process that carried the run ended before it".to_owned(),
+                        hint: "what it committed is kept; the next run goes on from there"
+                            .to_owned(),
+                    };
+                    let ended = RunUpdate::Ended {
+                        at: self.clock.now(),
+                        status: RunStatus::Abandoned,
+                        requests: run.requests,
+                        error: Some(error),
+                    };
+                    self.store.update_run(run.run_id, ended).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_landed(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        page: RawPage,
+        new_run: bool,
+    ) -> Result<(), RunError> {
+        let (engine, slot) = (Arc::clone(self), Arc::clone(slot));
+        let mut memory = engine
+            .memory(&slot)
+            .await
+            .map_err(|error| crate::land::store_failed(&error).to_run_error())?;
+        let run = engine
+            .stored_run(page.run_id)
+            .await
+            .map_err(|_| crate::run::lost().to_run_error())?;
+        let watch = Watch::new(&run, engine.progress.clone());
+        let work = move || {
+            let mut held = memory.take().ok_or_else(crate::run::lost)?;
+            if new_run {
+                held.begin_run();
+            }
+            let body = StoredBody::open(Arc::clone(&engine.store), page.body)
+                .map_err(|error| crate::land::spool_failed(&error))?;
+            let mut loader = Loader {
+                slot: &slot,
+                store: Arc::clone(&engine.store),
+                clock: Arc::clone(&engine.clock),
+                memory: &mut held,
+                watch: &watch,
+            };
+            loader.load(&page, body)?;
+            *memory = Some(held);
+            Ok(())
+        };
+        let outcome = tokio::task::spawn_blocking(work).await;
+        outcome
+            .unwrap_or_else(|_| Err(crate::run::lost()))
+            .map_err(|error| error.to_run_error())
+    }
+}
+
+/// Reads a compressed body back from a store, one chunk in memory at a time.
+struct StoredBody {
+    store: Arc<dyn Store>,
+    hash: BodyHash,
+    next: u32,
+    chunk: io::Cursor<Vec<u8>>,
+}
+
+impl StoredBody {
+    fn open(store: Arc<dyn Store>, hash: BodyHash) -> io::Result<Box<dyn Read + Send>> {
+        let frame = Self {
+            store,
+            hash,
+            next: 0,
+            chunk: io::Cursor::default(),
+        };
+        Ok(Box::new(zstd::stream::read::Decoder::new(frame)?))
+    }
+}
+
+impl Read for StoredBody {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.chunk.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let chunk = self.store.body_chunk(self.hash, self.next);
+            match Handle::current()
+                .block_on(chunk)
+                .map_err(io::Error::other)?
+            {
+                Some(bytes) => self.chunk = io::Cursor::new(bytes),
+                None => return Ok(0),
+            }
+            self.next += 1;
+        }
+    }
+}

@@ -1,0 +1,493 @@
+//! One run of one source: ask, land, load, and say what came of it.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kasparro_domain::{Run, RunError, RunId, RunReason, RunStatus, Timestamp};
+use kasparro_extract::frame::{self, CsvChunks};
+use kasparro_extract::{
+    Framing, HttpRequest, Next, PageError, PageSummary, Request, RunStart, Target,
+};
+use kasparro_store::{RunUpdate, StoreError};
+use serde_json::Value;
+use tokio::sync::{OwnedMutexGuard, mpsc};
+use tokio::task::block_in_place;
+
+use crate::body::{Body, BodyWriter};
+use crate::fetch::Fetched;
+use crate::land::{Arrival, Landed, Lander, PageContext, spool_failed, store_failed};
+use crate::load::Loader;
+use crate::memory::Memory;
+use crate::progress::Watch;
+use crate::slot::Slot;
+use crate::{Engine, EngineError, files};
+
+/// Landed pages that wait for the loader: one being loaded, one behind it.
+const LANDED_AHEAD: usize = 1;
+
+/// Longest piece in which a delimited text is landed, in bytes.
+const CSV_CHUNK_BYTES: usize = 8 << 20;
+
+/// Requests of one run, whatever the source says: an end to a source that never says `Done`.
+const MAX_PAGES: u64 = 10_000;
+
+/// The part of a run that works on another thread ended without an answer.
+pub(crate) fn lost() -> PageError {
+    PageError::stop(
+        "internal",
+        "a part of the run ended unexpectedly",
+        "please report this as a defect",
+    )
+}
+
+impl Engine {
+    /// Runs a source once; where it has an open run already, that run is carried out or waited for.
+    pub(crate) async fn run_slot(
+        self: &Arc<Self>,
+        slot: Arc<Slot>,
+        run_id: RunId,
+        reason: RunReason,
+    ) -> Result<Run, EngineError> {
+        let queued = self
+            .store
+            .queue_run(run_id, &slot.name, reason, self.clock.now())
+            .await?;
+        let memory = Arc::clone(&slot.memory).lock_owned().await;
+        // While the lock was waited for, somebody else may have carried the run out.
+        let run = self.stored_run(queued.run_id).await?;
+        if run.status != RunStatus::Queued {
+            return Ok(run);
+        }
+        self.carry_out(&slot, run, memory).await
+    }
+
+    pub(crate) async fn stored_run(&self, run_id: RunId) -> Result<Run, EngineError> {
+        let run = self.store.run(run_id).await?;
+        run.ok_or_else(|| StoreError::Corrupt(format!("run {run_id} is gone")).into())
+    }
+
+    /// The memory of a source, read from the store where it is not at hand.
+    pub(crate) async fn memory(
+        &self,
+        slot: &Slot,
+    ) -> Result<OwnedMutexGuard<Option<Memory>>, StoreError> {
+        let mut memory = Arc::clone(&slot.memory).lock_owned().await;
+        self.fill(slot, &mut memory).await?;
+        Ok(memory)
+    }
+
+    async fn fill(&self, slot: &Slot, memory: &mut Option<Memory>) -> Result<(), StoreError> {
+        if memory.is_none() {
+            *memory = Some(Memory::new(
+                self.store.memory(&slot.name).await?,
+                rand::random(),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn carry_out(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        run: Run,
+        mut memory: OwnedMutexGuard<Option<Memory>>,
+    ) -> Result<Run, EngineError> {
+        let started_at = self.clock.now();
+        self.store
+            .update_run(run.run_id, RunUpdate::Started { at: started_at })
+            .await?;
+        let watch = Arc::new(Watch::new(&run, self.progress.clone()));
+        watch.show(RunStatus::Running, None);
+        let outcome = match self.fill(slot, &mut memory).await {
+            Ok(()) => {
+                self.move_forward(slot, &run, memory, started_at, &watch)
+                    .await
+            }
+            Err(error) => Err(store_failed(&error)),
+        };
+        let received = watch.counts().received;
+        let (status, error) = judge_outcome(outcome, received, self.stopping.is_cancelled());
+        let ended = RunUpdate::Ended {
+            at: self.clock.now(),
+            status,
+            requests: watch.requests(),
+            error: error.clone(),
+        };
+        self.store.update_run(run.run_id, ended).await?;
+        watch.show(status, None);
+        let source = slot.name.to_string();
+        metrics::counter!("kasparro_runs_total", "source" => source, "status" => status.name())
+            .increment(1);
+        match &error {
+            None => {
+                tracing::info!(source = %slot.name, run_id = %run.run_id, received, "run ended: {status}")
+            }
+            Some(error) => tracing::warn!(
+                source = %slot.name, run_id = %run.run_id, received, code = %error.code,
+                hint = %error.hint, "run ended: {status}: {}", error.message
+            ),
+        }
+        self.stored_run(run.run_id).await
+    }
+
+    /// Fetches and lands pages while a second task loads them.
+    async fn move_forward(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        run: &Run,
+        mut memory: OwnedMutexGuard<Option<Memory>>,
+        started_at: Timestamp,
+        watch: &Arc<Watch>,
+    ) -> Result<(), PageError> {
+        let checkpoint = memory.as_ref().and_then(|memory| memory.checkpoint.clone());
+        let first = slot.settings.source.first(RunStart {
+            checkpoint: checkpoint.as_ref(),
+            now: started_at,
+        });
+        let (sender, mut receiver) = mpsc::channel::<Landed>(LANDED_AHEAD);
+        let (engine, loading, told) = (Arc::clone(self), Arc::clone(slot), Arc::clone(watch));
+        let loader = tokio::task::spawn_blocking(move || {
+            // Taken out, so that a failure leaves nothing behind and the store is read again.
+            let mut held = memory.take().ok_or_else(lost)?;
+            held.begin_run();
+            while let Some(landed) = receiver.blocking_recv() {
+                let body = landed.body.open().map_err(|error| spool_failed(&error))?;
+                let mut loader = Loader {
+                    slot: &loading,
+                    store: Arc::clone(&engine.store),
+                    clock: Arc::clone(&engine.clock),
+                    memory: &mut held,
+                    watch: &told,
+                };
+                loader.load(&landed.page, body)?;
+            }
+            *memory = Some(held);
+            Ok(())
+        });
+        let lander = Lander {
+            store: self.store.as_ref(),
+            source: slot.name.clone(),
+            run_id: run.run_id,
+            landed: sender,
+            watch,
+            pages: 0,
+        };
+        let fetched = self.fetch_all(slot, first, lander, watch).await;
+        let loaded = loader.await.unwrap_or_else(|_| Err(lost()));
+        // What the loader met explains a fetch that found its channel closed.
+        loaded.and(fetched)
+    }
+
+    async fn fetch_all(
+        &self,
+        slot: &Slot,
+        first: Next,
+        mut lander: Lander<'_>,
+        watch: &Watch,
+    ) -> Result<(), PageError> {
+        let source = slot.settings.source.as_ref();
+        let mut next = first;
+        let mut asked = 0_u64;
+        while let Next::Ask(request) = next {
+            if self.stopping.is_cancelled() {
+                return Err(stopped());
+            }
+            if asked >= MAX_PAGES {
+                let message = format!("the source asked for more than {MAX_PAGES} pages");
+                return Err(PageError::stop(
+                    "too_many_pages",
+                    message,
+                    "lower the configured depth",
+                ));
+            }
+            asked += 1;
+            let rows = match (&request.target, source.framing(&request)) {
+                (Target::Files { pattern }, _) => {
+                    self.take_files(slot, &request, pattern, asked, &mut lander)
+                        .await?
+                }
+                (Target::Http(http), Framing::Csv) => {
+                    let fetched = self.fetch(slot, http, watch, |_| Ok(())).await?;
+                    let arrival = fetched.0.arrival.clone();
+                    let body = Arc::new(fetched.0.body);
+                    let open = move || body.open().map_err(|error| spool_failed(&error));
+                    self.land_csv(slot, &request, Some(asked), arrival, open, &mut lander)
+                        .await?
+                }
+                (Target::Http(http), framing) => {
+                    self.take_page(slot, &request, http, &framing, asked, &mut lander, watch)
+                        .await?
+                }
+            };
+            if rows == 0 && asked == 1 {
+                let hint =
+                    "an empty answer is no proof that nothing exists; the schedule asks again";
+                return Err(PageError::stop(
+                    "empty_answer",
+                    "the upstream sent no rows",
+                    hint,
+                ));
+            }
+            next = source.next(&request, PageSummary { rows, pages: asked });
+        }
+        Ok(())
+    }
+
+    /// Fetches one page, makes sure that it is whole, and lands it; returns its rows.
+    async fn take_page(
+        &self,
+        slot: &Slot,
+        request: &Request,
+        http: &HttpRequest,
+        framing: &Framing,
+        pages: u64,
+        lander: &mut Lander<'_>,
+        watch: &Watch,
+    ) -> Result<u64, PageError> {
+        let check = |fetched: &Fetched| -> Result<(Value, u64), PageError> {
+            let open = || fetched.body.open().map_err(|error| spool_failed(&error));
+            let survey = slot.settings.source.survey(request, &mut open()?)?;
+            let rows =
+                frame::check(framing, &survey, open()?).map_err(|error| error.to_page_error())?;
+            if rows == 0 && pages == 1 {
+                Err(empty())
+            } else {
+                Ok((survey, rows))
+            }
+        };
+        let answer = self.fetch(slot, http, watch, check).await;
+        let (fetched, (survey, rows)) = match answer {
+            Ok(answer) => answer,
+            Err(refused) => {
+                if let Some(fetched) = refused.page {
+                    let error = refused.error.to_run_error();
+                    lander
+                        .refuse(request.describe(), fetched.arrival, &fetched.body, error)
+                        .await?;
+                }
+                return Err(refused.error);
+            }
+        };
+        let summary = PageSummary { rows, pages };
+        let position = slot.settings.source.position_after(request, summary);
+        let context = PageContext {
+            survey,
+            framing: framing.clone(),
+            position: Some(position),
+        };
+        lander
+            .land(request.describe(), context, fetched.arrival, fetched.body)
+            .await?;
+        Ok(rows)
+    }
+
+    /// Sends a request until an answer comes in whole and passes, or trying again is not worth it.
+    async fn fetch<T>(
+        &self,
+        slot: &Slot,
+        http: &HttpRequest,
+        watch: &Watch,
+        check: impl Fn(&Fetched) -> Result<T, PageError>,
+    ) -> Result<(Fetched, T), Refused> {
+        let mut attempt = 1;
+        loop {
+            if let Some(pace) = &slot.pace {
+                let wait = pace.reserve(tokio::time::Instant::now());
+                self.wait(wait, "for the request limit", watch).await?;
+            }
+            watch.request_sent();
+            let sent = self
+                .fetcher
+                .send(http, &self.spool_dir, self.clock.as_ref())
+                .await;
+            let refused = match sent {
+                Err(error) => Refused { error, page: None },
+                Ok(fetched) => {
+                    let passed = slot
+                        .settings
+                        .source
+                        .judge(fetched.answer())
+                        .map_err(|error| (error, false))
+                        // Reading a whole body is work, not waiting.
+                        .and_then(|()| {
+                            block_in_place(|| check(&fetched)).map_err(|error| (error, true))
+                        });
+                    match passed {
+                        Ok(value) => return Ok((fetched, value)),
+                        Err((error, whole)) => Refused {
+                            error,
+                            page: whole.then(|| Box::new(fetched)),
+                        },
+                    }
+                }
+            };
+            let Some(wait) = self.fetcher.wait_before_retry(&refused.error, attempt) else {
+                return Err(refused);
+            };
+            tracing::info!(source = %slot.name, attempt, error = %refused.error, "trying again");
+            self.wait(wait, "before trying again", watch).await?;
+            attempt += 1;
+        }
+    }
+
+    async fn wait(&self, wait: Duration, what: &str, watch: &Watch) -> Result<(), PageError> {
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let seconds = wait.as_secs().max(1);
+        watch.show(
+            RunStatus::Running,
+            Some(format!("waiting {seconds} s {what}")),
+        );
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.stopping.cancelled() => Err(stopped()),
+        }
+    }
+
+    async fn take_files(
+        &self,
+        slot: &Slot,
+        request: &Request,
+        pattern: &str,
+        asked: u64,
+        lander: &mut Lander<'_>,
+    ) -> Result<u64, PageError> {
+        let paths = files::expand(pattern)?;
+        let last = paths.len() - 1;
+        let mut rows = 0;
+        for (index, path) in paths.into_iter().enumerate() {
+            let target = Target::Files {
+                pattern: path.display().to_string(),
+            };
+            let one = Request {
+                endpoint: request.endpoint,
+                target,
+            };
+            let headers = Value::Object(serde_json::Map::new());
+            let fetched_at = self.clock.now();
+            let arrival = Arrival {
+                http_status: None,
+                headers,
+                fetched_at,
+            };
+            let position_for = (index == last).then_some(asked);
+            let open = move || files::open(&path);
+            rows += self
+                .land_csv(slot, &one, position_for, arrival, open, lander)
+                .await?;
+        }
+        Ok(rows)
+    }
+
+    /// Cuts a delimited text into chunks and lands each; the last one carries the position that page
+    /// number `position_for` reaches. Returns the rows.
+    async fn land_csv(
+        &self,
+        slot: &Slot,
+        request: &Request,
+        position_for: Option<u64>,
+        arrival: Arrival,
+        open: impl Fn() -> Result<Box<dyn Read + Send>, PageError>,
+        lander: &mut Lander<'_>,
+    ) -> Result<u64, PageError> {
+        let source = slot.settings.source.as_ref();
+        let survey = block_in_place(|| source.survey(request, &mut open()?))?;
+        let mut chunks = CsvChunks::new(open()?, CSV_CHUNK_BYTES);
+        let mut next_chunk =
+            || block_in_place(|| chunks.next_chunk().map_err(|error| error.to_page_error()));
+        let mut current = next_chunk()?;
+        let (mut rows, mut number) = (0, 0_u64);
+        while let Some(chunk) = current {
+            let following = next_chunk()?;
+            let survey = of_chunk(&survey, number);
+            let check = || frame::check(&Framing::Csv, &survey, chunk.as_slice());
+            rows += block_in_place(check).map_err(|error| error.to_page_error())?;
+            let position = position_for
+                .filter(|_| following.is_none())
+                .map(|pages| source.position_after(request, PageSummary { rows, pages }));
+            let body = block_in_place(|| whole(&chunk, &self.spool_dir))
+                .map_err(|error| spool_failed(&error))?;
+            let mut described = request.describe();
+            if let Some(described) = described.as_object_mut() {
+                described.insert("chunk".to_owned(), number.into());
+            }
+            let context = PageContext {
+                survey,
+                framing: Framing::Csv,
+                position,
+            };
+            lander
+                .land(described, context, arrival.clone(), body)
+                .await?;
+            current = following;
+            number += 1;
+        }
+        Ok(rows)
+    }
+}
+
+/// Why an answer was not taken, with the answer itself where it came in whole.
+struct Refused {
+    error: PageError,
+    page: Option<Box<Fetched>>,
+}
+
+impl From<PageError> for Refused {
+    fn from(error: PageError) -> Self {
+        Self { error, page: None }
+    }
+}
+
+impl From<Refused> for PageError {
+    fn from(refused: Refused) -> Self {
+        refused.error
+    }
+}
+
+fn empty() -> PageError {
+    let hint = "an empty answer is no proof that nothing exists; the schedule asks again";
+    PageError::stop("empty_answer", "there is not a single row", hint)
+}
+
+fn stopped() -> PageError {
+    let hint = "what was committed is kept; the next run goes on from there";
+    PageError::stop("stopped", "the process was asked to stop", hint)
+}
+
+/// The survey of a whole text, for its chunk number `number`: only the first holds the header.
+fn of_chunk(survey: &Value, number: u64) -> Value {
+    let mut survey = survey.clone();
+    if let Some(survey) = survey.as_object_mut() {
+        survey.insert("chunk".to_owned(), number.into());
+        survey.insert("first".to_owned(), (number == 0).into());
+    }
+    survey
+}
+
+fn whole(bytes: &[u8], spool_dir: &Path) -> std::io::Result<Body> {
+    let mut writer = BodyWriter::new(spool_dir)?;
+    writer.write(bytes)?;
+    writer.finish()
+}
+
+/// Status and error of a run from what its parts said and the rows it committed.
+fn judge_outcome(
+    outcome: Result<(), PageError>,
+    received: u64,
+    stopping: bool,
+) -> (RunStatus, Option<RunError>) {
+    match outcome {
+        Ok(()) => (RunStatus::Success, None),
+        Err(error) => {
+            let status = match (stopping && error.code == "stopped", received) {
+                (true, _) => RunStatus::Abandoned,
+                (false, 0) => RunStatus::Failed,
+                (false, _) => RunStatus::Partial,
+            };
+            (status, Some(error.to_run_error()))
+        }
+    }
+}

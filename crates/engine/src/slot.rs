@@ -1,0 +1,38 @@
+//! The place of one source in the engine.
+
+use std::sync::Arc;
+
+use kasparro_domain::SourceName;
+use tokio::sync::Mutex;
+
+use crate::EngineSource;
+use crate::memory::Memory;
+use crate::pace::Pace;
+
+/// One source with what belongs to holding it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) name: SourceName,
+    pub(crate) settings: EngineSource,
+    /// The epoch under which this process holds the source.
+    pub(crate) epoch: u64,
+    /// Held while the source runs, so it never runs twice at once. Empty until it is first needed and
+    /// after a failure, when it is read from the store again.
+    pub(crate) memory: Arc<Mutex<Option<Memory>>>,
+    /// Spreads requests so that the upstream's limit is kept.
+    pub(crate) pace: Option<Pace>,
+}
+
+impl Slot {
+    pub(crate) fn new(name: SourceName, settings: EngineSource, epoch: u64) -> Self {
+        let own = settings.source.requests_per_minute();
+        let pace = settings.requests_per_minute.or(own).map(Pace::per_minute);
+        Self {
+            name,
+            settings,
+            epoch,
+            memory: Arc::default(),
+            pace,
+        }
+    }
+}

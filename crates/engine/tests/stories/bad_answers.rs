@@ -1,0 +1,138 @@
+//! What upstreams send instead of data: each costs its run, says why, and nothing else.
+
+use kasparro_domain::{RunCounts, RunStatus};
+
+use crate::upstream::{Upstream, answer_with, json, page, ticker};
+use crate::world::World;
+
+/// Runs CoinPaprika against a script that must fail, and checks what every failure has in common.
+async fn fails_with(script: Vec<Vec<u8>>, code: &str, requests: u64) {
+    let upstream = Upstream::start(script).await;
+    let world = World::tickers(upstream.origin());
+    let run = world.run("coinpaprika").await;
+    let error = run.error.clone().unwrap();
+    assert_eq!(
+        (run.status, error.code.as_str()),
+        (RunStatus::Failed, code),
+        "{error:?}"
+    );
+    assert!(
+        !error.message.is_empty() && !error.hint.is_empty(),
+        "{error:?}"
+    );
+    assert_eq!(run.counts, RunCounts::default());
+    assert_eq!(run.requests, requests);
+    let source = kasparro_domain::SourceName::new("coinpaprika");
+    let memory = world.store.memory(&source).await.unwrap();
+    assert!(memory.checkpoint.is_none() && memory.listings.is_empty());
+    assert!(world.store.landed_pages(&source).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n5_truncated_json_is_refused_and_asked_for_again() {
+    let whole = page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]);
+    fails_with(vec![json(&whole[..whole.len() - 1])], "truncated", 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n9_a_web_page_with_status_200_is_not_data() {
+    let html = b"<!DOCTYPE html><html><body>Just a moment</body></html>";
+    fails_with(
+        vec![answer_with("200 OK", "content-type: text/html\r\n", html)],
+        "not_json",
+        3,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n9_an_empty_list_is_no_success() {
+    fails_with(vec![json("[]")], "empty_answer", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n15_a_refused_key_is_not_asked_with_again() {
+    let answer = answer_with("403 Forbidden", "", br#"{"error":"invalid key"}"#);
+    fails_with(vec![answer], "key_refused", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n14_a_server_error_is_asked_for_again() {
+    let good = json(&page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]));
+    let bad = answer_with("503 Service Unavailable", "", b"down");
+    let upstream = Upstream::start(vec![bad.clone(), bad, good]).await;
+    let world = World::tickers(upstream.origin());
+    let run = world.run("coinpaprika").await;
+    assert_eq!(
+        (run.status, run.requests, run.counts.inserted),
+        (RunStatus::Success, 3, 1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n13_a_wait_of_more_than_a_quarter_of_an_hour_ends_the_run() {
+    let answer = answer_with("429 Too Many Requests", "retry-after: 901\r\n", b"{}");
+    fails_with(vec![answer], "rate_limited", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n4_a_body_that_breaks_off_is_never_taken_as_whole() {
+    let mut answer = json(&page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]));
+    answer.truncate(answer.len() - 2);
+    fails_with(vec![answer], "transfer_failed", 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n7_a_body_above_the_cap_is_cut_off() {
+    let rows: Vec<_> = (0..4000)
+        .map(|n| ticker(&format!("coin-{n}"), n, "1", "2025-12-31T23:00:00Z"))
+        .collect();
+    fails_with(vec![json(&page(&rows))], "body_too_large", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n10_a_redirect_to_another_origin_is_not_followed_and_no_key_is_sent_there() {
+    let canary = Upstream::start(vec![json("[]")]).await;
+    let location = format!("location: {}/v1/tickers\r\n", canary.origin());
+    let upstream = Upstream::start(vec![answer_with("302 Found", &location, b"")]).await;
+    let world = World::tickers(upstream.origin());
+    let run = world.run("coinpaprika").await;
+    assert_eq!(run.error.unwrap().code, "redirect_refused");
+    assert!(canary.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n1_a_closed_port_is_a_failed_run() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let world = World::tickers(origin);
+    let run = world.run("coinpaprika").await;
+    assert_eq!(
+        (run.status, run.error.unwrap().code.as_str()),
+        (RunStatus::Failed, "connect_failed")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d2_one_impossible_number_costs_its_row_and_not_the_page() {
+    let at = "2025-12-31T23:00:00Z";
+    let rows = ["1", "1e400", "-1", "NaN", "3.84e-18"]
+        .iter()
+        .enumerate()
+        .map(|(n, price)| ticker(&format!("coin-{n}"), 1, price, at))
+        .collect::<Vec<_>>();
+    let upstream = Upstream::start(vec![json(&page(&rows))]).await;
+    let world = World::tickers(upstream.origin());
+    let run = world.run("coinpaprika").await;
+    assert_eq!(run.status, RunStatus::Success);
+    assert_eq!(
+        (
+            run.counts.received,
+            run.counts.inserted,
+            run.counts.quarantined
+        ),
+        (5, 2, 3)
+    );
+    assert!(run.counts.balanced());
+}

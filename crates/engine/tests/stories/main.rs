@@ -1,0 +1,8 @@
+//! Stories of the engine against real HTTP on loopback: what it asks, and what is left in the store.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_answers;
+mod crashes;
+mod good_days;
+mod upstream;
+mod world;
