@@ -258,55 +258,46 @@ struct Scan {
 impl Scan {
     /// The place of the first stop in `bytes`, or `None` when more bytes are needed.
     fn advance(&mut self, bytes: &[u8], stops: Stops) -> Option<usize> {
+        let mut rest = bytes.get(self.at..).unwrap_or_default();
         loop {
-            let rest = bytes.get(self.at..).unwrap_or_default();
             match self.inside {
                 Inside::Escape => {
-                    self.at += rest.len().min(1);
-                    if rest.is_empty() {
-                        return None;
-                    }
+                    let Some((_, after)) = rest.split_first() else {
+                        break;
+                    };
+                    rest = after;
                     self.inside = Inside::Text;
                 }
                 Inside::Text => {
                     let Some(skipped) = memchr2(b'"', b'\\', rest) else {
-                        self.at = bytes.len();
-                        return None;
+                        rest = &[];
+                        break;
                     };
                     let quote = rest.get(skipped) == Some(&b'"');
                     self.inside = if quote { Inside::Plain } else { Inside::Escape };
-                    self.at += skipped + 1;
+                    rest = rest.get(skipped + 1..).unwrap_or_default();
                 }
                 Inside::Plain => {
-                    let found = if self.depth == 0 {
-                        rest.iter()
-                            .position(|byte| bracket_or_quote(*byte) || stops.contains(byte))
-                    } else {
-                        rest.iter().position(|byte| bracket_or_quote(*byte))
+                    let Some((byte, after)) = rest.split_first() else {
+                        break;
                     };
-                    let Some((skipped, byte)) = found.and_then(|at| Some((at, *rest.get(at)?)))
-                    else {
-                        self.at = bytes.len();
-                        return None;
-                    };
-                    if self.depth == 0 && stops.contains(&byte) {
-                        return Some(self.at + skipped);
+                    if self.depth == 0 && stops.contains(byte) {
+                        return Some(bytes.len() - rest.len());
                     }
+                    rest = after;
                     match byte {
                         b'"' => self.inside = Inside::Text,
                         b'{' | b'[' => {
                             self.depth = self.depth.saturating_add(1);
                             self.deepest = self.deepest.max(self.depth);
                         }
-                        _ => self.depth = self.depth.saturating_sub(1),
+                        b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                        _ => {}
                     }
-                    self.at += skipped + 1;
                 }
             }
         }
+        self.at = bytes.len() - rest.len();
+        None
     }
-}
-
-const fn bracket_or_quote(byte: u8) -> bool {
-    matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')
 }
