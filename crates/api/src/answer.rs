@@ -36,10 +36,7 @@ impl RequestContext {
                     && id.as_bytes().iter().all(u8::is_ascii_graphic)
             })
             .cloned();
-        Self {
-            request_id: request_id.unwrap_or_else(|| new_id(clock.now())),
-            started,
-        }
+        Self { request_id: request_id.unwrap_or_else(|| new_id(clock.now())), started }
     }
 
     /// The id as a header.
@@ -91,14 +88,10 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         // The listener puts it there for every request.
-        Ok(parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .unwrap_or_else(|| Self {
-                request_id: HeaderValue::from_static("unknown"),
-                started: Instant::now(),
-            }))
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self {
+            request_id: HeaderValue::from_static("unknown"),
+            started: Instant::now(),
+        }))
     }
 }
 
@@ -142,18 +135,12 @@ enum Content {
 impl Body {
     /// A body of two pieces; either may be empty.
     pub(crate) const fn pieces(first: Bytes, second: Bytes) -> Self {
-        Self {
-            content: Content::Pieces(first, second),
-            in_flight: None,
-        }
+        Self { content: Content::Pieces(first, second), in_flight: None }
     }
 
     /// The body of a route's answer.
     pub(crate) const fn routed(body: axum::body::Body) -> Self {
-        Self {
-            content: Content::Routed(body),
-            in_flight: None,
-        }
+        Self { content: Content::Routed(body), in_flight: None }
     }
 
     /// The same body, which keeps its connection busy until it was handed over.
@@ -217,11 +204,7 @@ mod tests {
         let long = "x".repeat(129);
         for given in [None, Some(""), Some("a b"), Some("é"), Some(long.as_str())] {
             let id = context(given).id().to_owned();
-            assert_eq!(
-                uuid::Uuid::parse_str(&id).unwrap().get_version_num(),
-                7,
-                "{given:?}"
-            );
+            assert_eq!(uuid::Uuid::parse_str(&id).unwrap().get_version_num(), 7, "{given:?}");
         }
     }
 

@@ -91,11 +91,7 @@ impl Api {
             draining: AtomicBool::new(false),
         });
         let router = routes::served().with_state(Arc::clone(&shared));
-        Self {
-            shared,
-            router,
-            hot: true,
-        }
+        Self { shared, router, hot: true }
     }
 
     /// Accepts connections until `shutdown`, then turns `/readyz` off, stops accepting, lets requests
@@ -114,18 +110,14 @@ impl Api {
 
 impl std::fmt::Debug for Api {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Api")
-            .field("settings", &self.shared.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("Api").field("settings", &self.shared.settings).finish_non_exhaustive()
     }
 }
 
 impl Shared {
     /// True for a source that is configured or has listings.
     pub(crate) fn source_known(&self, name: &str) -> bool {
-        self.sources
-            .iter()
-            .any(|source| source.name.as_str() == name)
+        self.sources.iter().any(|source| source.name.as_str() == name)
             || self
                 .view
                 .snapshot()
@@ -137,11 +129,7 @@ impl Shared {
     /// The names of every source that is configured or has listings, sorted.
     pub(crate) fn known_sources(&self) -> Vec<SourceName> {
         let stored = self.view.snapshot().listings_by_source();
-        let mut names: Vec<_> = self
-            .sources
-            .iter()
-            .map(|source| source.name.clone())
-            .collect();
+        let mut names: Vec<_> = self.sources.iter().map(|source| source.name.clone()).collect();
         names.extend(stored.into_iter().map(|(name, _)| name));
         names.sort();
         names.dedup();

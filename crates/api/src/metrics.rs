@@ -11,9 +11,8 @@ const REQUEST_SECONDS: &str = "kasparro_http_request_duration_seconds";
 const QUARANTINE_ROWS: &str = "kasparro_quarantine_rows";
 
 /// Upper bounds of the request histogram, in seconds.
-const BUCKETS: [f64; 11] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0,
-];
+const BUCKETS: [f64; 11] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
 /// The process-wide metrics, as Prometheus text.
 #[derive(Clone, Debug)]
@@ -40,9 +39,8 @@ pub fn install_metrics() -> MetricsHandle {
     INSTALLED
         .get_or_init(|| {
             let builder = PrometheusBuilder::new();
-            let builder = builder
-                .set_buckets(&BUCKETS)
-                .unwrap_or_else(|_| PrometheusBuilder::new());
+            let builder =
+                builder.set_buckets(&BUCKETS).unwrap_or_else(|_| PrometheusBuilder::new());
             let recorder = builder.build_recorder();
             let handle = recorder.handle();
             if metrics::set_global_recorder(recorder).is_err() {
@@ -68,10 +66,7 @@ fn describe() {
         "kasparro_source_lag_seconds",
         "Seconds since the last successful run of a source"
     );
-    metrics::describe_gauge!(
-        QUARANTINE_ROWS,
-        "Open quarantined rows, by source and reason"
-    );
+    metrics::describe_gauge!(QUARANTINE_ROWS, "Open quarantined rows, by source and reason");
     metrics::describe_gauge!("kasparro_build_info", "1, with the version of the program");
 }
 
@@ -104,10 +99,7 @@ impl HttpMetrics {
 
     /// Sets the quarantine gauges; pairs that are gone go to zero.
     pub(crate) fn set_quarantine(&self, counts: &[kasparro_store::QuarantineCount]) {
-        let mut labels = self
-            .quarantine_labels
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut labels = self.quarantine_labels.lock().unwrap_or_else(PoisonError::into_inner);
         for (source, reason) in labels.iter() {
             gauge!(QUARANTINE_ROWS, "source" => source.clone(), "reason" => *reason).set(0.0);
         }

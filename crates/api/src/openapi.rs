@@ -34,22 +34,15 @@ pub(crate) fn frame() -> OpenApi {
             .to_owned(),
     );
     let tags = [
-        (
-            "Market data",
-            "Listings and assets with their current values",
-        ),
+        ("Market data", "Listings and assets with their current values"),
         ("Operations", "Runs, sources and health"),
         ("Service", "The API itself"),
     ];
     let tags =
         tags.map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build());
     let mut components = Components::new();
-    components
-        .schemas
-        .insert("Problem".to_owned(), ProblemBody::schema());
-    components
-        .schemas
-        .insert(FieldError::name().into_owned(), FieldError::schema());
+    components.schemas.insert("Problem".to_owned(), ProblemBody::schema());
+    components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());
     OpenApiBuilder::new()
         .info(info)
         .servers(Some([Server::new("/"), Server::new("/api/v1")]))
@@ -63,9 +56,7 @@ pub(crate) struct Problems;
 
 impl IntoResponses for Problems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let content = ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name("Problem")))
-            .build();
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let response = ResponseBuilder::new()
             .description("Why the request was not answered as asked")
             .content("application/problem+json", content)

@@ -55,10 +55,8 @@ fn read_limit(params: &mut Params<'_>) -> u64 {
         });
         match (limit, value) {
             (Some(first), Some(second)) if first != second => {
-                params.refuse(
-                    name,
-                    "differs from a synonym given too (limit, per_page, page_size)",
-                );
+                params
+                    .refuse(name, "differs from a synonym given too (limit, per_page, page_size)");
             }
             (None, value) => limit = value,
             _ => {}

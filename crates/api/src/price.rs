@@ -50,16 +50,10 @@ pub(crate) fn asset_price(candidates: &[Candidate]) -> AssetPrice {
         [(_, _, price)] => Some((*price).clone()),
         [left, right] => {
             let rank = |candidate: &Candidate| {
-                (
-                    candidate.updated_at,
-                    std::cmp::Reverse(candidate.listing_id),
-                )
+                (candidate.updated_at, std::cmp::Reverse(candidate.listing_id))
             };
-            let (used, other) = if rank(left.1) >= rank(right.1) {
-                (left, right)
-            } else {
-                (right, left)
-            };
+            let (used, other) =
+                if rank(left.1) >= rank(right.1) { (left, right) } else { (right, left) };
             if let Some(verdict) = verdicts.get_mut(other.0) {
                 *verdict = Some("older_of_two");
             }
@@ -71,11 +65,7 @@ pub(crate) fn asset_price(candidates: &[Candidate]) -> AssetPrice {
         (Some(low), Some(high), Some(price)) if fresh.len() > 1 => spread(low.2, high.2, price),
         _ => None,
     };
-    AssetPrice {
-        price_usd,
-        spread_percent,
-        verdicts,
-    }
+    AssetPrice { price_usd, spread_percent, verdicts }
 }
 
 fn exclusion(candidate: &Candidate) -> Verdict {
@@ -137,9 +127,7 @@ mod tests {
     }
 
     fn price(candidates: &[Candidate]) -> Option<String> {
-        asset_price(candidates)
-            .price_usd
-            .map(|price| price.to_string())
+        asset_price(candidates).price_usd.map(|price| price.to_string())
     }
 
     #[test]
@@ -151,20 +139,12 @@ mod tests {
         assert_eq!(both.price_usd.unwrap().to_string(), "9223372036854775807");
         assert_eq!(both.verdicts, [Some("older_of_two"), None]);
         let tie = asset_price(&[candidate(7, "2", 5), candidate(6, "3", 5)]);
-        assert_eq!(
-            tie.price_usd.unwrap().to_string(),
-            "3",
-            "the smaller listing id on a tie"
-        );
+        assert_eq!(tie.price_usd.unwrap().to_string(), "3", "the smaller listing id on a tie");
     }
 
     #[test]
     fn the_median_is_a_member_or_the_exact_mean_of_two() {
-        let odd = [
-            candidate(1, "3", 1),
-            candidate(2, "1", 1),
-            candidate(3, "2.50", 1),
-        ];
+        let odd = [candidate(1, "3", 1), candidate(2, "1", 1), candidate(3, "2.50", 1)];
         assert_eq!(price(&odd).unwrap(), "2.5");
         let even = [
             candidate(1, "0.1", 1),
@@ -180,48 +160,25 @@ mod tests {
             candidate(3, "1.0000000000000000000000000000000000001", 1),
             candidate(4, "9", 1),
         ];
-        assert!(
-            price(&rounded)
-                .unwrap()
-                .starts_with("0.5617283945061728394")
-        );
+        assert!(price(&rounded).unwrap().starts_with("0.5617283945061728394"));
     }
 
     #[test]
     fn stale_inactive_and_unpriced_quotes_are_left_out_with_the_reason() {
-        let stale = Candidate {
-            stale: true,
-            ..candidate(1, "1", 1)
-        };
-        let inactive = Candidate {
-            active: false,
-            ..candidate(2, "2", 1)
-        };
-        let unpriced = Candidate {
-            price_usd: None,
-            ..candidate(3, "2", 1)
-        };
+        let stale = Candidate { stale: true, ..candidate(1, "1", 1) };
+        let inactive = Candidate { active: false, ..candidate(2, "2", 1) };
+        let unpriced = Candidate { price_usd: None, ..candidate(3, "2", 1) };
         let used = candidate(4, "4", 1);
         let result = asset_price(&[stale.clone(), inactive, unpriced, used]);
         assert_eq!(result.price_usd.unwrap().to_string(), "4");
-        assert_eq!(
-            result.verdicts,
-            [Some("stale"), Some("inactive"), Some("no_price"), None]
-        );
+        assert_eq!(result.verdicts, [Some("stale"), Some("inactive"), Some("no_price"), None]);
         assert_eq!(asset_price(&[stale]).price_usd, None);
     }
 
     #[test]
     fn the_spread_is_in_percent_of_the_price() {
-        let quotes = [
-            candidate(1, "99", 1),
-            candidate(2, "100", 1),
-            candidate(3, "101", 1),
-        ];
-        assert_eq!(
-            asset_price(&quotes).spread_percent.unwrap().to_string(),
-            "2"
-        );
+        let quotes = [candidate(1, "99", 1), candidate(2, "100", 1), candidate(3, "101", 1)];
+        assert_eq!(asset_price(&quotes).spread_percent.unwrap().to_string(), "2");
         let zero = [candidate(1, "0", 1), candidate(2, "0", 2)];
         assert_eq!(asset_price(&zero).spread_percent, None);
         assert_eq!(asset_price(&[candidate(1, "5", 1)]).spread_percent, None);

@@ -133,11 +133,7 @@ pub(crate) struct ProblemBody<'a> {
 impl Problem {
     /// A problem with a detail in one sentence.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-            errors: Vec::new(),
-        }
+        Self { code, detail: detail.into(), errors: Vec::new() }
     }
 
     /// The body on the wire.
@@ -195,10 +191,7 @@ impl Mistakes {
         self.code.get_or_insert(code);
         if self.errors.len() < MAX_FIELD_ERRORS {
             let field = field.chars().take(100).collect();
-            self.errors.push(FieldError {
-                field,
-                message: message.into(),
-            });
+            self.errors.push(FieldError { field, message: message.into() });
         }
     }
 
@@ -213,11 +206,7 @@ impl Mistakes {
             .map(|error| format!("{}: {}", error.field, error.message))
             .collect::<Vec<_>>()
             .join("; ");
-        Err(Problem {
-            code,
-            detail,
-            errors: self.errors,
-        })
+        Err(Problem { code, detail, errors: self.errors })
     }
 }
 

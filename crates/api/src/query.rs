@@ -21,15 +21,8 @@ impl<'a> Params<'a> {
     /// malformed percent-encoding, text that is not UTF-8 and control characters (U+0000 among them)
     /// are noted as mistakes.
     pub(crate) fn read(query: Option<&'a str>, known: &[&'static str]) -> Self {
-        let mut params = Self {
-            values: Vec::new(),
-            mistakes: Mistakes::default(),
-        };
-        for pair in query
-            .unwrap_or_default()
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-        {
+        let mut params = Self { values: Vec::new(), mistakes: Mistakes::default() };
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             params.take_pair(name, value, known);
         }
@@ -37,15 +30,12 @@ impl<'a> Params<'a> {
     }
 
     fn take_pair(&mut self, raw_name: &'a str, raw_value: &'a str, known: &[&'static str]) {
-        let found = decode(raw_name)
-            .ok()
-            .and_then(|name| known.iter().copied().find(|k| *k == name));
+        let found =
+            decode(raw_name).ok().and_then(|name| known.iter().copied().find(|k| *k == name));
         let Some(name) = found else {
             let shown = decode(raw_name).map_or_else(|_| raw_name.to_owned(), Cow::into_owned);
-            let shown: String = shown
-                .chars()
-                .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-                .collect();
+            let shown: String =
+                shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
             let message = if known.is_empty() {
                 "is not known; this path takes no parameters".to_owned()
             } else {
@@ -55,8 +45,7 @@ impl<'a> Params<'a> {
             return;
         };
         if self.values.iter().any(|(given, _)| *given == name) {
-            self.mistakes
-                .add(Code::RepeatedParameter, name, "is given more than once");
+            self.mistakes.add(Code::RepeatedParameter, name, "is given more than once");
             return;
         }
         let mistake = match decode(raw_value) {
@@ -74,10 +63,7 @@ impl<'a> Params<'a> {
 
     /// The value of a parameter, where it is given.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.values
-            .iter()
-            .find(|(given, _)| *given == name)
-            .map(|(_, value)| value.as_ref())
+        self.values.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_ref())
     }
 
     /// Notes that a parameter has a value that is not allowed.
@@ -126,14 +112,10 @@ pub(crate) fn whole_number(text: &str) -> Result<u64, &'static str> {
 
 /// One of `names`, or a message that lists them.
 pub(crate) fn one_of<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
-    names
-        .iter()
-        .find(|(name, _)| *name == text)
-        .map(|(_, value)| *value)
-        .ok_or_else(|| {
-            let known: Vec<_> = names.iter().map(|(name, _)| *name).collect();
-            format!("is none of {}", known.join(", "))
-        })
+    names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+        format!("is none of {}", known.join(", "))
+    })
 }
 
 fn decode(text: &str) -> Result<Cow<'_, str>, &'static str> {
@@ -196,25 +178,13 @@ mod tests {
         ] {
             assert_eq!(problem(query).code, code, "{query}");
         }
-        assert_eq!(
-            problem(&format!("name={}", "x".repeat(513))).code,
-            Code::InvalidParameter
-        );
+        assert_eq!(problem(&format!("name={}", "x".repeat(513))).code, Code::InvalidParameter);
     }
 
     #[test]
     fn numbers_are_digits_only() {
         assert_eq!(whole_number("0012"), Ok(12));
-        for text in [
-            "-1",
-            "+1",
-            "1e3",
-            " 1",
-            "1.0",
-            "",
-            "١",
-            "99999999999999999999",
-        ] {
+        for text in ["-1", "+1", "1e3", " 1", "1.0", "", "١", "99999999999999999999"] {
             assert!(whole_number(text).is_err(), "{text}");
         }
     }

@@ -47,19 +47,11 @@ pub(crate) struct SourceReport {
 pub(crate) async fn source_reports(shared: &Shared) -> StoreResult<Vec<SourceReport>> {
     let summaries = shared.store.source_summaries().await?;
     let states = shared.store.source_states().await?;
-    let mut summaries: BTreeMap<_, _> = summaries
-        .into_iter()
-        .map(|summary| (summary.source.clone(), summary))
-        .collect();
-    let mut states: BTreeMap<_, _> = states
-        .into_iter()
-        .map(|state| (state.source.clone(), state))
-        .collect();
-    let mut names: Vec<SourceName> = shared
-        .sources
-        .iter()
-        .map(|info| info.name.clone())
-        .collect();
+    let mut summaries: BTreeMap<_, _> =
+        summaries.into_iter().map(|summary| (summary.source.clone(), summary)).collect();
+    let mut states: BTreeMap<_, _> =
+        states.into_iter().map(|state| (state.source.clone(), state)).collect();
+    let mut names: Vec<SourceName> = shared.sources.iter().map(|info| info.name.clone()).collect();
     for name in states.keys().chain(summaries.keys()) {
         if !names.contains(name) {
             names.push(name.clone());
@@ -148,15 +140,9 @@ pub(crate) fn overall(conditions: &[Condition]) -> Condition {
         .iter()
         .filter(|condition| !matches!(condition, Condition::Pending | Condition::Disabled))
         .collect();
-    if judged
-        .iter()
-        .all(|condition| **condition == Condition::Healthy)
-    {
+    if judged.iter().all(|condition| **condition == Condition::Healthy) {
         Condition::Healthy
-    } else if judged
-        .iter()
-        .all(|condition| **condition == Condition::Unhealthy)
-    {
+    } else if judged.iter().all(|condition| **condition == Condition::Unhealthy) {
         Condition::Unhealthy
     } else {
         Condition::Degraded

@@ -41,9 +41,7 @@ pub(crate) fn add_headers(
     headers.insert(NOSNIFF, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CACHE_CONTROL).or_insert(NO_CACHE);
-    headers
-        .entry(CONTENT_SECURITY_POLICY)
-        .or_insert(NO_CONTENT_POLICY);
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(NO_CONTENT_POLICY);
 }
 
 /// An answer from the read model in two pieces, made without the router.
@@ -79,22 +77,15 @@ pub(crate) fn problem(problem: &Problem, context: &RequestContext) -> Response<B
 /// body becomes one, so that no library's plain text gets out.
 pub(crate) fn routed(routed: Routed, context: &RequestContext, method: &Method) -> Response<Body> {
     let (mut parts, body) = routed.into_parts();
-    let found = parts
-        .extensions
-        .remove::<Problem>()
-        .or_else(|| bare_error(&parts));
+    let found = parts.extensions.remove::<Problem>().or_else(|| bare_error(&parts));
     if let Some(found) = found {
         let mut response = problem(&found, context);
         if let Some(allow) = parts.headers.remove(ALLOW) {
             response.headers_mut().insert(ALLOW, allow);
         }
         if method == Method::HEAD {
-            let length = hyper::body::Body::size_hint(response.body())
-                .exact()
-                .unwrap_or_default();
-            response
-                .headers_mut()
-                .insert(CONTENT_LENGTH, HeaderValue::from(length));
+            let length = hyper::body::Body::size_hint(response.body()).exact().unwrap_or_default();
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
             *response.body_mut() = Body::pieces(Bytes::new(), Bytes::new());
         }
         return response;
@@ -161,8 +152,6 @@ pub(crate) fn at_generation(mut response: Routed, generation: Generation) -> Rou
 /// A text that is the whole answer, with its media type.
 pub(crate) fn text(content_type: &'static str, body: impl Into<RoutedBody>) -> Routed {
     let mut response = Response::new(body.into());
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

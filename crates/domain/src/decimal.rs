@@ -58,10 +58,7 @@ impl Parts {
     }
 
     fn push(&mut self, digit: u8) -> Result<(), DecimalError> {
-        let slot = self
-            .digits
-            .get_mut(self.len)
-            .ok_or(DecimalError::TooManyDigits)?;
+        let slot = self.digits.get_mut(self.len).ok_or(DecimalError::TooManyDigits)?;
         *slot = digit;
         self.len += 1;
         Ok(())
@@ -70,12 +67,7 @@ impl Parts {
     /// Reads `[+-] digits [. digits] [e [+-] digits]`; at least one digit must stand before the exponent.
     fn read(text: &str) -> Result<Self, DecimalError> {
         let mut bytes = text.as_bytes();
-        let mut parts = Self {
-            negative: false,
-            digits: [0; MAX_DIGITS],
-            len: 0,
-            adjusted: 0,
-        };
+        let mut parts = Self { negative: false, digits: [0; MAX_DIGITS], len: 0, adjusted: 0 };
         match bytes.first() {
             Some(b'-') => {
                 parts.negative = true;
@@ -199,10 +191,7 @@ impl Parts {
 /// gives back. Looking at it once costs a third of reading and printing it.
 fn plainly_canonical(text: &[u8]) -> bool {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-    let point = unsigned
-        .iter()
-        .position(|byte| *byte == b'.')
-        .unwrap_or(unsigned.len());
+    let point = unsigned.iter().position(|byte| *byte == b'.').unwrap_or(unsigned.len());
     let (integer, fraction) = unsigned.split_at(point);
     let digits = fraction.get(1..).unwrap_or_default();
     // Few enough digits for all of them to be significant, and no exponent needed above or below.
@@ -231,9 +220,7 @@ fn read_exponent(text: &[u8]) -> Result<i64, DecimalError> {
         if !byte.is_ascii_digit() {
             return Err(DecimalError::Syntax);
         }
-        value = value
-            .saturating_mul(10)
-            .saturating_add(i64::from(byte - b'0'));
+        value = value.saturating_mul(10).saturating_add(i64::from(byte - b'0'));
     }
     Ok(if negative { -value } else { value })
 }
@@ -261,11 +248,7 @@ impl Decimal {
             return Ok(Self(CompactString::from(text)));
         }
         let value = Self::parse(text)?;
-        if value.0 == text {
-            Ok(value)
-        } else {
-            Err(DecimalError::Syntax)
-        }
+        if value.0 == text { Ok(value) } else { Err(DecimalError::Syntax) }
     }
 
     /// The canonical text, which is also a JSON number token.
@@ -351,15 +334,9 @@ impl Ord for Decimal {
         };
         let (left_sign, right_sign) = (sign(&left), sign(&right));
         left_sign.cmp(&right_sign).then_with(|| {
-            let magnitude = left
-                .adjusted
-                .cmp(&right.adjusted)
-                .then_with(|| left.digits().cmp(right.digits()));
-            if left_sign < 0 {
-                magnitude.reverse()
-            } else {
-                magnitude
-            }
+            let magnitude =
+                left.adjusted.cmp(&right.adjusted).then_with(|| left.digits().cmp(right.digits()));
+            if left_sign < 0 { magnitude.reverse() } else { magnitude }
         })
     }
 }
@@ -435,10 +412,7 @@ mod tests {
             ("1E-400", DecimalError::OutOfRange),
             ("1e99999999999999999999999", DecimalError::OutOfRange),
             ("1.1e80", DecimalError::OutOfRange),
-            (
-                "123456789012345678901234567890123456789",
-                DecimalError::TooManyDigits,
-            ),
+            ("123456789012345678901234567890123456789", DecimalError::TooManyDigits),
         ] {
             assert_eq!(Decimal::parse(sent), Err(error), "{sent}");
         }
@@ -448,22 +422,8 @@ mod tests {
 
     #[test]
     fn a_fraction_becomes_percent_without_losing_a_digit() {
-        assert_eq!(
-            Decimal::parse("0.022")
-                .unwrap()
-                .shifted(2)
-                .unwrap()
-                .as_str(),
-            "2.2"
-        );
-        assert_eq!(
-            Decimal::parse("-0.001")
-                .unwrap()
-                .shifted(2)
-                .unwrap()
-                .as_str(),
-            "-0.1"
-        );
+        assert_eq!(Decimal::parse("0.022").unwrap().shifted(2).unwrap().as_str(), "2.2");
+        assert_eq!(Decimal::parse("-0.001").unwrap().shifted(2).unwrap().as_str(), "-0.1");
         assert_eq!(Decimal::ZERO.shifted(2).unwrap(), Decimal::ZERO);
     }
 

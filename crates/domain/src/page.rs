@@ -48,9 +48,7 @@ impl PageState {
     /// The state with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Landed, Self::Loaded, Self::Refused]
-            .into_iter()
-            .find(|state| state.name() == name)
+        [Self::Landed, Self::Loaded, Self::Refused].into_iter().find(|state| state.name() == name)
     }
 }
 

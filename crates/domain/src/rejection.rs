@@ -108,12 +108,7 @@ impl Rejection {
             .chars()
             .take(Self::MAX_VALUE_CHARS)
             .map(|c| if c == '\0' { '\u{fffd}' } else { c });
-        Self {
-            reason,
-            field: field.into(),
-            value: value.collect(),
-            external_id: None,
-        }
+        Self { reason, field: field.into(), value: value.collect(), external_id: None }
     }
 
     /// The same rejection with the row's id, likewise cut and freed of U+0000.

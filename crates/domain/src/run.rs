@@ -26,14 +26,8 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// Every status.
-    pub const ALL: [Self; 6] = [
-        Self::Queued,
-        Self::Running,
-        Self::Success,
-        Self::Partial,
-        Self::Failed,
-        Self::Abandoned,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Running, Self::Success, Self::Partial, Self::Failed, Self::Abandoned];
 
     /// The status as users see it.
     #[must_use]

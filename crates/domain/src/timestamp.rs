@@ -43,11 +43,7 @@ impl Timestamp {
     /// # Errors
     /// [`TimestampError`] before the epoch or after the year 9999.
     pub fn from_unix(number: i64) -> Result<Self, TimestampError> {
-        let millis = if number < Self::MILLIS_FROM {
-            number.saturating_mul(1000)
-        } else {
-            number
-        };
+        let millis = if number < Self::MILLIS_FROM { number.saturating_mul(1000) } else { number };
         Self::from_millis(millis)
     }
 
@@ -109,11 +105,7 @@ impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC; milliseconds only where they are not zero.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let instant = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
-        if self.0 % 1000 == 0 {
-            write!(f, "{instant:.0}")
-        } else {
-            write!(f, "{instant:.3}")
-        }
+        if self.0 % 1000 == 0 { write!(f, "{instant:.0}") } else { write!(f, "{instant:.3}") }
     }
 }
 
@@ -146,24 +138,14 @@ mod tests {
             ("1609459200", "2021-01-01T00:00:00Z"),
             ("1609459200000", "2021-01-01T00:00:00Z"),
         ] {
-            assert_eq!(
-                Timestamp::parse(text).unwrap().to_string(),
-                printed,
-                "{text}"
-            );
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), printed, "{text}");
         }
     }
 
     #[test]
     fn d11_what_is_no_instant_is_refused() {
-        for text in [
-            "",
-            "soon",
-            "2021-13-01",
-            "-5",
-            "99999999999999999999",
-            "1969-12-31T23:59:59Z",
-        ] {
+        for text in ["", "soon", "2021-13-01", "-5", "99999999999999999999", "1969-12-31T23:59:59Z"]
+        {
             assert_eq!(Timestamp::parse(text), Err(TimestampError), "{text}");
         }
     }

@@ -45,12 +45,7 @@ impl PageError {
     /// An error that asking again cannot cure.
     #[must_use]
     pub fn stop(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            remedy: Remedy::Stop,
-            code,
-            message: message.into(),
-            hint: hint.into(),
-        }
+        Self { remedy: Remedy::Stop, code, message: message.into(), hint: hint.into() }
     }
 
     /// The same error with the delay that the upstream asked for; it stays final if it was.

@@ -16,11 +16,7 @@ pub(crate) struct Ask {
 impl Ask {
     /// The value of a parameter; the last one counts, as at both vendors.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -96,9 +92,7 @@ impl Rows {
 impl Answer {
     /// An error as both vendors phrase it: `{"error":"..."}`.
     pub(crate) fn error(status: StatusCode, content_type: &'static str, message: &str) -> Self {
-        let body = serde_json::json!({ "error": message })
-            .to_string()
-            .into_bytes();
+        let body = serde_json::json!({ "error": message }).to_string().into_bytes();
         Self {
             status,
             content_type,

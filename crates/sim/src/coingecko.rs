@@ -62,14 +62,8 @@ fn markets(world: &Arc<World>, ask: &Ask) -> Answer {
         }
         Some(_) => {}
     }
-    let number = |name| {
-        ask.parameter(name)
-            .and_then(|text| text.trim().parse::<u32>().ok())
-    };
-    let per_page = number("per_page")
-        .filter(|rows| *rows > 0)
-        .unwrap_or(100)
-        .min(MAX_PER_PAGE);
+    let number = |name| ask.parameter(name).and_then(|text| text.trim().parse::<u32>().ok());
+    let per_page = number("per_page").filter(|rows| *rows > 0).unwrap_or(100).min(MAX_PER_PAGE);
     let page = number("page").unwrap_or(1).max(1);
     let wanted = ask.parameter("price_change_percentage").unwrap_or_default();
     let windows: Vec<(&str, i64)> = WINDOWS
@@ -77,16 +71,9 @@ fn markets(world: &Arc<World>, ask: &Ask) -> Answer {
         .filter(|(name, _)| wanted.split(',').any(|window| window.trim() == *name))
         .collect();
 
-    let coins = world
-        .orders
-        .sorted(world, Order::named(ask.parameter("order")), ask.step);
+    let coins = world.orders.sorted(world, Order::named(ask.parameter("order")), ask.step);
     let first = usize::try_from(u64::from(page - 1) * u64::from(per_page)).unwrap_or(usize::MAX);
-    let on_page: Vec<u32> = coins
-        .iter()
-        .skip(first)
-        .take(per_page as usize)
-        .copied()
-        .collect();
+    let on_page: Vec<u32> = coins.iter().skip(first).take(per_page as usize).copied().collect();
     let world = Arc::clone(world);
     let step = ask.step;
     let mut identity = Identity::default();
@@ -121,12 +108,7 @@ fn list(world: &Arc<World>, ask: &Ask) -> Answer {
                 if count > 0 {
                     out.push(b',');
                 }
-                push_json_text(
-                    out,
-                    PLATFORMS
-                        .get(place)
-                        .map_or("", |platform| platform.gecko_id),
-                );
+                push_json_text(out, PLATFORMS.get(place).map_or("", |platform| platform.gecko_id));
                 out.extend_from_slice(b":\"");
                 push_address(out, world.seed, index, place);
                 out.push(b'"');

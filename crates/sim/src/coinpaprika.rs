@@ -39,21 +39,15 @@ pub(crate) fn answer(world: &Arc<World>, ask: &Ask) -> Answer {
     match path.as_slice() {
         ["tickers"] => tickers(world, ask),
         ["coins"] => rows(coins(world)),
-        ["contracts"] => rows(Rows::json(
-            (0..).take(PLATFORMS.len()),
-            |place, out, external_id| {
-                let id = usize::try_from(place)
-                    .ok()
-                    .and_then(|place| PLATFORMS.get(place));
+        ["contracts"] => {
+            rows(Rows::json((0..).take(PLATFORMS.len()), |place, out, external_id| {
+                let id = usize::try_from(place).ok().and_then(|place| PLATFORMS.get(place));
                 external_id.push_str(id.map_or("", |platform| platform.paprika_id));
                 push_json_text(out, external_id);
-            },
-        )),
+            }))
+        }
         ["contracts", platform] => {
-            match PLATFORMS
-                .iter()
-                .position(|known| known.paprika_id == *platform)
-            {
+            match PLATFORMS.iter().position(|known| known.paprika_id == *platform) {
                 Some(place) => rows(contracts(world, place)),
                 None => id_not_found(),
             }
@@ -79,10 +73,7 @@ fn rows(rows: Rows) -> Answer {
 
 fn tickers(world: &Arc<World>, ask: &Ask) -> Answer {
     let quotes = ask.parameter("quotes").unwrap_or("USD");
-    if let Some(quote) = quotes
-        .split(',')
-        .find(|quote| !quote.eq_ignore_ascii_case("USD"))
-    {
+    if let Some(quote) = quotes.split(',').find(|quote| !quote.eq_ignore_ascii_case("USD")) {
         let message = format!("unsupported quote {quote:?}: the simulator quotes USD only");
         return Answer::error(StatusCode::BAD_REQUEST, JSON, &message);
     }
@@ -120,11 +111,7 @@ impl Known {
 }
 
 fn rank(coin: &Coin) -> u64 {
-    if coin.ranked {
-        u64::from(coin.index) + 1
-    } else {
-        0
-    }
+    if coin.ranked { u64::from(coin.index) + 1 } else { 0 }
 }
 
 fn field(out: &mut Vec<u8>, key: &[u8], number: Number) {
@@ -145,16 +132,8 @@ fn push_ticker(out: &mut Vec<u8>, world: &World, coin: &Coin, identity: &Identit
     push_json_text(out, &identity.symbol);
     out.extend_from_slice(b",\"rank\":");
     push_u64(out, rank(coin));
-    field(
-        out,
-        b",\"circulating_supply\":",
-        supply(known.circulating, coin.supply),
-    );
-    field(
-        out,
-        b",\"total_supply\":",
-        supply(known.total, coin.total_supply),
-    );
+    field(out, b",\"circulating_supply\":", supply(known.circulating, coin.supply));
+    field(out, b",\"total_supply\":", supply(known.total, coin.total_supply));
     field(out, b",\"max_supply\":", supply(known.max, coin.max_supply));
     let beta = seed.draw(Purpose::Beta, coin.index);
     let beta = if beta.is_multiple_of(33) {
@@ -165,11 +144,8 @@ fn push_ticker(out: &mut Vec<u8>, world: &World, coin: &Coin, identity: &Identit
     field(out, b",\"beta_value\":", Number::new(beta, -6));
     out.extend_from_slice(b",\"first_data_at\":\"");
     // CoinPaprika sends the epoch for a few coins whose beginning it does not know.
-    let first_data_ms = if (coin.known >> 32).is_multiple_of(1_900) {
-        0
-    } else {
-        world.first_data_ms(coin)
-    };
+    let first_data_ms =
+        if (coin.known >> 32).is_multiple_of(1_900) { 0 } else { world.first_data_ms(coin) };
     push_instant(out, first_data_ms, false);
     out.extend_from_slice(b"\",\"last_updated\":\"");
     push_instant(out, world.updated_ms(coin, step, SPREAD_MS), false);
@@ -185,11 +161,7 @@ fn push_quote(out: &mut Vec<u8>, world: &World, coin: &Coin, known: &Known, step
     let now = walk.factor(step);
     let changes = CHANGES.map(|(key, minutes)| {
         let existed = coin.age_days * DAY_MINUTES >= minutes;
-        let before = if existed {
-            walk.factor(world.step_before(step, minutes))
-        } else {
-            now
-        };
+        let before = if existed { walk.factor(world.step_before(step, minutes)) } else { now };
         (key, minutes, change(before, now, 10_000))
     });
     let price = price_at(coin, now);
@@ -199,28 +171,13 @@ fn push_quote(out: &mut Vec<u8>, world: &World, coin: &Coin, known: &Known, step
     field(out, b"{\"price\":", price.cut(14));
     field(out, b",\"volume_24h\":", Number::new(volume, -4));
     let volume_change = change(volume_before / 10_000, volume / 10_000, 10_000);
-    field(
-        out,
-        b",\"volume_24h_change_24h\":",
-        Number::new(volume_change, -2),
-    );
-    let cap = if known.circulating {
-        coin.cap_usd * now / crate::walk::Walk::UNIT
-    } else {
-        0
-    };
+    field(out, b",\"volume_24h_change_24h\":", Number::new(volume_change, -2));
+    let cap = if known.circulating { coin.cap_usd * now / crate::walk::Walk::UNIT } else { 0 };
     field(out, b",\"market_cap\":", Number::new(cap, 0));
-    let day_change = changes
-        .iter()
-        .find(|(_, minutes, _)| *minutes == DAY_MINUTES);
-    let cap_change = day_change
-        .filter(|_| known.circulating)
-        .map_or(0, |(.., hundredths)| *hundredths);
-    field(
-        out,
-        b",\"market_cap_change_24h\":",
-        Number::new(cap_change, -2),
-    );
+    let day_change = changes.iter().find(|(_, minutes, _)| *minutes == DAY_MINUTES);
+    let cap_change =
+        day_change.filter(|_| known.circulating).map_or(0, |(.., hundredths)| *hundredths);
+    field(out, b",\"market_cap_change_24h\":", Number::new(cap_change, -2));
     for (key, _, hundredths) in changes {
         field(out, key, Number::new(hundredths, -2));
     }
@@ -238,11 +195,7 @@ fn push_quote(out: &mut Vec<u8>, world: &World, coin: &Coin, known: &Known, step
     push_instant(out, world.past_ms(coin, ath >> 20), false);
     // `now / multiple` with the units of both taken out, in hundredths of a percent.
     let from_ath = now / multiple - 10_000;
-    field(
-        out,
-        b"\",\"percent_from_price_ath\":",
-        Number::new(from_ath, -2),
-    );
+    field(out, b"\",\"percent_from_price_ath\":", Number::new(from_ath, -2));
     out.push(b'}');
 }
 
@@ -251,49 +204,33 @@ fn coins(world: &Arc<World>) -> Rows {
     let world = Arc::clone(world);
     let active = world.coins();
     let mut identity = Identity::default();
-    Rows::json(
-        0..active + world.inactive_coins(),
-        move |index, out, external_id| {
-            identity.fill(world.seed, index);
-            external_id.push_str(&identity.paprika_id);
-            let coin = world.coin(index);
-            out.extend_from_slice(b"{\"id\":");
-            push_json_text(out, &identity.paprika_id);
-            out.extend_from_slice(b",\"name\":");
-            push_json_text(out, &identity.name);
-            out.extend_from_slice(b",\"symbol\":");
-            push_json_text(out, &identity.symbol);
-            out.extend_from_slice(b",\"rank\":");
-            push_u64(out, if index < active { rank(&coin) } else { 0 });
-            let new: &[u8] = if coin.age_days < 5 {
-                b",\"is_new\":true"
-            } else {
-                b",\"is_new\":false"
-            };
-            out.extend_from_slice(new);
-            let alive: &[u8] = if index < active {
-                b",\"is_active\":true"
-            } else {
-                b",\"is_active\":false"
-            };
-            out.extend_from_slice(alive);
-            let token = platforms_of(world.seed, index).next().is_some();
-            out.extend_from_slice(if token {
-                b",\"type\":\"token\"}"
-            } else {
-                b",\"type\":\"coin\"}"
-            });
-        },
-    )
+    Rows::json(0..active + world.inactive_coins(), move |index, out, external_id| {
+        identity.fill(world.seed, index);
+        external_id.push_str(&identity.paprika_id);
+        let coin = world.coin(index);
+        out.extend_from_slice(b"{\"id\":");
+        push_json_text(out, &identity.paprika_id);
+        out.extend_from_slice(b",\"name\":");
+        push_json_text(out, &identity.name);
+        out.extend_from_slice(b",\"symbol\":");
+        push_json_text(out, &identity.symbol);
+        out.extend_from_slice(b",\"rank\":");
+        push_u64(out, if index < active { rank(&coin) } else { 0 });
+        let new: &[u8] = if coin.age_days < 5 { b",\"is_new\":true" } else { b",\"is_new\":false" };
+        out.extend_from_slice(new);
+        let alive: &[u8] =
+            if index < active { b",\"is_active\":true" } else { b",\"is_active\":false" };
+        out.extend_from_slice(alive);
+        let token = platforms_of(world.seed, index).next().is_some();
+        out.extend_from_slice(if token { b",\"type\":\"token\"}" } else { b",\"type\":\"coin\"}" });
+    })
 }
 
 /// The contracts on one chain; the external id is the address, which repeats nowhere.
 fn contracts(world: &Arc<World>, place: usize) -> Rows {
     let world = Arc::clone(world);
     let (seed, active) = (world.seed, world.coins());
-    let token_type = PLATFORMS
-        .get(place)
-        .map_or("", |platform| platform.token_type);
+    let token_type = PLATFORMS.get(place).map_or("", |platform| platform.token_type);
     let mut identity = Identity::default();
     let mut address = Vec::new();
     let there = move |index: &u32| platforms_of(seed, *index).any(|found| found == place);
@@ -310,11 +247,8 @@ fn contracts(world: &Arc<World>, place: usize) -> Rows {
             push_json_text(out, token_type);
             out.extend_from_slice(b",\"id\":");
             push_json_text(out, &identity.paprika_id);
-            let alive: &[u8] = if index < active {
-                b",\"active\":true}"
-            } else {
-                b",\"active\":false}"
-            };
+            let alive: &[u8] =
+                if index < active { b",\"active\":true}" } else { b",\"active\":false}" };
             out.extend_from_slice(alive);
         },
     )

@@ -31,12 +31,7 @@ pub(crate) async fn step(State(simulator): State<Arc<Simulator>>, body: Bytes) -
         match serde_json::from_slice::<StepTo>(&body) {
             Ok(StepTo { step: Some(step) }) if step > Simulator::MAX_STEP => {
                 let detail = format!("step is {step}, the last one is {}", Simulator::MAX_STEP);
-                return problem(
-                    StatusCode::BAD_REQUEST,
-                    "step_out_of_range",
-                    &detail,
-                    STEP_HINT,
-                );
+                return problem(StatusCode::BAD_REQUEST, "step_out_of_range", &detail, STEP_HINT);
             }
             Ok(StepTo { step }) => step,
             Err(error) => {
@@ -57,16 +52,10 @@ const STEP_HINT: &str = "send no body for the next step, or {\"step\": N}";
 /// `GET /_sim/ledger`: JSON lines, oldest first.
 pub(crate) async fn ledger(State(simulator): State<Arc<Simulator>>) -> Response {
     let (entries, dropped) = simulator.ledger.entries();
-    let pieces = entries
-        .into_iter()
-        .flat_map(EntryText::new)
-        .map(Ok::<_, Infallible>);
+    let pieces = entries.into_iter().flat_map(EntryText::new).map(Ok::<_, Infallible>);
     let headers = [
         (header::CONTENT_TYPE, "application/jsonl".to_owned()),
-        (
-            header::HeaderName::from_static("x-sim-entries-dropped"),
-            dropped.to_string(),
-        ),
+        (header::HeaderName::from_static("x-sim-entries-dropped"), dropped.to_string()),
     ];
     (headers, Body::from_stream(stream::iter(pieces))).into_response()
 }

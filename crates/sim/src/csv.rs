@@ -103,16 +103,14 @@ pub(crate) fn answer(world: &Arc<World>, ask: &Ask) -> Answer {
     let step = ask.step;
     let mut identity = Identity::default();
     let subjects = Box::new(0..world.coins());
-    let write = Box::new(
-        move |index: u32, out: &mut Vec<u8>, external_id: &mut String| {
-            identity.fill(world.seed, index);
-            external_id.push_str(match dialect.key {
-                Column::Symbol => &identity.symbol,
-                _ => &identity.gecko_id,
-            });
-            push_record(out, &dialect, &world, &identity, index, step);
-        },
-    );
+    let write = Box::new(move |index: u32, out: &mut Vec<u8>, external_id: &mut String| {
+        identity.fill(world.seed, index);
+        external_id.push_str(match dialect.key {
+            Column::Symbol => &identity.symbol,
+            _ => &identity.gecko_id,
+        });
+        push_record(out, &dialect, &world, &identity, index, step);
+    });
     let rows = Rows {
         prefix: dialect.header.as_bytes().to_vec(),
         lead: dialect.line_end,
@@ -153,11 +151,7 @@ fn push_record(
             Column::Name => push_text(out, dialect.delimiter, &identity.name),
             Column::Price => push_go(out, price_at(&coin, now).cut(10)),
             Column::MarketCap => {
-                push_known(
-                    out,
-                    knows(&coin, 0),
-                    Number::new(coin.cap_usd * now / Walk::UNIT, 0),
-                );
+                push_known(out, knows(&coin, 0), Number::new(coin.cap_usd * now / Walk::UNIT, 0));
             }
             Column::Volume => push_go(out, Number::new(world.volume(&coin, at), -4)),
             Column::Change => push_go(out, Number::new(change(before, now, 10_000), -2)),

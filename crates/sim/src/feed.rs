@@ -42,30 +42,18 @@ struct Item {
 
 impl Item {
     fn new(world: &World, number: u64) -> Self {
-        let drawn = world
-            .seed
-            .draw(Purpose::News, u32::try_from(number).unwrap_or(u32::MAX));
-        let headline = usize::try_from(drawn % 6)
-            .ok()
-            .and_then(|at| HEADLINES.get(at));
+        let drawn = world.seed.draw(Purpose::News, u32::try_from(number).unwrap_or(u32::MAX));
+        let headline = usize::try_from(drawn % 6).ok().and_then(|at| HEADLINES.get(at));
         let subject = (drawn >> 8) % u64::from(world.coins().clamp(1, 500));
         let mut identity = Identity::default();
         identity.fill(world.seed, u32::try_from(subject).unwrap_or(0));
         let title = format!("{} {}", identity.name, headline.unwrap_or(&""));
         // The feed was full before step 0; its older items keep their distance.
         let item_ms = world.now_ms(STEPS_PER_ITEM).saturating_sub(world.now_ms(0));
-        let since_base = i64::try_from(number)
-            .unwrap_or(i64::MAX)
-            .saturating_sub(i64::from(ITEMS));
-        let published_ms = world
-            .now_ms(0)
-            .saturating_add(since_base.saturating_mul(item_ms))
-            .max(0);
-        Self {
-            number,
-            title,
-            published_ms,
-        }
+        let since_base = i64::try_from(number).unwrap_or(i64::MAX).saturating_sub(i64::from(ITEMS));
+        let published_ms =
+            world.now_ms(0).saturating_add(since_base.saturating_mul(item_ms)).max(0);
+        Self { number, title, published_ms }
     }
 
     /// Permanent, and not always an address.
@@ -97,21 +85,11 @@ pub(crate) fn answer(world: &Arc<World>, ask: &Ask) -> Answer {
             ),
             "/feed/atom.xml" => {
                 let prefix = atom_head(updated_ms);
-                (
-                    "application/atom+xml; charset=utf-8",
-                    prefix,
-                    "",
-                    "</feed>\n",
-                    push_atom,
-                )
+                ("application/atom+xml; charset=utf-8", prefix, "", "</feed>\n", push_atom)
             }
-            "/feed/feed.json" => (
-                "application/feed+json",
-                JSON_HEAD.to_owned(),
-                ",",
-                "]}",
-                push_json,
-            ),
+            "/feed/feed.json" => {
+                ("application/feed+json", JSON_HEAD.to_owned(), ",", "]}", push_json)
+            }
             _ => return Answer::error(StatusCode::NOT_FOUND, "application/json", "not found"),
         };
     let world = Arc::clone(world);
@@ -144,10 +122,7 @@ fn instant(millis: i64) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn atom_head(updated_ms: i64) -> String {

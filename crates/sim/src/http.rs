@@ -65,45 +65,25 @@ async fn upstream(State(simulator): State<Arc<Simulator>>, request: Request) -> 
     let shown_query = without_secrets(uri, query.as_deref().ok());
     let query = query.unwrap_or_default();
     let step = simulator.current_step();
-    let ask = Ask {
-        path: uri.path().to_owned(),
-        query,
-        step,
-    };
+    let ask = Ask { path: uri.path().to_owned(), query, step };
     let key_id = key_id(request.headers(), &ask.query);
 
     let answer = if method == Method::GET || head_only {
         let world = Arc::clone(&simulator.world);
         let ask = ask.clone();
-        tokio::task::spawn_blocking(move || generate(&world, &ask))
-            .await
-            .unwrap_or_else(|error| {
-                tracing::error!(%error, "an answer could not be generated");
-                Answer::error(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "application/json",
-                    "simulator failed",
-                )
-            })
+        tokio::task::spawn_blocking(move || generate(&world, &ask)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "an answer could not be generated");
+            Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "application/json", "simulator failed")
+        })
     } else {
-        Answer::error(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "application/json",
-            "method not allowed",
-        )
+        Answer::error(StatusCode::METHOD_NOT_ALLOWED, "application/json", "method not allowed")
     };
 
     let at = simulator.world.now(step);
     let etag = (answer.validator == Validator::WeakEtag)
         .then(|| weak_etag(&simulator.world, step, &ask.path, &shown_query));
-    let unchanged = etag
-        .as_deref()
-        .is_some_and(|etag| matches(request.headers(), etag));
-    let status = if unchanged {
-        StatusCode::NOT_MODIFIED
-    } else {
-        answer.status
-    };
+    let unchanged = etag.as_deref().is_some_and(|etag| matches(request.headers(), etag));
+    let status = if unchanged { StatusCode::NOT_MODIFIED } else { answer.status };
     let number = simulator.requests.record(RequestLine {
         request: 0,
         at,
@@ -117,14 +97,8 @@ async fn upstream(State(simulator): State<Arc<Simulator>>, request: Request) -> 
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(answer.content_type),
-    );
-    headers.insert(
-        header::VARY,
-        HeaderValue::from_static("Accept-Encoding, Origin"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding, Origin"));
     if let Some(policy) = answer.cache_control {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
     }
@@ -172,11 +146,7 @@ fn without_secrets(uri: &Uri, pairs: Option<&[(String, String)]>) -> String {
     match pairs {
         Some(pairs) if pairs.len() == parts.len() => {
             let shown = parts.iter().zip(pairs).map(|(part, (name, _))| {
-                if secret(name) {
-                    format!("{name}=***")
-                } else {
-                    (*part).to_owned()
-                }
+                if secret(name) { format!("{name}=***") } else { (*part).to_owned() }
             });
             shown.collect::<Vec<_>>().join("&")
         }
@@ -187,28 +157,17 @@ fn without_secrets(uri: &Uri, pairs: Option<&[(String, String)]>) -> String {
 /// Whether a parameter can hold a secret, judged by its decoded name.
 fn secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["key", "token", "secret", "auth", "password"]
-        .iter()
-        .any(|word| name.contains(word))
+    ["key", "token", "secret", "auth", "password"].iter().any(|word| name.contains(word))
 }
 
 /// A short name for the key that was sent, from which the key cannot be read.
 fn key_id(headers: &HeaderMap, query: &[(String, String)]) -> Option<String> {
-    let sent = KEY_HEADERS
-        .iter()
-        .find_map(|name| headers.get(*name))
-        .map(HeaderValue::as_bytes);
-    let in_query = || {
-        query
-            .iter()
-            .find(|(name, _)| secret(name))
-            .map(|(_, value)| value.as_bytes())
-    };
+    let sent = KEY_HEADERS.iter().find_map(|name| headers.get(*name)).map(HeaderValue::as_bytes);
+    let in_query =
+        || query.iter().find(|(name, _)| secret(name)).map(|(_, value)| value.as_bytes());
     let key = sent.or_else(in_query)?;
-    let digest = Sha256::new()
-        .chain_update("kasparro simulator key id\0")
-        .chain_update(key)
-        .finalize();
+    let digest =
+        Sha256::new().chain_update("kasparro simulator key id\0").chain_update(key).finalize();
     digest.get(..6).map(hex)
 }
 
@@ -219,10 +178,8 @@ fn weak_etag(world: &World, step: u64, path: &str, query: &str) -> String {
 }
 
 fn matches(headers: &HeaderMap, etag: &str) -> bool {
-    let sent = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let sent =
+        headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     sent.flat_map(|value| value.split(',')).any(|value| {
         let value = value.trim();
         value == "*" || value.trim_start_matches("W/") == etag.trim_start_matches("W/")
@@ -258,18 +215,14 @@ impl RowStream {
                 self.state = Position::End;
                 break;
             };
-            let between = if self.state == Position::First {
-                self.rows.lead
-            } else {
-                self.rows.separator
-            };
+            let between =
+                if self.state == Position::First { self.rows.lead } else { self.rows.separator };
             self.state = Position::Later;
             out.extend_from_slice(between.as_bytes());
             let start = out.len();
             self.external_id.clear();
             (self.rows.write)(subject, &mut out, &mut self.external_id);
-            self.recorder
-                .row(&self.external_id, out.get(start..).unwrap_or_default());
+            self.recorder.row(&self.external_id, out.get(start..).unwrap_or_default());
         }
         if out.is_empty() {
             self.recorder.complete();

@@ -77,15 +77,7 @@ impl Entry {
     }
 
     fn to_public(&self) -> LedgerEntry {
-        let Head {
-            request,
-            at,
-            path,
-            query,
-            status,
-            completed,
-            key_id,
-        } = self.head.clone();
+        let Head { request, at, path, query, status, completed, key_id } = self.head.clone();
         let rows = (0_u64..)
             .zip((0..self.hashes.len()).map_while(|place| self.row(place)))
             .map(|(ordinal, (id, hash))| LedgerRow {
@@ -94,16 +86,7 @@ impl Entry {
                 sha256: hex(hash),
             })
             .collect();
-        LedgerEntry {
-            request,
-            at,
-            path,
-            query,
-            status,
-            completed,
-            key_id,
-            rows,
-        }
+        LedgerEntry { request, at, path, query, status, completed, key_id, rows }
     }
 }
 
@@ -117,11 +100,7 @@ pub(crate) struct EntryText {
 
 impl EntryText {
     pub(crate) fn new(entry: Arc<Entry>) -> Self {
-        Self {
-            entry,
-            next_row: 0,
-            ended: false,
-        }
+        Self { entry, next_row: 0, ended: false }
     }
 }
 
@@ -183,11 +162,7 @@ struct Kept {
 
 impl Ledger {
     pub(crate) fn new(rows_cap: usize) -> Self {
-        Self {
-            rows_cap,
-            kept: Mutex::default(),
-            file: Mutex::new(None),
-        }
+        Self { rows_cap, kept: Mutex::default(), file: Mutex::new(None) }
     }
 
     /// Begins to append to a file.
@@ -208,11 +183,7 @@ impl Ledger {
     }
 
     pub(crate) fn to_public(&self) -> Vec<LedgerEntry> {
-        self.entries()
-            .0
-            .iter()
-            .map(|entry| entry.to_public())
-            .collect()
+        self.entries().0.iter().map(|entry| entry.to_public()).collect()
     }
 
     fn record(&self, entry: Entry) {
@@ -252,16 +223,8 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(ledger: Arc<Ledger>, head: Head) -> Self {
-        let entry = Entry {
-            head,
-            ids: String::new(),
-            id_ends: Vec::new(),
-            hashes: Vec::new(),
-        };
-        Self {
-            ledger,
-            entry: Some(entry),
-        }
+        let entry = Entry { head, ids: String::new(), id_ends: Vec::new(), hashes: Vec::new() };
+        Self { ledger, entry: Some(entry) }
     }
 
     pub(crate) fn row(&mut self, external_id: &str, bytes: &[u8]) {
@@ -328,13 +291,8 @@ mod tests {
         serve(&ledger, 1, 3_000, true);
         serve(&ledger, 2, 0, true);
         serve(&ledger, 3, 1, false);
-        let lines: Vec<u8> = ledger
-            .entries()
-            .0
-            .into_iter()
-            .flat_map(EntryText::new)
-            .flatten()
-            .collect();
+        let lines: Vec<u8> =
+            ledger.entries().0.into_iter().flat_map(EntryText::new).flatten().collect();
         let read: Vec<LedgerEntry> = String::from_utf8(lines)
             .unwrap()
             .lines()

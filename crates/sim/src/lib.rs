@@ -125,10 +125,7 @@ impl Simulator {
     /// Moves to the next step, which it returns; the last one stays.
     pub fn step(&self) -> u64 {
         let next = |step: u64| (step < Self::MAX_STEP).then_some(step + 1);
-        match self
-            .step
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next)
-        {
+        match self.step.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next) {
             Ok(before) => before + 1,
             Err(last) => last,
         }

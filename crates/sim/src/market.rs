@@ -13,12 +13,7 @@ const DAY_MINUTES: i64 = 1_440;
 /// CoinGecko sees a price that differs a little from what the others see.
 fn factor(world: &World, coin: &Coin, walk: &mut Walk, step: i64) -> i64 {
     let spread = i64::try_from(world.seed.draw(Purpose::Spread, coin.index) % 601).unwrap_or(300);
-    walk.factor(step)
-        + if coin.volatility == 0 {
-            0
-        } else {
-            spread - 300
-        }
+    walk.factor(step) + if coin.volatility == 0 { 0 } else { spread - 300 }
 }
 
 fn knows_price(coin: &Coin) -> bool {
@@ -51,13 +46,7 @@ impl Market {
         let mut walk = world.walk(&coin);
         let now = factor(world, &coin, &mut walk, at);
         let before = factor(world, &coin, &mut walk, world.step_before(at, DAY_MINUTES));
-        Self {
-            coin,
-            step,
-            walk,
-            now,
-            before,
-        }
+        Self { coin, step, walk, now, before }
     }
 
     pub(crate) fn push(
@@ -80,12 +69,8 @@ impl Market {
         let step = i64::try_from(self.step).unwrap_or(i64::MAX);
         for (name, minutes) in windows {
             let known = knows_price(&self.coin) && self.coin.age_days * DAY_MINUTES >= *minutes;
-            let before = factor(
-                world,
-                &self.coin,
-                &mut self.walk,
-                world.step_before(step, *minutes),
-            );
+            let before =
+                factor(world, &self.coin, &mut self.walk, world.step_before(step, *minutes));
             let percent = Number::new(change(before, self.now, 1_000_000_000_000), -10);
             let key = format!("price_change_percentage_{name}_in_currency");
             optional(out, &key, known.then_some(percent), push_ruby);
@@ -116,12 +101,7 @@ impl Market {
             / i128::from(coin.supply.max(1));
 
         optional(out, "current_price", price, push_price);
-        optional(
-            out,
-            "market_cap",
-            cap_known.then(|| Number::new(cap(self.now), 0)),
-            push_go,
-        );
+        optional(out, "market_cap", cap_known.then(|| Number::new(cap(self.now), 0)), push_go);
         let rank = i64::from(coin.index) + 1;
         optional(
             out,
@@ -136,10 +116,8 @@ impl Market {
             diluted_cap.map(|cap| Number::new(cap, 0)),
             push_go,
         );
-        let volume = Number::new(
-            world.volume(coin, i64::try_from(self.step).unwrap_or(i64::MAX)),
-            -4,
-        );
+        let volume =
+            Number::new(world.volume(coin, i64::try_from(self.step).unwrap_or(i64::MAX)), -4);
         optional(out, "total_volume", price.map(|_| volume), push_volume);
         optional(out, "high_24h", price.map(|_| high), push_price);
         optional(out, "low_24h", price.map(|_| low), push_price);
@@ -156,38 +134,20 @@ impl Market {
         let cap_moved =
             (cap_known && days_old).then(|| Number::new(cap(self.now) - cap(self.before), 0));
         optional(out, "market_cap_change_24h", cap_moved, push_go);
-        optional(
-            out,
-            "market_cap_change_percentage_24h",
-            cap_moved.map(|_| percent),
-            push_ruby,
-        );
+        optional(out, "market_cap_change_percentage_24h", cap_moved.map(|_| percent), push_ruby);
     }
 
     fn push_supplies(&self, out: &mut Vec<u8>) {
         let coin = &self.coin;
         out.extend_from_slice(b",\"circulating_supply\":");
         // Unknown is 0.0 here, even beside a market cap.
-        let circulating = if (coin.known >> 24) % 100 >= 2 || coin.index < 24 {
-            coin.supply
-        } else {
-            0
-        };
+        let circulating =
+            if (coin.known >> 24) % 100 >= 2 || coin.index < 24 { coin.supply } else { 0 };
         push_ruby(out, Number::new(circulating, 0));
         let total = (coin.index < 30 || (coin.known >> 8) % 100 >= 6).then_some(coin.total_supply);
-        optional(
-            out,
-            "total_supply",
-            total.map(|units| Number::new(units, 0)),
-            push_ruby,
-        );
+        optional(out, "total_supply", total.map(|units| Number::new(units, 0)), push_ruby);
         let max = (coin.index < 30 || (coin.known >> 16) % 100 >= 44).then_some(coin.max_supply);
-        optional(
-            out,
-            "max_supply",
-            max.map(|units| Number::new(units, 0)),
-            push_ruby,
-        );
+        optional(out, "max_supply", max.map(|units| Number::new(units, 0)), push_ruby);
     }
 
     fn push_extremes(&self, out: &mut Vec<u8>, world: &World) {
@@ -203,22 +163,12 @@ impl Market {
         optional(out, "ath", known.then_some(ath), push_price);
         // Both sides in units of the base price: the factor in millionths, the multiple in hundredths.
         let from_ath = self.now * 1_000 / multiple - 10_000_000;
-        optional(
-            out,
-            "ath_change_percentage",
-            known.then(|| Number::new(from_ath, -5)),
-            push_ruby,
-        );
+        optional(out, "ath_change_percentage", known.then(|| Number::new(from_ath, -5)), push_ruby);
         out.extend_from_slice(b",\"ath_date\":");
         push_quoted_instant(out, world.past_ms(coin, drawn >> 20));
         optional(out, "atl", known.then_some(atl), push_price);
         let from_atl = self.now * 10 * divisor - 10_000_000;
-        optional(
-            out,
-            "atl_change_percentage",
-            known.then(|| Number::new(from_atl, -5)),
-            push_ruby,
-        );
+        optional(out, "atl_change_percentage", known.then(|| Number::new(from_atl, -5)), push_ruby);
         out.extend_from_slice(b",\"atl_date\":");
         push_quoted_instant(out, world.past_ms(coin, drawn >> 30));
         if (drawn >> 40).is_multiple_of(5) {
@@ -244,17 +194,9 @@ fn push_identity(out: &mut Vec<u8>, world: &World, coin: &Coin, identity: &Ident
     out.extend_from_slice(b",\"image\":\"https://assets.coingecko.com/coins/images/");
     push_u64(out, u64::from(coin.index) + 1);
     out.extend_from_slice(b"/large/");
-    out.extend(
-        identity
-            .gecko_id
-            .bytes()
-            .map(|byte| if byte == b' ' { b'_' } else { byte }),
-    );
+    out.extend(identity.gecko_id.bytes().map(|byte| if byte == b' ' { b'_' } else { byte }));
     out.extend_from_slice(b".png?");
-    push_u64(
-        out,
-        u64::try_from(world.first_data_ms(coin) / 1_000).unwrap_or(0),
-    );
+    push_u64(out, u64::try_from(world.first_data_ms(coin) / 1_000).unwrap_or(0));
     out.push(b'"');
 }
 

@@ -20,117 +20,37 @@ const fn famous(
     price: (i64, i32),
     pegged: bool,
 ) -> Famous {
-    Famous {
-        symbol,
-        name,
-        gecko_id,
-        paprika_id,
-        price,
-        pegged,
-    }
+    Famous { symbol, name, gecko_id, paprika_id, price, pegged }
 }
 
 /// The best-known coins with the ids that both vendors publish for them; prices are made up.
 pub(crate) const FAMOUS: [Famous; 24] = [
-    famous(
-        ["BTC", "Bitcoin", "bitcoin", "btc-bitcoin"],
-        (97_412_553, -3),
-        false,
-    ),
-    famous(
-        ["ETH", "Ethereum", "ethereum", "eth-ethereum"],
-        (341_276, -2),
-        false,
-    ),
+    famous(["BTC", "Bitcoin", "bitcoin", "btc-bitcoin"], (97_412_553, -3), false),
+    famous(["ETH", "Ethereum", "ethereum", "eth-ethereum"], (341_276, -2), false),
     famous(["USDT", "Tether", "tether", "usdt-tether"], (1, 0), true),
     famous(["XRP", "XRP", "ripple", "xrp-xrp"], (2_214, -3), false),
-    famous(
-        ["BNB", "BNB", "binancecoin", "bnb-binance-coin"],
-        (68_431, -2),
-        false,
-    ),
-    famous(
-        ["SOL", "Solana", "solana", "sol-solana"],
-        (18_927, -2),
-        false,
-    ),
+    famous(["BNB", "BNB", "binancecoin", "bnb-binance-coin"], (68_431, -2), false),
+    famous(["SOL", "Solana", "solana", "sol-solana"], (18_927, -2), false),
     famous(["USDC", "USDC", "usd-coin", "usdc-usd-coin"], (1, 0), true),
-    famous(
-        ["DOGE", "Dogecoin", "dogecoin", "doge-dogecoin"],
-        (17_655, -5),
-        false,
-    ),
-    famous(
-        ["ADA", "Cardano", "cardano", "ada-cardano"],
-        (62_814, -5),
-        false,
-    ),
+    famous(["DOGE", "Dogecoin", "dogecoin", "doge-dogecoin"], (17_655, -5), false),
+    famous(["ADA", "Cardano", "cardano", "ada-cardano"], (62_814, -5), false),
     famous(["TRX", "TRON", "tron", "trx-tron"], (28_433, -5), false),
+    famous(["AVAX", "Avalanche", "avalanche-2", "avax-avalanche"], (3_127, -2), false),
+    famous(["LINK", "Chainlink", "chainlink", "link-chainlink"], (1_874, -2), false),
+    famous(["XLM", "Stellar", "stellar", "xlm-stellar"], (31_277, -5), false),
+    famous(["DOT", "Polkadot", "polkadot", "dot-polkadot"], (6_218, -3), false),
+    famous(["BCH", "Bitcoin Cash", "bitcoin-cash", "bch-bitcoin-cash"], (48_913, -2), false),
+    famous(["LTC", "Litecoin", "litecoin", "ltc-litecoin"], (10_372, -2), false),
+    famous(["SHIB", "Shiba Inu", "shiba-inu", "shib-shiba-inu"], (1_473, -8), false),
+    famous(["UNI", "Uniswap", "uniswap", "uni-uniswap"], (9_317, -3), false),
+    famous(["XMR", "Monero", "monero", "xmr-monero"], (33_128, -2), false),
     famous(
-        ["AVAX", "Avalanche", "avalanche-2", "avax-avalanche"],
-        (3_127, -2),
-        false,
-    ),
-    famous(
-        ["LINK", "Chainlink", "chainlink", "link-chainlink"],
-        (1_874, -2),
-        false,
-    ),
-    famous(
-        ["XLM", "Stellar", "stellar", "xlm-stellar"],
-        (31_277, -5),
-        false,
-    ),
-    famous(
-        ["DOT", "Polkadot", "polkadot", "dot-polkadot"],
-        (6_218, -3),
-        false,
-    ),
-    famous(
-        ["BCH", "Bitcoin Cash", "bitcoin-cash", "bch-bitcoin-cash"],
-        (48_913, -2),
-        false,
-    ),
-    famous(
-        ["LTC", "Litecoin", "litecoin", "ltc-litecoin"],
-        (10_372, -2),
-        false,
-    ),
-    famous(
-        ["SHIB", "Shiba Inu", "shiba-inu", "shib-shiba-inu"],
-        (1_473, -8),
-        false,
-    ),
-    famous(
-        ["UNI", "Uniswap", "uniswap", "uni-uniswap"],
-        (9_317, -3),
-        false,
-    ),
-    famous(
-        ["XMR", "Monero", "monero", "xmr-monero"],
-        (33_128, -2),
-        false,
-    ),
-    famous(
-        [
-            "ETC",
-            "Ethereum Classic",
-            "ethereum-classic",
-            "etc-ethereum-classic",
-        ],
+        ["ETC", "Ethereum Classic", "ethereum-classic", "etc-ethereum-classic"],
         (2_163, -2),
         false,
     ),
-    famous(
-        ["ATOM", "Cosmos Hub", "cosmos", "atom-cosmos"],
-        (5_422, -3),
-        false,
-    ),
-    famous(
-        ["FIL", "Filecoin", "filecoin", "fil-filecoin"],
-        (3_381, -3),
-        false,
-    ),
+    famous(["ATOM", "Cosmos Hub", "cosmos", "atom-cosmos"], (5_422, -3), false),
+    famous(["FIL", "Filecoin", "filecoin", "fil-filecoin"], (3_381, -3), false),
     famous(["DAI", "Dai", "dai", "dai-dai"], (1, 0), true),
     famous(["PEPE", "Pepe", "pepe", "pepe-pepe"], (7_214, -9), false),
 ];
@@ -151,16 +71,8 @@ const KIND: [&str; 32] = [
     "Bridge", "Vault", "Games", "Cat", "Moon", "Labs", "Link", "Wallet", "Music", "Energy",
     "Health", "Land", "Art", "Bot", "Mind", "Stake", "Yield", "Cloud", "Index", "Gas", "Meme",
 ];
-const SUFFIX: [&str; 8] = [
-    "",
-    " Token",
-    " Network",
-    " Protocol",
-    " Finance",
-    " AI",
-    " DAO",
-    " Classic",
-];
+const SUFFIX: [&str; 8] =
+    ["", " Token", " Network", " Protocol", " Finance", " AI", " DAO", " Classic"];
 
 /// Symbols that dozens of bridged copies carry.
 const HOT_SYMBOLS: [&str; 4] = ["USDC", "USDT", "WETH", "WBTC"];
@@ -184,19 +96,12 @@ pub(crate) struct Identity {
 fn spelt(seed: Seed, purpose: Purpose, index: u32) -> u32 {
     let drawn = seed.draw(purpose, u32::MAX);
     let [factor, offset] = [drawn, drawn >> 32].map(|part| (part & u64::from(SPELT_MASK)) as u32);
-    (index & SPELT_MASK)
-        .wrapping_mul(factor | 1)
-        .wrapping_add(offset)
-        & SPELT_MASK
+    (index & SPELT_MASK).wrapping_mul(factor | 1).wrapping_add(offset) & SPELT_MASK
 }
 
 fn pick<'a>(words: &'a [&'a str], number: u64) -> &'a str {
     let length = u64::try_from(words.len()).unwrap_or(1);
-    usize::try_from(number % length)
-        .ok()
-        .and_then(|at| words.get(at))
-        .copied()
-        .unwrap_or_default()
+    usize::try_from(number % length).ok().and_then(|at| words.get(at)).copied().unwrap_or_default()
 }
 
 fn push_number(out: &mut String, number: u32) {
@@ -238,12 +143,7 @@ fn push_own_symbol(out: &mut String, seed: Seed, index: u32) {
 impl Identity {
     /// Fills in what coin `index` is called.
     pub(crate) fn fill(&mut self, seed: Seed, index: u32) {
-        let Self {
-            name,
-            symbol,
-            gecko_id,
-            paprika_id,
-        } = self;
+        let Self { name, symbol, gecko_id, paprika_id } = self;
         for text in [&mut *name, &mut *symbol, &mut *gecko_id, &mut *paprika_id] {
             text.clear();
         }
@@ -264,13 +164,11 @@ impl Identity {
         }
 
         // Ids come from the coin's own name: they are distinct, and outlive what the coin is called now.
-        let slug = name.chars().map(|letter| {
-            if letter == ' ' {
-                '-'
-            } else {
-                letter.to_ascii_lowercase()
-            }
-        });
+        let slug = name.chars().map(
+            |letter| {
+                if letter == ' ' { '-' } else { letter.to_ascii_lowercase() }
+            },
+        );
         gecko_id.extend(slug);
         paprika_id.extend(symbol.chars().map(|letter| letter.to_ascii_lowercase()));
         paprika_id.push('-');
@@ -325,24 +223,14 @@ pub(crate) const PLATFORMS: [Platform; 5] = [
         token_type: "BEP20",
         base58: false,
     },
-    Platform {
-        gecko_id: "solana",
-        paprika_id: "sol-solana",
-        token_type: "SPL",
-        base58: true,
-    },
+    Platform { gecko_id: "solana", paprika_id: "sol-solana", token_type: "SPL", base58: true },
     Platform {
         gecko_id: "avalanche",
         paprika_id: "avax-avalanche",
         token_type: "ERC20",
         base58: false,
     },
-    Platform {
-        gecko_id: "tron",
-        paprika_id: "trx-tron",
-        token_type: "TRC20",
-        base58: true,
-    },
+    Platform { gecko_id: "tron", paprika_id: "trx-tron", token_type: "TRC20", base58: true },
 ];
 
 /// The places in [`PLATFORMS`] where coin `index` has a contract; none for a coin with its own chain.
@@ -369,8 +257,6 @@ pub(crate) fn push_address(out: &mut Vec<u8>, seed: Seed, index: u32, place: usi
     let letters = u64::try_from(alphabet.len()).unwrap_or(16);
     out.extend((0..length).filter_map(|at| {
         let letter = further(drawn, at) % letters;
-        usize::try_from(letter)
-            .ok()
-            .and_then(|letter| alphabet.get(letter))
+        usize::try_from(letter).ok().and_then(|letter| alphabet.get(letter))
     }));
 }

@@ -62,11 +62,7 @@ impl Orders {
         }
         let coins = sort(world, order, step);
         kept.retain(|sorted| sorted.order != order);
-        kept.push(Sorted {
-            order,
-            step,
-            coins: Arc::clone(&coins),
-        });
+        kept.push(Sorted { order, step, coins: Arc::clone(&coins) });
         coins
     }
 }
@@ -77,10 +73,7 @@ fn sort(world: &World, order: Order, step: u64) -> Arc<[u32]> {
         Order::MarketCapDescending | Order::MarketCapAscending => {
             // Unknown is less than every cap and so comes last in the usual order.
             coins.sort_by_cached_key(|index| {
-                (
-                    Reverse(market_cap(world, &world.coin(*index), step)),
-                    *index,
-                )
+                (Reverse(market_cap(world, &world.coin(*index), step)), *index)
             });
         }
         Order::VolumeDescending | Order::VolumeAscending => {

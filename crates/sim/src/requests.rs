@@ -61,10 +61,6 @@ impl RequestLog {
     pub(crate) fn show(&self, ledger_entries_dropped: u64) -> Requests {
         let recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let requests = recorded.lines.iter().cloned().collect();
-        Requests {
-            count: recorded.count,
-            ledger_entries_dropped,
-            requests,
-        }
+        Requests { count: recorded.count, ledger_entries_dropped, requests }
     }
 }

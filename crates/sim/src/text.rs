@@ -16,11 +16,7 @@ impl Number {
 
     /// The number cut (not rounded) to `digits` significant digits.
     pub(crate) fn cut(mut self, digits: u32) -> Self {
-        let length = self
-            .mantissa
-            .unsigned_abs()
-            .checked_ilog10()
-            .map_or(0, |log| log + 1);
+        let length = self.mantissa.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
         if length > digits {
             self.mantissa /= 10_i64.pow(length - digits);
             self.exponent = self.exponent.saturating_add_unsigned(length - digits);
@@ -83,11 +79,7 @@ pub(crate) fn push_ruby(out: &mut Vec<u8>, number: Number) {
     if adjusted.unsigned_abs() < 10 {
         out.push(b'0');
     }
-    out.extend_from_slice(
-        itoa::Buffer::new()
-            .format(adjusted.unsigned_abs())
-            .as_bytes(),
-    );
+    out.extend_from_slice(itoa::Buffer::new().format(adjusted.unsigned_abs()).as_bytes());
 }
 
 /// Writes the sign and gives the digits without trailing zeros, and the power of ten of the first one;
@@ -104,10 +96,7 @@ fn significant<'a>(
         out.push(b'-');
     }
     let all = buffer.format(number.mantissa.unsigned_abs()).as_bytes();
-    let adjusted = number
-        .exponent
-        .saturating_add(i32::try_from(all.len()).unwrap_or(0))
-        - 1;
+    let adjusted = number.exponent.saturating_add(i32::try_from(all.len()).unwrap_or(0)) - 1;
     let zeros = all.iter().rev().take_while(|digit| **digit == b'0').count();
     Some((all.get(..all.len() - zeros).unwrap_or(all), adjusted))
 }
@@ -200,9 +189,8 @@ pub(crate) fn http_date(millis: i64) -> String {
 
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])
@@ -272,13 +260,7 @@ mod tests {
         let mut out = Vec::new();
         push_instant(&mut out, 1_767_225_600_045, false);
         push_instant(&mut out, 1_767_225_600_045, true);
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "2026-01-01T00:00:00Z2026-01-01T00:00:00.045Z"
-        );
-        assert_eq!(
-            http_date(1_767_225_600_000),
-            "Thu, 01 Jan 2026 00:00:00 GMT"
-        );
+        assert_eq!(String::from_utf8(out).unwrap(), "2026-01-01T00:00:00Z2026-01-01T00:00:00.045Z");
+        assert_eq!(http_date(1_767_225_600_000), "Thu, 01 Jan 2026 00:00:00 GMT");
     }
 }

@@ -39,15 +39,7 @@ impl Walk {
 
     pub(crate) fn new(key: u64, volatility: u16) -> Self {
         let volatility = i64::from(volatility.min(3_000));
-        Self {
-            key,
-            volatility,
-            spans: [Span {
-                cell: NOWHERE,
-                from: 0,
-                to: 0,
-            }; LAYERS.len()],
-        }
+        Self { key, volatility, spans: [Span { cell: NOWHERE, from: 0, to: 0 }; LAYERS.len()] }
     }
 
     /// The price at `step` in millionths of the base price, always above zero.
@@ -66,11 +58,7 @@ impl Walk {
                     let drawn = i64::try_from(further(key, cell) >> 44).unwrap_or(0);
                     ((drawn - (1 << 19)) * strength) >> 19
                 };
-                *span = Span {
-                    cell,
-                    from: point(cell),
-                    to: point(cell + 1),
-                };
+                *span = Span { cell, from: point(cell), to: point(cell + 1) };
             }
             let within = i64::try_from(time & ((1 << shift) - 1)).unwrap_or(0);
             deflection += span.from + (((span.to - span.from) * within) >> shift);
@@ -82,10 +70,7 @@ impl Walk {
 /// The change from one price factor to another in units of `1/scale` (10,000 gives hundredths of a
 /// percent).
 pub(crate) fn change(from: i64, to: i64, scale: i64) -> i64 {
-    (to - from)
-        .saturating_mul(scale)
-        .checked_div(from)
-        .unwrap_or(0)
+    (to - from).saturating_mul(scale).checked_div(from).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -95,9 +80,8 @@ mod tests {
     #[test]
     fn a_path_is_the_same_however_it_is_asked() {
         let mut forward = Walk::new(7, 1_000);
-        let path: Vec<(i64, i64)> = (-100..2_000)
-            .map(|step| (step, forward.factor(step)))
-            .collect();
+        let path: Vec<(i64, i64)> =
+            (-100..2_000).map(|step| (step, forward.factor(step))).collect();
         for (step, expected) in path.into_iter().rev() {
             assert_eq!(Walk::new(7, 1_000).factor(step), expected);
         }

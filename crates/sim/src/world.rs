@@ -70,10 +70,7 @@ impl World {
 
     /// Everything but the step that decides the values.
     pub(crate) fn fingerprint(&self) -> String {
-        format!(
-            "{:?} {} {} {}",
-            self.seed, self.coins, self.base_ms, self.step_ms
-        )
+        format!("{:?} {} {} {}", self.seed, self.coins, self.base_ms, self.step_ms)
     }
 
     /// Coins with a market.
@@ -94,9 +91,7 @@ impl World {
 
     /// Simulated time in milliseconds since the Unix epoch.
     pub(crate) fn now_ms(&self, step: u64) -> i64 {
-        let elapsed = i64::try_from(step)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(self.step_ms);
+        let elapsed = i64::try_from(step).unwrap_or(i64::MAX).saturating_mul(self.step_ms);
         self.base_ms.saturating_add(elapsed).min(MAX_MS)
     }
 
@@ -157,11 +152,7 @@ impl World {
             cap_usd = 3;
             volatility = 0;
         } else {
-            supply = if odd(HUGE_FROM) {
-                i64::MAX
-            } else {
-                self.drawn_supply(index)
-            };
+            supply = if odd(HUGE_FROM) { i64::MAX } else { self.drawn_supply(index) };
             price = quotient(cap_usd, supply);
         }
         let supplies = self.seed.draw(Purpose::Supplies, index);
@@ -194,29 +185,14 @@ impl World {
     /// Supplies from 1e5 to 1e12, and for one coin in a hundred up to 1e18.
     fn drawn_supply(&self, index: u32) -> i64 {
         let drawn = self.seed.draw(Purpose::Supply, index);
-        let decade = if drawn.is_multiple_of(100) {
-            15 + drawn / 100 % 3
-        } else {
-            5 + drawn / 100 % 7
-        };
-        let scale = u32::try_from(decade)
-            .ok()
-            .and_then(|decade| 10_i64.checked_pow(decade - 5));
+        let decade =
+            if drawn.is_multiple_of(100) { 15 + drawn / 100 % 3 } else { 5 + drawn / 100 % 7 };
+        let scale = u32::try_from(decade).ok().and_then(|decade| 10_i64.checked_pow(decade - 5));
         let mantissa = i64::try_from(100_000 + (drawn >> 24) % 900_000).unwrap_or(100_000);
         // Half of the supplies are round numbers, the others are what was minted by then.
-        let mantissa = if drawn >> 63 == 0 {
-            mantissa / 10_000 * 10_000
-        } else {
-            mantissa
-        };
-        let minted = if drawn >> 63 == 0 {
-            0
-        } else {
-            i64::try_from(drawn >> 50).unwrap_or(0)
-        };
-        mantissa
-            .saturating_mul(scale.unwrap_or(1))
-            .saturating_add(minted)
+        let mantissa = if drawn >> 63 == 0 { mantissa / 10_000 * 10_000 } else { mantissa };
+        let minted = if drawn >> 63 == 0 { 0 } else { i64::try_from(drawn >> 50).unwrap_or(0) };
+        mantissa.saturating_mul(scale.unwrap_or(1)).saturating_add(minted)
     }
 
     /// The highest price of `coin` in hundredths of its base price.
@@ -241,10 +217,7 @@ impl World {
         if coin.index >= TINY_FROM && turnover.is_multiple_of(40) {
             return 0;
         }
-        let noise = further(
-            self.seed.draw(Purpose::Volume, coin.index),
-            step.cast_unsigned(),
-        );
+        let noise = further(self.seed.draw(Purpose::Volume, coin.index), step.cast_unsigned());
         let permille = i64::try_from(1 + (turnover >> 8) % 300).unwrap_or(1);
         let noise = i64::try_from(950 + noise % 100).unwrap_or(1_000);
         coin.cap_usd * permille * noise / 100
@@ -264,19 +237,14 @@ fn scatter_stride(count: u64) -> u64 {
         }
         left == 1
     };
-    (count * 618 / 1_000 + 1..=count.max(1))
-        .find(coprime)
-        .unwrap_or(1)
+    (count * 618 / 1_000 + 1..=count.max(1)).find(coprime).unwrap_or(1)
 }
 
 /// `mantissa * 10^exponent` with exactly [`BASE_DIGITS`] digits.
 fn base_price(mantissa: i64, exponent: i32) -> Number {
     let digits = mantissa.checked_ilog10().map_or(1, |log| log + 1);
     let missing = BASE_DIGITS.saturating_sub(digits);
-    Number::new(
-        mantissa * 10_i64.pow(missing),
-        exponent.saturating_sub_unsigned(missing),
-    )
+    Number::new(mantissa * 10_i64.pow(missing), exponent.saturating_sub_unsigned(missing))
 }
 
 /// `cap / supply`, cut to [`BASE_DIGITS`] digits.
@@ -292,11 +260,7 @@ fn quotient(cap: i64, supply: i64) -> Number {
 fn units(cap: i64, price: Number) -> i64 {
     let cap = i128::from(cap);
     let places = 10_i128.pow(price.exponent.unsigned_abs());
-    let scaled = if price.exponent < 0 {
-        cap * places
-    } else {
-        cap / places
-    };
+    let scaled = if price.exponent < 0 { cap * places } else { cap / places };
     i64::try_from(scaled / i128::from(price.mantissa.max(1))).unwrap_or(i64::MAX)
 }
 
@@ -307,10 +271,7 @@ fn permille(value: i64, share: i64) -> i64 {
 
 /// The price of `coin` where its path stands at `factor`: 14 or 15 digits.
 pub(crate) const fn price_at(coin: &Coin, factor: i64) -> Number {
-    Number::new(
-        coin.price.mantissa * factor / 10_000,
-        coin.price.exponent - 2,
-    )
+    Number::new(coin.price.mantissa * factor / 10_000, coin.price.exponent - 2)
 }
 
 #[cfg(test)]
@@ -319,19 +280,14 @@ mod tests {
     use crate::names::Identity;
 
     fn world(coins: u32) -> World {
-        World::new(&SimSettings {
-            coins,
-            ..SimSettings::default()
-        })
+        World::new(&SimSettings { coins, ..SimSettings::default() })
     }
 
     #[test]
     fn scattering_reaches_every_coin_once() {
         for coins in [0, 1, 2, 3, 10, 250, 3_795, 100_000] {
             let world = world(coins);
-            let mut seen: Vec<u32> = (0..coins)
-                .map(|position| world.scattered(position))
-                .collect();
+            let mut seen: Vec<u32> = (0..coins).map(|position| world.scattered(position)).collect();
             if coins > 100 {
                 assert!(seen.is_sorted_by(|left, right| left > right) || !seen.is_sorted());
             }
@@ -349,10 +305,7 @@ mod tests {
         for index in 0..300_000 {
             identity.fill(world.seed, index);
             assert!(ids.insert(identity.gecko_id.clone()), "{identity:?}");
-            assert!(
-                ids.insert(format!("paprika {}", identity.paprika_id)),
-                "{identity:?}"
-            );
+            assert!(ids.insert(format!("paprika {}", identity.paprika_id)), "{identity:?}");
             *symbols.entry(identity.symbol.clone()).or_default() += 1;
         }
         let shared: u32 = symbols.values().filter(|count| **count > 1).sum();
@@ -364,10 +317,7 @@ mod tests {
         let world = world(100_000);
         for index in (0..100_000).step_by(97) {
             let coin = world.coin(index);
-            assert!(
-                coin.supply > 0 && coin.total_supply >= coin.supply,
-                "{coin:?}"
-            );
+            assert!(coin.supply > 0 && coin.total_supply >= coin.supply, "{coin:?}");
             assert!(coin.max_supply >= coin.total_supply, "{coin:?}");
             assert!(coin.price.mantissa.ilog10() < BASE_DIGITS, "{coin:?}");
             let product = i128::from(coin.supply) * i128::from(coin.price.mantissa);

@@ -23,20 +23,14 @@ pub(crate) fn object(answer: &Answer<'_>) -> Option<Value> {
     if first_byte(answer.head) != Some(b'{') {
         return None;
     }
-    let head = answer
-        .head
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(answer.head);
+    let head = answer.head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(answer.head);
     serde_json::from_slice(head).ok()
 }
 
 /// An upstream's own message as it may be shown: one short line without our key, should the upstream
 /// repeat it.
 pub(crate) fn shown(message: &str, key: Option<&SecretString>) -> String {
-    let mut line: String = message
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if let Some(key) = key {
         line = line.replace(key.expose_secret(), "***");
     }
@@ -46,22 +40,14 @@ pub(crate) fn shown(message: &str, key: Option<&SecretString>) -> String {
 /// A web page in place of an answer with status 200.
 pub(crate) fn page_for_answer(title: &str) -> PageError {
     let hint = "a portal, proxy or firewall stands between here and the upstream; try from another network";
-    PageError::retry(
-        "not_json",
-        format!("{title} answered with a web page"),
-        hint,
-    )
+    PageError::retry("not_json", format!("{title} answered with a web page"), hint)
 }
 
 /// The upstream asks for fewer requests.
 pub(crate) fn too_many_requests(title: &str, answer: &Answer<'_>, message: &str) -> PageError {
     let hint = "lower requests_per_minute, run it less often, or use a key of a larger plan";
-    PageError::retry(
-        "rate_limited",
-        said(title, "the request limit is reached", message),
-        hint,
-    )
-    .after(answer.retry_after)
+    PageError::retry("rate_limited", said(title, "the request limit is reached", message), hint)
+        .after(answer.retry_after)
 }
 
 /// A status other than 200 that needs no knowledge of the upstream. `message` is the upstream's own,
@@ -81,11 +67,7 @@ pub(crate) fn status(title: &str, answer: &Answer<'_>, message: &str) -> PageErr
         402 => {
             let hint =
                 "the plan is too small or its monthly quota is used up; it starts anew next month";
-            PageError::stop(
-                "plan_too_small",
-                what("the plan does not cover the request"),
-                hint,
-            )
+            PageError::stop("plan_too_small", what("the plan does not cover the request"), hint)
         }
         404 | 410 => {
             let hint = "the upstream may have changed: look for a newer version";
@@ -94,11 +76,7 @@ pub(crate) fn status(title: &str, answer: &Answer<'_>, message: &str) -> PageErr
         429 => too_many_requests(title, answer, message),
         451 => {
             let hint = "the upstream does not serve this country";
-            PageError::stop(
-                "unavailable_here",
-                what("access is refused for legal reasons"),
-                hint,
-            )
+            PageError::stop("unavailable_here", what("access is refused for legal reasons"), hint)
         }
         408 | 425 | 500..=599 => {
             let hint = "the upstream has a problem; the schedule asks again";

@@ -57,10 +57,7 @@ struct CoinGecko {
 }
 
 pub(crate) fn build(options: &Options<'_>) -> Result<Arc<dyn Source>, OptionError> {
-    let kind = options.choice(
-        "key_kind",
-        &[("demo", KeyKind::Demo), ("pro", KeyKind::Pro)],
-    )?;
+    let kind = options.choice("key_kind", &[("demo", KeyKind::Demo), ("pro", KeyKind::Pro)])?;
     let key = match (options.secret("api_key")?, kind) {
         (Some(key), kind) => Some((kind.unwrap_or(KeyKind::Demo), key)),
         (None, Some(KeyKind::Pro)) => {
@@ -68,10 +65,7 @@ pub(crate) fn build(options: &Options<'_>) -> Result<Arc<dyn Source>, OptionErro
         }
         (None, _) => None,
     };
-    Ok(Arc::new(CoinGecko {
-        key,
-        depth: depth(options)?,
-    }))
+    Ok(Arc::new(CoinGecko { key, depth: depth(options)? }))
 }
 
 /// The configured depth: a number of pages, or 0 or "all" for no end.
@@ -95,11 +89,7 @@ impl CoinGecko {
     /// To a depth the largest coins are wanted; to the end, an order in which nothing moves between
     /// pages.
     const fn order(&self) -> &'static str {
-        if self.depth.is_some() {
-            "market_cap_desc"
-        } else {
-            "id_asc"
-        }
+        if self.depth.is_some() { "market_cap_desc" } else { "id_asc" }
     }
 
     fn last_page(&self) -> u64 {
@@ -129,9 +119,7 @@ impl CoinGecko {
             target: Target::Http(HttpRequest {
                 origin: origin.to_owned(),
                 path: "/api/v3/coins/markets".to_owned(),
-                query: query
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .to_vec(),
+                query: query.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
                 credential,
             }),
         }))
@@ -179,8 +167,7 @@ impl Source for CoinGecko {
     }
 
     fn next(&self, request: &Request, page: PageSummary) -> Next {
-        self.following(request, page)
-            .map_or(Next::Done, |page| self.ask(page))
+        self.following(request, page).map_or(Next::Done, |page| self.ask(page))
     }
 
     fn position_after(&self, request: &Request, page: PageSummary) -> Value {
@@ -217,19 +204,14 @@ impl<'a> StatedError<'a> {
     /// Finds `{"status":{"error_code",…}}`, `{"error":{"status":{"error_code",…}}}` or
     /// `{"error":"…"}`.
     fn of(object: &'a Value) -> Option<Self> {
-        let status = object
-            .get("status")
-            .or_else(|| object.pointer("/error/status"))
-            .unwrap_or(object);
+        let status =
+            object.get("status").or_else(|| object.pointer("/error/status")).unwrap_or(object);
         let message = status.get("error_message").or_else(|| object.get("error"));
         let code = status.get("error_code").and_then(Value::as_u64);
         if code.is_none() && message.is_none() {
             return None;
         }
-        Some(Self {
-            code,
-            message: message.and_then(Value::as_str).unwrap_or_default(),
-        })
+        Some(Self { code, message: message.and_then(Value::as_str).unwrap_or_default() })
     }
 }
 
@@ -249,22 +231,10 @@ impl CoinGecko {
             Some(10002) => stop("key_missing", "a key is needed", "set api_key"),
             Some(10005) => {
                 let hint = "use a key of a plan that covers it";
-                stop(
-                    "plan_too_small",
-                    "the plan does not cover the request",
-                    hint,
-                )
+                stop("plan_too_small", "the plan does not cover the request", hint)
             }
-            Some(10010) => stop(
-                "wrong_key_kind",
-                "this is a pro key",
-                "set key_kind to \"pro\"",
-            ),
-            Some(10011) => stop(
-                "wrong_key_kind",
-                "this is a demo key",
-                "set key_kind to \"demo\"",
-            ),
+            Some(10010) => stop("wrong_key_kind", "this is a pro key", "set key_kind to \"pro\""),
+            Some(10011) => stop("wrong_key_kind", "this is a demo key", "set key_kind to \"demo\""),
             Some(10012) => {
                 let hint = "neither waiting nor another key of the same plan helps";
                 stop("plan_too_small", "the time range is not in the plan", hint)

@@ -52,10 +52,7 @@ pub(crate) fn build(options: &Options<'_>) -> Result<Arc<dyn Source>, OptionErro
     if plan == Plan::Pro && key.is_none() {
         return Err(options.refuse("plan", "set api_key too, or write \"free\""));
     }
-    Ok(Arc::new(CoinPaprika {
-        plan,
-        key: key.filter(|_| plan == Plan::Pro),
-    }))
+    Ok(Arc::new(CoinPaprika { plan, key: key.filter(|_| plan == Plan::Pro) }))
 }
 
 impl Source for CoinPaprika {
@@ -73,10 +70,8 @@ impl Source for CoinPaprika {
             Plan::Pro => "https://api-pro.coinpaprika.com",
         };
         // The vendor's own clients send the bare key, without a scheme before it.
-        let credential = self.key.clone().map(|value| Credential {
-            header: "authorization",
-            value,
-        });
+        let credential =
+            self.key.clone().map(|value| Credential { header: "authorization", value });
         Next::Ask(Box::new(Request {
             endpoint: "tickers",
             target: Target::Http(HttpRequest {
@@ -102,10 +97,7 @@ impl Source for CoinPaprika {
 
     fn judge(&self, answer: Answer<'_>) -> Result<(), PageError> {
         let object = answers::object(&answer);
-        let error = object
-            .as_ref()
-            .and_then(|object| object.get("error"))
-            .and_then(Value::as_str);
+        let error = object.as_ref().and_then(|object| object.get("error")).and_then(Value::as_str);
         let message = answers::shown(error.unwrap_or_default(), self.key.as_ref());
         match (answer.status, error) {
             (200, None) if answers::html(&answer) => Err(answers::page_for_answer(SPEC.title)),
@@ -179,10 +171,7 @@ impl RowReader for TickerReader {
 
 fn observe(ticker: &Ticker<'_>, external_id: &str) -> Result<Observation, Rejection> {
     let unpriced = InUsd::default();
-    let quotes = ticker
-        .quotes
-        .as_ref()
-        .and_then(|Object(quotes)| quotes.usd.as_ref());
+    let quotes = ticker.quotes.as_ref().and_then(|Object(quotes)| quotes.usd.as_ref());
     let usd = quotes.map_or(&unpriced, |Object(usd)| usd);
     Ok(Observation {
         external_id: external_id.into(),

@@ -46,17 +46,12 @@ struct Csv {
 }
 
 pub(crate) fn build(options: &Options<'_>) -> Result<Arc<dyn Source>, OptionError> {
-    Ok(Arc::new(Csv {
-        texts: settings::texts(options)?,
-        settings: settings::files(options)?,
-    }))
+    Ok(Arc::new(Csv { texts: settings::texts(options)?, settings: settings::files(options)? }))
 }
 
 impl Csv {
     fn ask(&self, index: usize) -> Next {
-        self.texts
-            .get(index)
-            .map_or(Next::Done, |text| Next::Ask(Box::new(text.request.clone())))
+        self.texts.get(index).map_or(Next::Done, |text| Next::Ask(Box::new(text.request.clone())))
     }
 
     fn settings_for(&self, request: &Request) -> Settings {
@@ -64,18 +59,11 @@ impl Csv {
         let name = match &request.target {
             Target::Files { pattern } => pattern.as_str(),
             Target::Http(http) => {
-                let known = self
-                    .texts
-                    .iter()
-                    .find(|text| text.request.describe() == described);
+                let known = self.texts.iter().find(|text| text.request.describe() == described);
                 known.map_or(http.path.as_str(), |text| text.name.as_str())
             }
         };
-        self.settings
-            .iter()
-            .find(|settings| settings.fits(name))
-            .cloned()
-            .unwrap_or_default()
+        self.settings.iter().find(|settings| settings.fits(name)).cloned().unwrap_or_default()
     }
 }
 
@@ -95,10 +83,7 @@ impl Source for Csv {
 
     fn next(&self, request: &Request, _: PageSummary) -> Next {
         let described = request.describe();
-        let asked = self
-            .texts
-            .iter()
-            .position(|text| text.request.describe() == described);
+        let asked = self.texts.iter().position(|text| text.request.describe() == described);
         asked.map_or(Next::Done, |index| self.ask(index + 1))
     }
 
@@ -117,11 +102,7 @@ impl Source for Csv {
         if answers::html(&answer) {
             let hint =
                 "check the address: a web page is no CSV; a portal or proxy may also send one";
-            return Err(PageError::retry(
-                "not_csv",
-                "CSV: the answer is a web page",
-                hint,
-            ));
+            return Err(PageError::retry("not_csv", "CSV: the answer is a web page", hint));
         }
         Ok(())
     }
@@ -129,11 +110,7 @@ impl Source for Csv {
     fn survey(&self, request: &Request, body: &mut dyn Read) -> Result<Value, PageError> {
         let layout = Layout::find(&self.settings_for(request), body)?;
         serde_json::to_value(&layout).map_err(|error| {
-            PageError::stop(
-                "internal",
-                error.to_string(),
-                "please report this as a defect",
-            )
+            PageError::stop("internal", error.to_string(), "please report this as a defect")
         })
     }
 

@@ -56,11 +56,7 @@ pub(crate) fn read_row<'a, T: Deserialize<'a>>(
 ) -> Result<T, Rejection> {
     let text = std::str::from_utf8(row).map_err(|error| {
         let begin = row.get(error.valid_up_to()..).unwrap_or_default();
-        reject(
-            RejectionReason::InvalidText,
-            "",
-            &begin.escape_ascii().to_string(),
-        )
+        reject(RejectionReason::InvalidText, "", &begin.escape_ascii().to_string())
     })?;
     match serde_json::from_str::<Object<T>>(text) {
         Ok(Object(fields)) => Ok(fields),
@@ -73,11 +69,8 @@ fn diagnose(text: &str, nested: &[&str], error: &serde_json::Error) -> Rejection
     let message = error.to_string();
     if !error.is_data() {
         let surrogate = message.contains("surrogate") || message.contains("unicode code point");
-        let reason = if surrogate {
-            RejectionReason::InvalidText
-        } else {
-            RejectionReason::Malformed
-        };
+        let reason =
+            if surrogate { RejectionReason::InvalidText } else { RejectionReason::Malformed };
         return reject(reason, "", text);
     }
     // Down the nested objects to the one at fault.
@@ -99,15 +92,9 @@ fn diagnose(text: &str, nested: &[&str], error: &serde_json::Error) -> Rejection
                 && before.iter().any(|(earlier, _)| earlier == key)
         });
         if let Some((_, (key, value))) = twice {
-            return reject(
-                RejectionReason::DuplicateKey,
-                &format!("{pointer}/{key}"),
-                value.get(),
-            );
+            return reject(RejectionReason::DuplicateKey, &format!("{pointer}/{key}"), value.get());
         }
-        let next = deeper
-            .next()
-            .and_then(|name| members.iter().find(|(key, _)| key == name));
+        let next = deeper.next().and_then(|name| members.iter().find(|(key, _)| key == name));
         let Some((key, value)) = next else {
             return reject(RejectionReason::Malformed, &pointer, text);
         };
@@ -150,10 +137,7 @@ pub(crate) fn reject(reason: RejectionReason, pointer: &str, value: &str) -> Rej
 /// The characters of a JSON string; `None` when the field holds something else.
 fn string<'a>(raw: &'a RawValue, pointer: &str) -> Result<Option<Cow<'a, str>>, Rejection> {
     let token = raw.get();
-    let Some(inner) = token
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-    else {
+    let Some(inner) = token.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
         return Ok(None);
     };
     if !inner.contains('\\') {
@@ -208,11 +192,7 @@ pub(crate) fn number(field: Field<'_>, pointer: &str) -> Result<Option<Decimal>,
         Some(b'"') => {
             let text = string(raw, pointer)?.unwrap_or_default();
             let text = text.trim();
-            if text.is_empty() {
-                Ok(None)
-            } else {
-                Decimal::parse(text).map(Some).map_err(bad)
-            }
+            if text.is_empty() { Ok(None) } else { Decimal::parse(text).map(Some).map_err(bad) }
         }
         _ => Err(reject(RejectionReason::WrongType, pointer, token)),
     }

@@ -59,21 +59,13 @@ impl Entry {
 }
 
 static REGISTRY: [Entry; 3] = [
-    Entry {
-        spec: &coingecko::SPEC,
-        option_keys: coingecko::OPTION_KEYS,
-        build: coingecko::build,
-    },
+    Entry { spec: &coingecko::SPEC, option_keys: coingecko::OPTION_KEYS, build: coingecko::build },
     Entry {
         spec: &coinpaprika::SPEC,
         option_keys: coinpaprika::OPTION_KEYS,
         build: coinpaprika::build,
     },
-    Entry {
-        spec: &csv::SPEC,
-        option_keys: csv::OPTION_KEYS,
-        build: csv::build,
-    },
+    Entry { spec: &csv::SPEC, option_keys: csv::OPTION_KEYS, build: csv::build },
 ];
 
 /// Every source, sorted by name.
@@ -97,10 +89,7 @@ pub fn specs() -> Vec<&'static SourceSpec> {
 /// The options that the source `name` takes; none for an unknown name.
 #[must_use]
 pub fn option_keys(name: &str) -> &'static [&'static str] {
-    REGISTRY
-        .iter()
-        .find(|entry| entry.name() == name)
-        .map_or(&[], Entry::option_keys)
+    REGISTRY.iter().find(|entry| entry.name() == name).map_or(&[], Entry::option_keys)
 }
 
 /// Builds the source `name` from its options, a JSON object.
@@ -108,13 +97,10 @@ pub fn option_keys(name: &str) -> &'static [&'static str] {
 /// # Errors
 /// [`OptionError`] for an unknown name, and for an option that is unknown or cannot be used.
 pub fn build(name: &str, options: impl Borrow<Value>) -> Result<Arc<dyn Source>, OptionError> {
-    let entry = REGISTRY
-        .iter()
-        .find(|entry| entry.name() == name)
-        .ok_or_else(|| OptionError {
-            key: "source".to_owned(),
-            value: name.to_owned(),
-            remedy: format!("write one of {}", names().join(", ")),
-        })?;
+    let entry = REGISTRY.iter().find(|entry| entry.name() == name).ok_or_else(|| OptionError {
+        key: "source".to_owned(),
+        value: name.to_owned(),
+        remedy: format!("write one of {}", names().join(", ")),
+    })?;
     entry.build(options.borrow())
 }

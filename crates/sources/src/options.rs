@@ -44,15 +44,8 @@ impl<'a> Options<'a> {
                 });
             }
         };
-        let all = Self {
-            values,
-            secrets,
-            prefix,
-        };
-        let unknown = values
-            .into_iter()
-            .flatten()
-            .find(|(key, _)| !known.contains(&key.as_str()));
+        let all = Self { values, secrets, prefix };
+        let unknown = values.into_iter().flatten().find(|(key, _)| !known.contains(&key.as_str()));
         match unknown {
             // The value of a mistyped key may be a secret.
             Some((key, _)) => Err(OptionError {
@@ -93,10 +86,7 @@ impl<'a> Options<'a> {
         };
         let chosen = choices.iter().find(|(name, _)| *name == text);
         chosen.map(|(_, value)| Some(*value)).ok_or_else(|| {
-            let names: Vec<_> = choices
-                .iter()
-                .map(|(name, _)| format!("\"{name}\""))
-                .collect();
+            let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
             self.refuse(key, &format!("write {}", names.join(" or ")))
         })
     }
@@ -106,10 +96,7 @@ impl<'a> Options<'a> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
-        value
-            .as_bool()
-            .map(Some)
-            .ok_or_else(|| self.refuse(key, "write true or false"))
+        value.as_bool().map(Some).ok_or_else(|| self.refuse(key, "write true or false"))
     }
 
     /// A secret that can stand in a request header.
@@ -148,13 +135,7 @@ mod tests {
     fn i9_no_refusal_shows_a_secret() {
         let options = json!({"api_key": "CANARY with blank"});
         let options = Options::of(&options, &["api_key"], &["api_key"]).unwrap();
-        assert!(
-            !options
-                .secret("api_key")
-                .unwrap_err()
-                .to_string()
-                .contains("CANARY")
-        );
+        assert!(!options.secret("api_key").unwrap_err().to_string().contains("CANARY"));
 
         let mistyped = json!({"api-key": "CANARY"});
         let error = Options::of(&mistyped, &["api_key"], &["api_key"]).unwrap_err();

@@ -26,11 +26,7 @@ fn asked(next: Next) -> Option<Request> {
 }
 
 fn first(source: &dyn Source) -> Request {
-    asked(source.first(RunStart {
-        checkpoint: None,
-        now: now(),
-    }))
-    .unwrap()
+    asked(source.first(RunStart { checkpoint: None, now: now() })).unwrap()
 }
 
 fn http(request: &Request) -> &HttpRequest {
@@ -41,20 +37,12 @@ fn http(request: &Request) -> &HttpRequest {
 }
 
 fn parameter<'a>(request: &'a Request, name: &str) -> &'a str {
-    &http(request)
-        .query
-        .iter()
-        .find(|(key, _)| key == name)
-        .unwrap()
-        .1
+    &http(request).query.iter().find(|(key, _)| key == name).unwrap().1
 }
 
 fn header(request: &Request) -> Option<(&'static str, String)> {
     let credential = http(request).credential.as_ref()?;
-    Some((
-        credential.header,
-        credential.value.expose_secret().to_owned(),
-    ))
+    Some((credential.header, credential.value.expose_secret().to_owned()))
 }
 
 fn refusal(name: &str, options: Value) -> kasparro_extract::OptionError {
@@ -78,10 +66,7 @@ fn the_plan_of_coinpaprika_decides_the_host_and_the_key_goes_bare() {
     assert_eq!(header(&unused), None);
 
     assert_eq!(refusal("coinpaprika", json!({"plan": "pro"})).key, "plan");
-    assert_eq!(
-        refusal("coinpaprika", json!({"plan": "gold"})).remedy,
-        "write \"free\" or \"pro\""
-    );
+    assert_eq!(refusal("coinpaprika", json!({"plan": "gold"})).remedy, "write \"free\" or \"pro\"");
 }
 
 #[test]
@@ -89,12 +74,7 @@ fn the_kind_of_a_coingecko_key_decides_host_header_and_limit() {
     for (options, origin, sent, limit) in [
         (json!({}), "https://api.coingecko.com", None, 5),
         (json!({"api_key": ""}), "https://api.coingecko.com", None, 5),
-        (
-            json!({"api_key": "k"}),
-            "https://api.coingecko.com",
-            Some("x-cg-demo-api-key"),
-            30,
-        ),
+        (json!({"api_key": "k"}), "https://api.coingecko.com", Some("x-cg-demo-api-key"), 30),
         (
             json!({"api_key": "k", "key_kind": "pro"}),
             "https://pro-api.coingecko.com",
@@ -108,10 +88,7 @@ fn the_kind_of_a_coingecko_key_decides_host_header_and_limit() {
         assert_eq!(header(&request).map(|(name, _)| name), sent);
         assert_eq!(source.requests_per_minute(), Some(limit));
     }
-    assert_eq!(
-        refusal("coingecko", json!({"key_kind": "pro"})).key,
-        "key_kind"
-    );
+    assert_eq!(refusal("coingecko", json!({"key_kind": "pro"})).key, "key_kind");
 }
 
 #[test]
@@ -123,10 +100,7 @@ fn coingecko_is_paged_to_the_depth_or_to_the_first_empty_page() {
         while let Some(current) = request {
             asked_for.push(parameter(&current, "page").to_owned());
             let pages = asked_for.len() as u64;
-            let summary = PageSummary {
-                rows: if pages > end { 0 } else { rows },
-                pages,
-            };
+            let summary = PageSummary { rows: if pages > end { 0 } else { rows }, pages };
             let following = asked(source.next(&current, summary));
             let position = source.position_after(&current, summary);
             let expected = following.as_ref().map_or(1, |_| pages + 1);
@@ -148,13 +122,7 @@ fn coingecko_is_paged_to_the_depth_or_to_the_first_empty_page() {
     let request = first(build("coingecko", json!({"pages": "all"})).as_ref());
     assert_eq!(parameter(&request, "order"), "id_asc");
 
-    for pages in [
-        json!(1_001),
-        json!(-1),
-        json!(1.5),
-        json!("many"),
-        json!([4]),
-    ] {
+    for pages in [json!(1_001), json!(-1), json!(1.5), json!("many"), json!([4])] {
         assert_eq!(refusal("coingecko", json!({"pages": pages})).key, "pages");
     }
 }
@@ -163,14 +131,8 @@ fn coingecko_is_paged_to_the_depth_or_to_the_first_empty_page() {
 fn a_broken_coingecko_run_goes_on_where_it_stopped_for_a_quarter_of_an_hour() {
     let source = build("coingecko", json!({}));
     let begins_at = |position: Value, age: Duration| {
-        let checkpoint = Checkpoint {
-            position,
-            moved_at: now().minus(age),
-        };
-        let request = asked(source.first(RunStart {
-            checkpoint: Some(&checkpoint),
-            now: now(),
-        }));
+        let checkpoint = Checkpoint { position, moved_at: now().minus(age) };
+        let request = asked(source.first(RunStart { checkpoint: Some(&checkpoint), now: now() }));
         parameter(&request.unwrap(), "page").to_owned()
     };
     let third = json!({"next_page": 3, "order": "market_cap_desc"});
@@ -178,10 +140,7 @@ fn a_broken_coingecko_run_goes_on_where_it_stopped_for_a_quarter_of_an_hour() {
     assert_eq!(begins_at(third.clone(), minutes(0)), "3");
     assert_eq!(begins_at(third.clone(), minutes(14)), "3");
     assert_eq!(begins_at(third, minutes(15)), "1");
-    assert_eq!(
-        begins_at(json!({"next_page": 3, "order": "id_asc"}), minutes(1)),
-        "1"
-    );
+    assert_eq!(begins_at(json!({"next_page": 3, "order": "id_asc"}), minutes(1)), "1");
     for odd in [json!(5), json!(0), json!("3"), json!(null)] {
         let position = json!({"next_page": odd, "order": "market_cap_desc"});
         assert_eq!(begins_at(position, minutes(1)), "1");
@@ -192,10 +151,7 @@ fn a_broken_coingecko_run_goes_on_where_it_stopped_for_a_quarter_of_an_hour() {
         position: json!({"next_page": 3, "order": "market_cap_desc"}),
         moved_at: now().plus(minutes(1)),
     };
-    let request = asked(source.first(RunStart {
-        checkpoint: Some(&ahead),
-        now: now(),
-    }));
+    let request = asked(source.first(RunStart { checkpoint: Some(&ahead), now: now() }));
     assert_eq!(parameter(&request.unwrap(), "page"), "1");
 }
 
@@ -209,10 +165,7 @@ fn csv_asks_for_each_path_once_and_in_order() {
     let mut described = Vec::new();
     while let Some(current) = request {
         described.push(current.describe());
-        let summary = PageSummary {
-            rows: 1,
-            pages: described.len() as u64,
-        };
+        let summary = PageSummary { rows: 1, pages: described.len() as u64 };
         request = asked(source.next(&current, summary));
     }
     assert_eq!(
@@ -224,10 +177,7 @@ fn csv_asks_for_each_path_once_and_in_order() {
         ]
     );
     assert_eq!(source.requests_per_minute(), Some(60));
-    assert_eq!(
-        build("csv", json!({"paths": ["a.csv"]})).requests_per_minute(),
-        None
-    );
+    assert_eq!(build("csv", json!({"paths": ["a.csv"]})).requests_per_minute(), None);
 }
 
 #[test]
@@ -238,27 +188,15 @@ fn options_of_csv_that_cannot_be_used_are_refused_by_key() {
         (json!({"paths": 5}), "paths"),
         (json!({"paths": ["a.csv", 5]}), "paths"),
         (json!({"paths": "ftp://example.com/a.csv"}), "paths"),
-        (
-            json!({"paths": "https://user:secret@example.com/a.csv"}),
-            "paths",
-        ),
+        (json!({"paths": "https://user:secret@example.com/a.csv"}), "paths"),
         (json!({"paths": "https:///a.csv"}), "paths"),
         (json!({"paths": "[a.csv"}), "paths"),
         (json!({"paths": "a.csv", "path": "b.csv"}), "path"),
         (json!({"paths": "a.csv", "files": {}}), "files"),
         (json!({"paths": "a.csv", "files": ["a.csv"]}), "files[0]"),
-        (
-            json!({"paths": "a.csv", "files": [{"change": "percent"}]}),
-            "files[0].path",
-        ),
-        (
-            json!({"paths": "a.csv", "files": [{"path": "a.csv", "change": "x"}]}),
-            "files[0].change",
-        ),
-        (
-            json!({"paths": "a.csv", "files": [{"path": "a.csv", "unit": "x"}]}),
-            "files[0].unit",
-        ),
+        (json!({"paths": "a.csv", "files": [{"change": "percent"}]}), "files[0].path"),
+        (json!({"paths": "a.csv", "files": [{"path": "a.csv", "change": "x"}]}), "files[0].change"),
+        (json!({"paths": "a.csv", "files": [{"path": "a.csv", "unit": "x"}]}), "files[0].unit"),
         (
             json!({"paths": "a.csv", "files": [{"path": "a", "columns": {"cost": "x"}}]}),
             "files[0].columns.cost",
@@ -279,16 +217,8 @@ fn what_is_no_table_is_refused_by_the_survey() {
         json!({"paths": "a.csv", "files": [{"path": "b.csv", "columns": {"price_usd": "cost"}}]}),
     );
     let survey = |file: &str, body: &[u8]| {
-        let target = Target::Files {
-            pattern: format!("./data/{file}"),
-        };
-        source.survey(
-            &Request {
-                endpoint: "csv",
-                target,
-            },
-            &mut { body },
-        )
+        let target = Target::Files { pattern: format!("./data/{file}") };
+        source.survey(&Request { endpoint: "csv", target }, &mut { body })
     };
     for (file, body, code) in [
         ("a.csv", &b""[..], "not_csv"),
@@ -300,12 +230,7 @@ fn what_is_no_table_is_refused_by_the_survey() {
         ("a.csv", b"price,volume\n1,2\n", "no_key_column"),
         ("b.csv", b"id,price\n1,2\n", "column_missing"),
     ] {
-        assert_eq!(
-            survey(file, body).unwrap_err().code,
-            code,
-            "{}",
-            body.escape_ascii()
-        );
+        assert_eq!(survey(file, body).unwrap_err().code, code, "{}", body.escape_ascii());
     }
     assert_eq!(survey("a.csv", b"id,price\n").unwrap()["key"], "id");
     let mut many = b"symbol\n".to_vec();

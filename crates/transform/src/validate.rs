@@ -40,17 +40,10 @@ pub fn believe(mut observation: Observation, fetched_at: Timestamp) -> Result<Be
         let value = observation.quote.get(field);
         let signed = field == QuoteField::PriceChange24h;
         if let Some(value) = value.filter(|value| value.negative() && !signed) {
-            return Err(reject(
-                &observation,
-                RejectionReason::NegativeValue,
-                field.name(),
-                value,
-            ));
+            return Err(reject(&observation, RejectionReason::NegativeValue, field.name(), value));
         }
     }
-    let source_at = observation
-        .observed_at
-        .filter(|instant| *instant != Timestamp::EPOCH);
+    let source_at = observation.observed_at.filter(|instant| *instant != Timestamp::EPOCH);
     if let Some(instant) = source_at {
         let reason = if instant > fetched_at.plus(MAX_AHEAD) {
             Some(RejectionReason::FutureTimestamp)
@@ -86,10 +79,7 @@ fn reject(
 }
 
 fn trim(text: &mut Option<CompactString>) {
-    let trimmed = text
-        .as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty());
+    let trimmed = text.as_deref().map(str::trim).filter(|text| !text.is_empty());
     if trimmed != text.as_deref() {
         *text = trimmed.map(CompactString::from);
     }
@@ -112,10 +102,7 @@ mod tests {
                 name: Some("Bitcoin".into()),
                 contracts: Vec::new(),
             },
-            quote: Quote {
-                price_usd: Some(Decimal::from(42)),
-                ..Quote::default()
-            },
+            quote: Quote { price_usd: Some(Decimal::from(42)), ..Quote::default() },
             observed_at: Some(Timestamp::parse("2025-12-31T23:59:00Z").unwrap()),
         }
     }
@@ -141,25 +128,15 @@ mod tests {
     #[test]
     fn d11_instants_from_the_future_and_before_bitcoin_are_refused() {
         for (instant, reason) in [
-            (
-                "2026-01-01T00:05:01Z",
-                Some(RejectionReason::FutureTimestamp),
-            ),
+            ("2026-01-01T00:05:01Z", Some(RejectionReason::FutureTimestamp)),
             ("2026-01-01T00:05:00Z", None),
-            (
-                "2009-01-03T18:15:04Z",
-                Some(RejectionReason::AncientTimestamp),
-            ),
+            ("2009-01-03T18:15:04Z", Some(RejectionReason::AncientTimestamp)),
             ("2009-01-03T18:15:05Z", None),
         ] {
             let mut seen = observation();
             seen.observed_at = Some(Timestamp::parse(instant).unwrap());
             let result = believe(seen, fetched_at());
-            assert_eq!(
-                result.err().map(|rejection| rejection.reason),
-                reason,
-                "{instant}"
-            );
+            assert_eq!(result.err().map(|rejection| rejection.reason), reason, "{instant}");
         }
     }
 
@@ -180,9 +157,6 @@ mod tests {
         seen.attributes.name = Some("Bitcoin\u{a0} ".into());
         let believed = believe(seen, fetched_at()).unwrap();
         assert_eq!(believed.observation.attributes.symbol, None);
-        assert_eq!(
-            believed.observation.attributes.name.as_deref(),
-            Some("Bitcoin")
-        );
+        assert_eq!(believed.observation.attributes.name.as_deref(), Some("Bitcoin"));
     }
 }

@@ -1,8 +1,5 @@
 //! Making snapshots and asking them: `cargo bench -p kasparro-view`.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a benchmark stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -28,10 +25,7 @@ fn main() {
 
 fn settings() -> ViewSettings {
     let default_stale_after = Duration::from_secs(3 * 3600);
-    ViewSettings {
-        stale_after: BTreeMap::new(),
-        default_stale_after,
-    }
+    ViewSettings { stale_after: BTreeMap::new(), default_stale_after }
 }
 
 fn instant(millis: i64) -> Timestamp {
@@ -50,11 +44,7 @@ fn listing(id: i64, step: i64) -> ListingRow {
     ListingRow {
         listing_id: ListingId(id),
         asset_id: AssetId(id),
-        source: SourceName::new(if id % 3 == 0 {
-            "coingecko"
-        } else {
-            "coinpaprika"
-        }),
+        source: SourceName::new(if id % 3 == 0 { "coingecko" } else { "coinpaprika" }),
         external_id: CompactString::from(format!("c{id}-some-token-{}", id % 3_795)),
         attributes: Attributes {
             symbol: Some(CompactString::from(format!("T{}", id % 40_000))),
@@ -92,21 +82,15 @@ static HUNDRED_THOUSAND: LazyLock<Snapshot> = LazyLock::new(|| snapshot(100_000)
 static MILLION: LazyLock<Snapshot> = LazyLock::new(|| snapshot(1_000_000));
 
 fn of_size(count: i64) -> &'static Snapshot {
-    if count == 100_000 {
-        &HUNDRED_THOUSAND
-    } else {
-        &MILLION
-    }
+    if count == 100_000 { &HUNDRED_THOUSAND } else { &MILLION }
 }
 
 /// Rendering, sorting and laying out everything, as after a start.
 #[divan::bench(args = [3_000, 100_000], sample_count = 10)]
 fn hydrate(bencher: Bencher<'_, '_>, count: i64) {
-    bencher
-        .with_inputs(|| listings(count))
-        .bench_values(|listings| {
-            Snapshot::default().next(listings, Generation(1), 1, &settings(), instant(NOW))
-        });
+    bencher.with_inputs(|| listings(count)).bench_values(|listings| {
+        Snapshot::default().next(listings, Generation(1), 1, &settings(), instant(NOW))
+    });
 }
 
 /// 250 changed rows, spread over everything, each batch upon the last.

@@ -44,19 +44,13 @@ fn border(price: Option<&Decimal>) -> Option<Border<'_>> {
 impl<'a> Condition<'a> {
     /// Prepares a filter for the rows of a snapshot.
     pub(crate) fn new(snapshot: &'a Snapshot, filter: &'a Filter) -> Self {
-        let needles = [
-            (&filter.name, Place::Name),
-            (&filter.search, Place::Anywhere),
-        ];
+        let needles = [(&filter.name, Place::Name), (&filter.search, Place::Anywhere)];
         Self {
             rows: &snapshot.rows,
             all: filter.unpriced,
             symbol: filter.symbol.as_deref().map(fold),
             asset_id: filter.asset_id,
-            source: filter
-                .source
-                .as_ref()
-                .map(|name| snapshot.sources.number(name)),
+            source: filter.source.as_ref().map(|name| snapshot.sources.number(name)),
             min_price: border(filter.min_price.as_ref()),
             max_price: border(filter.max_price.as_ref()),
             needles: needles
@@ -78,12 +72,7 @@ impl<'a> Condition<'a> {
             if let Some(index) = snapshot.index(field) {
                 let positions = span(index);
                 let count = index.count(&positions, self.all);
-                found.push(Candidates {
-                    index,
-                    positions,
-                    count,
-                    one_value,
-                });
+                found.push(Candidates { index, positions, count, one_value });
             }
         };
         if let Some(symbol) = &self.symbol {
@@ -92,19 +81,13 @@ impl<'a> Condition<'a> {
             });
         }
         if let Some(id) = self.asset_id {
-            add(Field::Asset, true, &|index| {
-                index.equal(signed_key(id.0), Exact::Key, self.rows)
-            });
+            add(Field::Asset, true, &|index| index.equal(signed_key(id.0), Exact::Key, self.rows));
         }
         if let Some(Some(number)) = self.source {
             let name = snapshot.sources.iter().find(|(own, _)| *own == number);
             if let Some((_, name)) = name {
                 add(Field::Source, true, &|index| {
-                    index.equal(
-                        text_key(name.as_str()),
-                        Exact::Text(name.as_str()),
-                        self.rows,
-                    )
+                    index.equal(text_key(name.as_str()), Exact::Text(name.as_str()), self.rows)
                 });
             }
         }
@@ -137,26 +120,20 @@ impl<'a> Condition<'a> {
             return false;
         };
         (self.all || column.priced)
-            && self
-                .source
-                .is_none_or(|number| number == Some(column.source))
+            && self.source.is_none_or(|number| number == Some(column.source))
             && self.fits_price(slot, column.keys.price_usd)
             && self
                 .asset_id
                 .is_none_or(|id| self.rows.row(slot).is_some_and(|row| row.asset_id() == id))
             && self.symbol.as_ref().is_none_or(|symbol| {
-                self.rows
-                    .folded_at(slot)
-                    .is_some_and(|(chunk, row)| chunk.symbol(row) == symbol)
+                self.rows.folded_at(slot).is_some_and(|(chunk, row)| chunk.symbol(row) == symbol)
                     && self.rows.key(Field::Symbol, slot) != UNKNOWN
             })
     }
 
     fn fits_texts(&self, slot: u32) -> bool {
         self.needles.iter().all(|needle| {
-            self.rows
-                .folded_at(slot)
-                .is_some_and(|(chunk, row)| chunk.holds(row, needle))
+            self.rows.folded_at(slot).is_some_and(|(chunk, row)| chunk.holds(row, needle))
         })
     }
 

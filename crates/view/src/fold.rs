@@ -15,10 +15,7 @@ pub(crate) fn fold(text: &str) -> String {
 
 fn fold_into(folded: &mut String, text: &str) {
     if text.is_ascii() {
-        folded.extend(
-            text.bytes()
-                .map(|byte| char::from(byte.to_ascii_lowercase())),
-        );
+        folded.extend(text.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
     } else {
         folded.extend(text.chars().flat_map(char::to_lowercase));
     }
@@ -54,9 +51,7 @@ impl Folds {
 
     /// The folded name.
     pub(crate) fn name(&self) -> &str {
-        self.text
-            .get(self.ends[0] as usize + 1..self.ends[1] as usize)
-            .unwrap_or_default()
+        self.text.get(self.ends[0] as usize + 1..self.ends[1] as usize).unwrap_or_default()
     }
 }
 
@@ -94,51 +89,34 @@ impl FoldedChunk {
                 end: place(text.len()),
             });
         }
-        Self {
-            text: text.into_boxed_str(),
-            spans: spans.into_boxed_slice(),
-        }
+        Self { text: text.into_boxed_str(), spans: spans.into_boxed_slice() }
     }
 
     fn start(&self, row: usize) -> u32 {
-        row.checked_sub(1)
-            .and_then(|before| self.spans.get(before))
-            .map_or(0, |span| span.end)
+        row.checked_sub(1).and_then(|before| self.spans.get(before)).map_or(0, |span| span.end)
     }
 
     fn slice(&self, from: u32, to: u32) -> &str {
-        self.text
-            .get(from as usize..to as usize)
-            .unwrap_or_default()
+        self.text.get(from as usize..to as usize).unwrap_or_default()
     }
 
     /// The texts of one row, as they are laid out.
     pub(crate) fn row(&self, row: usize) -> FoldsRef<'_> {
         let start = self.start(row);
-        self.spans.get(row).map_or(
-            FoldsRef {
-                text: "",
-                ends: [0; 2],
-            },
-            |span| FoldsRef {
-                text: self.slice(start, span.end),
-                ends: [span.symbol_end - start, span.name_end - start],
-            },
-        )
+        self.spans.get(row).map_or(FoldsRef { text: "", ends: [0; 2] }, |span| FoldsRef {
+            text: self.slice(start, span.end),
+            ends: [span.symbol_end - start, span.name_end - start],
+        })
     }
 
     /// The folded symbol of one row; empty where it is absent.
     pub(crate) fn symbol(&self, row: usize) -> &str {
-        self.spans
-            .get(row)
-            .map_or("", |span| self.slice(self.start(row), span.symbol_end))
+        self.spans.get(row).map_or("", |span| self.slice(self.start(row), span.symbol_end))
     }
 
     /// The folded name of one row; empty where it is absent.
     pub(crate) fn name(&self, row: usize) -> &str {
-        self.spans
-            .get(row)
-            .map_or("", |span| self.slice(span.symbol_end + 1, span.name_end))
+        self.spans.get(row).map_or("", |span| self.slice(span.symbol_end + 1, span.name_end))
     }
 
     /// Calls `found` with every row that holds the needle, in ascending order.
@@ -179,20 +157,14 @@ pub(crate) struct FoldsRef<'a> {
 
 impl<'a> From<&'a Folds> for FoldsRef<'a> {
     fn from(folds: &'a Folds) -> Self {
-        Self {
-            text: &folds.text,
-            ends: folds.ends,
-        }
+        Self { text: &folds.text, ends: folds.ends }
     }
 }
 
 impl FoldsRef<'_> {
     /// The same texts, owned.
     pub(crate) fn to_owned(self) -> Folds {
-        Folds {
-            text: self.text.to_owned(),
-            ends: self.ends,
-        }
+        Folds { text: self.text.to_owned(), ends: self.ends }
     }
 }
 
@@ -284,9 +256,6 @@ mod tests {
         assert_eq!((chunk.symbol(0), chunk.name(0)), ("btc", "bitcoin"));
         assert_eq!((chunk.symbol(1), chunk.name(1)), ("", ""));
         assert_eq!((chunk.symbol(3), chunk.name(3)), ("coin", "less"));
-        assert_eq!(
-            chunk.row(3),
-            FoldsRef::from(&Folds::new(Some("coin"), Some("LESS"), "Coin"))
-        );
+        assert_eq!(chunk.row(3), FoldsRef::from(&Folds::new(Some("coin"), Some("LESS"), "Coin")));
     }
 }

@@ -58,10 +58,7 @@ impl Entry {
         let column = rows.column(slot);
         let loose = column.is_some_and(|column| column.loose.has(field));
         let priced = column.is_some_and(|column| column.priced);
-        Self {
-            key,
-            tag: Tag::new(slot, priced, loose),
-        }
+        Self { key, tag: Tag::new(slot, priced, loose) }
     }
 }
 
@@ -80,16 +77,11 @@ impl Block {
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry> {
-        self.keys.iter().zip(&self.tags).map(|(key, tag)| Entry {
-            key: *key,
-            tag: *tag,
-        })
+        self.keys.iter().zip(&self.tags).map(|(key, tag)| Entry { key: *key, tag: *tag })
     }
 
     fn priced(&self, range: Range<usize>) -> usize {
-        self.tags
-            .get(range)
-            .map_or(0, |tags| tags.iter().filter(|tag| tag.priced()).count())
+        self.tags.get(range).map_or(0, |tags| tags.iter().filter(|tag| tag.priced()).count())
     }
 }
 
@@ -148,17 +140,11 @@ impl Index {
 
     fn push(&mut self, block: Arc<Block>, priced: usize) {
         let count = |before: &[u32], more: usize| {
-            before
-                .last()
-                .copied()
-                .unwrap_or(0)
-                .saturating_add(crate::rows::slot(more))
+            before.last().copied().unwrap_or(0).saturating_add(crate::rows::slot(more))
         };
-        self.entries_before
-            .push(count(&self.entries_before, block.keys.len()));
+        self.entries_before.push(count(&self.entries_before, block.keys.len()));
         self.priced_before.push(count(&self.priced_before, priced));
-        self.first_keys
-            .push(block.keys.first().copied().unwrap_or(UNKNOWN));
+        self.first_keys.push(block.keys.first().copied().unwrap_or(UNKNOWN));
         self.blocks.push(block);
     }
 
@@ -176,10 +162,8 @@ impl Index {
         old: &Rows,
         new: &Rows,
     ) -> Self {
-        let mut leaving: Vec<Place> = removed
-            .iter()
-            .map(|entry| self.place(self.position_of(*entry, old, old)))
-            .collect();
+        let mut leaving: Vec<Place> =
+            removed.iter().map(|entry| self.place(self.position_of(*entry, old, old))).collect();
         leaving.sort_unstable();
         inserted.sort_unstable_by(|left, right| self.compare(*left, new, *right, new));
         let coming: Vec<(Place, Entry)> = inserted
@@ -227,11 +211,8 @@ impl Index {
 
     /// Cuts the entries into blocks of even length and appends them.
     fn push_all(&mut self, entries: &mut Vec<Entry>) {
-        let pieces = if entries.len() > MAX_ENTRIES {
-            entries.len().div_ceil(BLOCK_ENTRIES)
-        } else {
-            1
-        };
+        let pieces =
+            if entries.len() > MAX_ENTRIES { entries.len().div_ceil(BLOCK_ENTRIES) } else { 1 };
         for piece in entries.chunks(entries.len().div_ceil(pieces).max(1)) {
             let block = Arc::new(Block::new(piece));
             let priced = block.priced(0..block.tags.len());
@@ -241,11 +222,7 @@ impl Index {
     }
 
     fn priced_within(&self, block: usize) -> usize {
-        let count = |at: usize| {
-            self.priced_before
-                .get(at)
-                .map_or(0, |count| *count as usize)
-        };
+        let count = |at: usize| self.priced_before.get(at).map_or(0, |count| *count as usize);
         count(block + 1) - count(block)
     }
 
@@ -266,29 +243,16 @@ impl Index {
     /// How many entries stand before this one, whose value is read from `own`.
     fn position_of(&self, entry: Entry, own: &Rows, rows: &Rows) -> usize {
         self.position(entry.key, |tag| {
-            self.compare(
-                Entry {
-                    key: entry.key,
-                    tag,
-                },
-                rows,
-                entry,
-                own,
-            ) == Ordering::Less
+            self.compare(Entry { key: entry.key, tag }, rows, entry, own) == Ordering::Less
         })
     }
 
     /// How many entries have a smaller key, or the same key and are told to stand before.
     pub(crate) fn position(&self, key: u64, before: impl Fn(Tag) -> bool) -> usize {
         let smaller = self.first_keys.partition_point(|first| *first < key);
-        let equal = self
-            .blocks
-            .get(smaller..)
-            .unwrap_or_default()
-            .partition_point(|block| {
-                block.keys.first() == Some(&key)
-                    && block.tags.first().is_some_and(|tag| before(*tag))
-            });
+        let equal = self.blocks.get(smaller..).unwrap_or_default().partition_point(|block| {
+            block.keys.first() == Some(&key) && block.tags.first().is_some_and(|tag| before(*tag))
+        });
         let Some(at) = (smaller + equal).checked_sub(1) else {
             return 0;
         };
@@ -315,31 +279,23 @@ impl Index {
     }
 
     fn entries_before(&self, block: usize) -> usize {
-        self.entries_before
-            .get(block)
-            .map_or(0, |before| *before as usize)
+        self.entries_before.get(block).map_or(0, |before| *before as usize)
     }
 
     /// The place of the entry at a position; behind the last block for the end.
     pub(crate) fn place(&self, position: usize) -> Place {
-        let after = self
-            .entries_before
-            .partition_point(|before| *before as usize <= position);
+        let after = self.entries_before.partition_point(|before| *before as usize <= position);
         let block = after.saturating_sub(1).min(self.blocks.len());
-        Place {
-            block,
-            offset: position - self.entries_before(block).min(position),
-        }
+        Place { block, offset: position - self.entries_before(block).min(position) }
     }
 
     /// The place where an entry comes in: behind the last entry where it is the new last one.
     fn gap(&self, position: usize) -> Place {
         let place = self.place(position);
         match place.block.checked_sub(1) {
-            Some(last) if place.block == self.blocks.len() => Place {
-                block: last,
-                offset: position - self.entries_before(last),
-            },
+            Some(last) if place.block == self.blocks.len() => {
+                Place { block: last, offset: position - self.entries_before(last) }
+            }
             _ => place,
         }
     }
@@ -353,22 +309,15 @@ impl Index {
     pub(crate) fn entry(&self, position: usize) -> Option<Entry> {
         let place = self.place(position);
         let block = self.blocks.get(place.block)?;
-        Some(Entry {
-            key: *block.keys.get(place.offset)?,
-            tag: *block.tags.get(place.offset)?,
-        })
+        Some(Entry { key: *block.keys.get(place.offset)?, tag: *block.tags.get(place.offset)? })
     }
 
     /// The entries within positions.
     pub(crate) fn tags(&self, positions: Range<usize>) -> impl Iterator<Item = Tag> {
         let first = self.place(positions.start.min(self.len()));
-        let tags = self
-            .blocks
-            .iter()
-            .skip(first.block)
-            .flat_map(|block| block.tags.iter().copied());
-        tags.skip(first.offset)
-            .take(positions.end.saturating_sub(positions.start))
+        let tags =
+            self.blocks.iter().skip(first.block).flat_map(|block| block.tags.iter().copied());
+        tags.skip(first.offset).take(positions.end.saturating_sub(positions.start))
     }
 
     /// How many entries stand before a position; `all` counts rows without a quote too.
@@ -378,21 +327,13 @@ impl Index {
             return position;
         }
         let place = self.place(position);
-        let before = self
-            .priced_before
-            .get(place.block)
-            .map_or(0, |before| *before as usize);
-        before
-            + self
-                .blocks
-                .get(place.block)
-                .map_or(0, |block| block.priced(0..place.offset))
+        let before = self.priced_before.get(place.block).map_or(0, |before| *before as usize);
+        before + self.blocks.get(place.block).map_or(0, |block| block.priced(0..place.offset))
     }
 
     /// How many entries stand within positions.
     pub(crate) fn count(&self, span: &Range<usize>, all: bool) -> usize {
-        self.count_before(span.end, all)
-            .saturating_sub(self.count_before(span.start, all))
+        self.count_before(span.end, all).saturating_sub(self.count_before(span.start, all))
     }
 
     /// The position of the entry that `n` others stand before; the end where there is none.
@@ -400,24 +341,14 @@ impl Index {
         if all {
             return n.min(self.len());
         }
-        let at = self
-            .priced_before
-            .partition_point(|before| *before as usize <= n);
-        let Some((at, block)) = at
-            .checked_sub(1)
-            .and_then(|at| Some((at, self.blocks.get(at)?)))
+        let at = self.priced_before.partition_point(|before| *before as usize <= n);
+        let Some((at, block)) = at.checked_sub(1).and_then(|at| Some((at, self.blocks.get(at)?)))
         else {
             return self.len();
         };
-        let before = self
-            .priced_before
-            .get(at)
-            .map_or(0, |before| *before as usize);
+        let before = self.priced_before.get(at).map_or(0, |before| *before as usize);
         let priced = (0..).zip(&block.tags).filter(|(_, tag)| tag.priced());
-        let offset = priced
-            .map(|(offset, _)| offset)
-            .nth(n - before)
-            .unwrap_or(block.tags.len());
+        let offset = priced.map(|(offset, _)| offset).nth(n - before).unwrap_or(block.tags.len());
         self.entries_before(at) + offset
     }
 

@@ -129,10 +129,7 @@ fn compare_numbers(left: &str, right: &str) -> Ordering {
     if left == right {
         return Ordering::Equal;
     }
-    match (
-        Decimal::from_canonical(left),
-        Decimal::from_canonical(right),
-    ) {
+    match (Decimal::from_canonical(left), Decimal::from_canonical(right)) {
         (Ok(left), Ok(right)) => left.cmp(&right),
         _ => left.cmp(right),
     }
@@ -141,11 +138,7 @@ fn compare_numbers(left: &str, right: &str) -> Ordering {
 /// An upper bound of the significant digits in a canonical decimal.
 fn digits(text: &str) -> usize {
     let mantissa = text.split('e').next().unwrap_or(text);
-    mantissa
-        .trim_start_matches(['-', '0', '.'])
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .count()
+    mantissa.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count()
 }
 
 /// The key of a decimal: its nearest `f64` in total order.
@@ -156,11 +149,7 @@ pub(crate) fn number_key(value: Option<&Decimal>) -> u64 {
 fn float_key(value: f64) -> u64 {
     let bits = value.to_bits();
     // Negative numbers run backwards in their bits, positive ones stand above them.
-    if bits >> 63 == 1 {
-        !bits
-    } else {
-        bits | (1 << 63)
-    }
+    if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
 }
 
 /// The key of a signed number.
@@ -197,13 +186,8 @@ mod tests {
 
     #[test]
     fn keys_of_numbers_keep_their_order_and_stand_before_unknown() {
-        let sorted = [
-            "-1e80", "-3.5", "-1e-60", "0", "1e-60", "3.84e-18", "1", "44471.6", "1e80",
-        ];
-        let keys: Vec<u64> = sorted
-            .iter()
-            .map(|text| number_key(Some(&decimal(text))))
-            .collect();
+        let sorted = ["-1e80", "-3.5", "-1e-60", "0", "1e-60", "3.84e-18", "1", "44471.6", "1e80"];
+        let keys: Vec<u64> = sorted.iter().map(|text| number_key(Some(&decimal(text)))).collect();
         assert!(keys.is_sorted_by(|left, right| left < right));
         assert!(keys.iter().all(|key| *key < UNKNOWN));
         assert_eq!(number_key(None), UNKNOWN);

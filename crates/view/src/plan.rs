@@ -39,10 +39,7 @@ struct Answer {
 
 impl Answer {
     const fn new(window: Window) -> Self {
-        Self {
-            window,
-            slots: Vec::new(),
-        }
+        Self { window, slots: Vec::new() }
     }
 
     /// Takes a slot that is due; stops the walk once the answer is full.
@@ -71,17 +68,13 @@ impl Snapshot {
     #[must_use]
     pub fn page(&self, query: &ListingQuery) -> ListingPage {
         // One more than asked for tells whether more follow.
-        let mut window = Window {
-            from: 0,
-            skip: 0,
-            take: query.limit.saturating_add(1),
-        };
+        let mut window = Window { from: 0, skip: 0, take: query.limit.saturating_add(1) };
         match query.start {
             Start::Offset(offset) => window.skip = usize::try_from(offset).unwrap_or(usize::MAX),
             Start::After(id) if query.sort == SortKey::Id && query.order == Order::Ascending => {
-                window.from = id.0.checked_add(1).map_or(slot(self.rows.len()), |next| {
-                    self.rows.slot_from(ListingId(next))
-                });
+                window.from =
+                    id.0.checked_add(1)
+                        .map_or(slot(self.rows.len()), |next| self.rows.slot_from(ListingId(next)));
             }
             Start::After(_) => {}
         }
@@ -93,16 +86,8 @@ impl Snapshot {
         };
         let more = slots.len() > query.limit;
         slots.truncate(query.limit);
-        let rows = slots
-            .iter()
-            .filter_map(|slot| self.rows.row(*slot))
-            .map(Arc::clone)
-            .collect();
-        ListingPage {
-            rows,
-            total: total as u64,
-            more,
-        }
+        let rows = slots.iter().filter_map(|slot| self.rows.row(*slot)).map(Arc::clone).collect();
+        ListingPage { rows, total: total as u64, more }
     }
 
     fn answer(
@@ -119,20 +104,10 @@ impl Snapshot {
             return (self.ordered(matches, sort, order, window), total);
         }
         let Some(candidates) = candidates.first() else {
-            let total = if condition.all {
-                self.rows.len()
-            } else {
-                self.rows.priced()
-            };
-            return (
-                self.unfiltered(condition.all, sort, order, window, total),
-                total,
-            );
+            let total = if condition.all { self.rows.len() } else { self.rows.priced() };
+            return (self.unfiltered(condition.all, sort, order, window, total), total);
         };
-        (
-            self.of_one_index(condition, candidates, sort, order, window),
-            candidates.count,
-        )
+        (self.of_one_index(condition, candidates, sort, order, window), candidates.count)
     }
 
     /// Every row, in order.
@@ -176,9 +151,7 @@ impl Snapshot {
     ) -> Vec<u32> {
         let mut answer = Answer::new(Window { skip: 0, ..window });
         let span = Span { positions, all };
-        let _ = index.walk(&span, order, window.skip, &self.rows, &mut |slot| {
-            answer.offer(slot)
-        });
+        let _ = index.walk(&span, order, window.skip, &self.rows, &mut |slot| answer.offer(slot));
         answer.slots
     }
 
@@ -202,17 +175,11 @@ impl Snapshot {
             return self.posting_list(candidates, all, order, window);
         }
         // Along the sort order one row in `rows / count` fits.
-        let due = window
-            .skip
-            .saturating_add(window.take)
-            .min(candidates.count);
+        let due = window.skip.saturating_add(window.take).min(candidates.count);
         let steps = due.saturating_mul(self.rows.len()) / candidates.count.max(1);
         if candidates.count <= SORT_AT_MOST && candidates.count * SORT_COST <= steps {
             let tags = index.tags(candidates.positions.clone());
-            let slots = tags
-                .filter(|tag| all || tag.priced())
-                .map(|tag| tag.slot())
-                .collect();
+            let slots = tags.filter(|tag| all || tag.priced()).map(|tag| tag.slot()).collect();
             return self.ordered(slots, sort, order, window);
         }
         self.sifted(sort, order, window, |slot| condition.fits(slot))
@@ -261,18 +228,11 @@ impl Snapshot {
     ) -> Vec<u32> {
         let mut answer = Answer::new(window);
         let mut visit = |slot| {
-            if fits(slot) {
-                answer.offer(slot)
-            } else {
-                ControlFlow::Continue(())
-            }
+            if fits(slot) { answer.offer(slot) } else { ControlFlow::Continue(()) }
         };
         let _ = match (Field::of(sort).and_then(|field| self.index(field)), order) {
             (Some(index), _) => {
-                let span = Span {
-                    positions: 0..index.len(),
-                    all: true,
-                };
+                let span = Span { positions: 0..index.len(), all: true };
                 index.walk(&span, order, 0, &self.rows, &mut visit)
             }
             (None, Order::Ascending) => self.rows.walk_up(window.from, true, &mut visit),
@@ -303,9 +263,7 @@ impl Snapshot {
             return Vec::new();
         };
         let tags = fewest.index.tags(fewest.positions.clone());
-        tags.map(|tag| tag.slot())
-            .filter(|slot| condition.fits(*slot))
-            .collect()
+        tags.map(|tag| tag.slot()).filter(|slot| condition.fits(*slot)).collect()
     }
 
     /// The window of slots that are in any order, brought into the one asked for.
@@ -335,16 +293,12 @@ impl Snapshot {
                 }
             }
             let fits = |slot: u32| {
-                wanted
-                    .get(slot as usize / 64)
-                    .is_some_and(|word| word >> (slot % 64) & 1 == 1)
+                wanted.get(slot as usize / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
             };
             return self.sifted(sort, order, window, fits);
         }
-        let mut keyed: Vec<(u64, u32)> = slots
-            .into_iter()
-            .map(|slot| (self.rows.key(field, slot), slot))
-            .collect();
+        let mut keyed: Vec<(u64, u32)> =
+            slots.into_iter().map(|slot| (self.rows.key(field, slot), slot)).collect();
         let due = window.skip.saturating_add(window.take);
         let compare =
             |left: &(u64, u32), right: &(u64, u32)| self.compare(field, order, *left, *right);
@@ -353,11 +307,7 @@ impl Snapshot {
             keyed.truncate(due);
         }
         keyed.sort_unstable_by(compare);
-        keyed
-            .into_iter()
-            .skip(window.skip)
-            .map(|(_, slot)| slot)
-            .collect()
+        keyed.into_iter().skip(window.skip).map(|(_, slot)| slot).collect()
     }
 
     /// Orders two rows by a field: unknown values last, equal ones by ascending slot.
@@ -369,11 +319,7 @@ impl Snapshot {
                     let right = self.rows.exact(field, right.1);
                     self.rows.exact(field, left.1).compare(right)
                 });
-                if order == Order::Descending {
-                    values.reverse()
-                } else {
-                    values
-                }
+                if order == Order::Descending { values.reverse() } else { values }
             })
             .then_with(|| left.1.cmp(&right.1))
     }

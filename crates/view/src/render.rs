@@ -48,18 +48,11 @@ impl Sources {
     }
 
     fn take(&mut self, name: SourceName) -> (u32, Arc<SourceName>) {
-        let place = self
-            .0
-            .iter()
-            .position(|known| **known == name)
-            .unwrap_or_else(|| {
-                self.0.push(Arc::new(name));
-                self.0.len() - 1
-            });
-        let shared = self
-            .0
-            .get(place)
-            .map_or_else(|| Arc::new(SourceName::new("")), Arc::clone);
+        let place = self.0.iter().position(|known| **known == name).unwrap_or_else(|| {
+            self.0.push(Arc::new(name));
+            self.0.len() - 1
+        });
+        let shared = self.0.get(place).map_or_else(|| Arc::new(SourceName::new("")), Arc::clone);
         (u32::try_from(place).unwrap_or(u32::MAX), shared)
     }
 }
@@ -75,12 +68,7 @@ pub(crate) struct Renderer<'a> {
 
 impl<'a> Renderer<'a> {
     pub(crate) const fn new(sources: Sources, settings: &'a ViewSettings, now: Timestamp) -> Self {
-        Self {
-            sources,
-            settings,
-            now,
-            buffer: String::new(),
-        }
+        Self { sources, settings, now, buffer: String::new() }
     }
 
     /// The sources known from before and those met while rendering.
@@ -113,22 +101,12 @@ impl<'a> Renderer<'a> {
         row.stale = updated_at.is_some_and(|instant| older(instant, stale_after, self.now));
         let attributes = &listing.attributes;
         self.buffer.clear();
-        write_json(
-            &mut self.buffer,
-            &row,
-            &listing.external_id,
-            attributes,
-            &quote,
-        );
+        write_json(&mut self.buffer, &row, &listing.external_id, attributes, &quote);
         row.json_end = length(&self.buffer);
         write_extra(&mut self.buffer, &quote, attributes);
         row.extra_end = length(&self.buffer);
         let (symbol, name) = (attributes.symbol.as_deref(), attributes.name.as_deref());
-        if ![Some(listing.external_id.as_str()), symbol, name]
-            .into_iter()
-            .flatten()
-            .all(plain)
-        {
+        if ![Some(listing.external_id.as_str()), symbol, name].into_iter().flatten().all(plain) {
             self.buffer.push_str(&listing.external_id);
             self.buffer.push('\0');
             self.buffer.push_str(symbol.unwrap_or_default());
@@ -152,19 +130,13 @@ impl<'a> Renderer<'a> {
             priced,
             loose,
         };
-        Fresh {
-            row: Arc::new(row),
-            column,
-            folds,
-        }
+        Fresh { row: Arc::new(row), column, folds }
     }
 }
 
 fn loose(quote: &Quote, folds: &Folds, source: &str) -> FieldSet {
     let number = |value: &Option<Decimal>| {
-        value
-            .as_ref()
-            .is_some_and(|value| Exact::Number(value.as_str()).loose())
+        value.as_ref().is_some_and(|value| Exact::Number(value.as_str()).loose())
     };
     let text = |text: &str| Exact::Text(text).loose();
     let mut loose = FieldSet::default();
@@ -185,8 +157,7 @@ fn older(updated_at: Timestamp, stale_after: Duration, now: Timestamp) -> bool {
 
 /// Values from before this instant, in milliseconds since the Unix epoch, are too old at `now`.
 pub(crate) fn stale_before(stale_after: Duration, now: Timestamp) -> i64 {
-    now.as_millis()
-        .saturating_sub(i64::try_from(stale_after.as_millis()).unwrap_or(i64::MAX))
+    now.as_millis().saturating_sub(i64::try_from(stale_after.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Length of the text; rows are far below 4 GiB, because pages are.
@@ -224,16 +195,8 @@ fn write_json(
     write_number(out, quote.price_change_24h.as_ref());
     out.push_str(r#","rank":"#);
     out.push_str(quote.rank.map_or("null", |rank| digits.format(rank)));
-    out.push_str(if row.active {
-        r#","active":true"#
-    } else {
-        r#","active":false"#
-    });
-    out.push_str(if row.stale {
-        r#","stale":true"#
-    } else {
-        r#","stale":false"#
-    });
+    out.push_str(if row.active { r#","active":true"# } else { r#","active":false"# });
+    out.push_str(if row.stale { r#","stale":true"# } else { r#","stale":false"# });
     out.push_str(r#","updated_at":"#);
     write_instant(out, row.observed_at().filter(|_| row.priced));
     out.push_str(r#","ingested_at":"#);
@@ -252,11 +215,7 @@ fn write_extra(out: &mut String, quote: &Quote, attributes: &Attributes) {
     write_number(out, quote.fully_diluted_valuation.as_ref());
     out.push_str(r#","contracts":["#);
     for (place, contract) in attributes.contracts.iter().enumerate() {
-        out.push_str(if place == 0 {
-            r#"{"platform":"#
-        } else {
-            r#",{"platform":"#
-        });
+        out.push_str(if place == 0 { r#"{"platform":"# } else { r#",{"platform":"# });
         write_text(out, Some(&contract.platform));
         out.push_str(r#","address":"#);
         write_text(out, Some(&contract.address));
@@ -267,9 +226,7 @@ fn write_extra(out: &mut String, quote: &Quote, attributes: &Attributes) {
 
 /// True when JSON writes the text as it is.
 fn plain(text: &str) -> bool {
-    !text
-        .bytes()
-        .any(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
+    !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
 }
 
 fn write_text(out: &mut String, text: Option<&str>) {

@@ -59,9 +59,7 @@ impl Row {
     /// `max_supply`, `fully_diluted_valuation`, `contracts`.
     #[must_use]
     pub fn extra_json(&self) -> &str {
-        self.text
-            .get(self.json_end as usize..self.extra_end as usize)
-            .unwrap_or_default()
+        self.text.get(self.json_end as usize..self.extra_end as usize).unwrap_or_default()
     }
 
     /// The listing's id.
@@ -121,11 +119,7 @@ impl Row {
     /// The source's instant, or the fetch's where it gives none; `None` without a quote.
     #[must_use]
     pub fn updated_at(&self) -> Option<Timestamp> {
-        if self.priced {
-            self.observed_at().or(self.fetched_at())
-        } else {
-            None
-        }
+        if self.priced { self.observed_at().or(self.fetched_at()) } else { None }
     }
 
     /// True when the values were older than the source's limit when this was last judged.
@@ -156,9 +150,7 @@ impl Row {
     pub(crate) fn judged(&self, stale: bool) -> Self {
         const KEY: &str = r#","stale":"#;
         let rest = self.value(KEY);
-        let after = rest
-            .strip_prefix("true")
-            .or_else(|| rest.strip_prefix("false"));
+        let after = rest.strip_prefix("true").or_else(|| rest.strip_prefix("false"));
         let (Some(at), Some(after)) = (memmem::find(self.text.as_bytes(), KEY.as_bytes()), after)
         else {
             return self.clone();
@@ -197,10 +189,6 @@ impl Row {
     fn raw(&self, place: usize, key: &str) -> Option<&str> {
         let value = self.value(key).strip_prefix('"')?;
         let kept = self.text.get(self.extra_end as usize..).unwrap_or_default();
-        if kept.is_empty() {
-            value.split('"').next()
-        } else {
-            kept.split(SEPARATOR).nth(place)
-        }
+        if kept.is_empty() { value.split('"').next() } else { kept.split(SEPARATOR).nth(place) }
     }
 }

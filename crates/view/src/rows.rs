@@ -56,10 +56,7 @@ impl Chunk {
             Arc::clone(&self.folded)
         } else {
             let mut changed = changes.iter().peekable();
-            let len = changes
-                .last()
-                .map_or(0, |(place, _)| place + 1)
-                .max(self.rows.len());
+            let len = changes.last().map_or(0, |(place, _)| place + 1).max(self.rows.len());
             Arc::new(FoldedChunk::new((0..len).map(|place| {
                 match changed.next_if(|(changed_place, _)| *changed_place == place) {
                     Some((_, fresh)) => FoldsRef::from(&fresh.folds),
@@ -67,10 +64,7 @@ impl Chunk {
                 }
             })))
         };
-        let mut chunk = Self {
-            folded,
-            ..self.clone()
-        };
+        let mut chunk = Self { folded, ..self.clone() };
         let mut newest_left = false;
         for (place, fresh) in changes {
             let fetched_at = fresh.row.fetched_at();
@@ -108,11 +102,7 @@ pub(crate) struct Rows {
 
 impl Default for Rows {
     fn default() -> Self {
-        Self {
-            chunks: Vec::new(),
-            first_ids: Vec::new(),
-            priced_before: vec![0],
-        }
+        Self { chunks: Vec::new(), first_ids: Vec::new(), priced_before: vec![0] }
     }
 }
 
@@ -132,8 +122,7 @@ impl Rows {
 
     fn push(&mut self, chunk: Arc<Chunk>) {
         let priced = self.priced_before.last().copied().unwrap_or(0) + chunk.priced;
-        self.first_ids
-            .push(chunk.columns.first().map_or(0, |column| column.listing_id));
+        self.first_ids.push(chunk.columns.first().map_or(0, |column| column.listing_id));
         self.chunks.push(chunk);
         self.priced_before.push(priced);
     }
@@ -187,16 +176,14 @@ impl Rows {
 
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
-        self.chunks.last().map_or(0, |last| {
-            self.chunks.len().saturating_sub(1) * CHUNK_ROWS + last.rows.len()
-        })
+        self.chunks
+            .last()
+            .map_or(0, |last| self.chunks.len().saturating_sub(1) * CHUNK_ROWS + last.rows.len())
     }
 
     /// How many of them have a quote.
     pub(crate) fn priced(&self) -> usize {
-        self.priced_before
-            .last()
-            .map_or(0, |priced| *priced as usize)
+        self.priced_before.last().map_or(0, |priced| *priced as usize)
     }
 
     fn chunk(&self, slot: u32) -> Option<(&Chunk, usize)> {
@@ -218,44 +205,30 @@ impl Rows {
 
     /// The first slot whose id is `id` or greater.
     pub(crate) fn slot_from(&self, id: ListingId) -> u32 {
-        let Some(at) = self
-            .first_ids
-            .partition_point(|first| *first <= id.0)
-            .checked_sub(1)
-        else {
+        let Some(at) = self.first_ids.partition_point(|first| *first <= id.0).checked_sub(1) else {
             return 0;
         };
-        let within = self.chunks.get(at).map_or(0, |chunk| {
-            chunk
-                .columns
-                .partition_point(|column| column.listing_id < id.0)
-        });
+        let within = self
+            .chunks
+            .get(at)
+            .map_or(0, |chunk| chunk.columns.partition_point(|column| column.listing_id < id.0));
         slot(at * CHUNK_ROWS + within)
     }
 
     /// The slot of a listing.
     pub(crate) fn find(&self, id: ListingId) -> Option<u32> {
         let slot = self.slot_from(id);
-        self.column(slot)
-            .filter(|column| column.listing_id == id.0)
-            .map(|_| slot)
+        self.column(slot).filter(|column| column.listing_id == id.0).map(|_| slot)
     }
 
     /// The greatest listing id.
     pub(crate) fn last_id(&self) -> Option<i64> {
-        self.chunks
-            .last()?
-            .columns
-            .last()
-            .map(|column| column.listing_id)
+        self.chunks.last()?.columns.last().map(|column| column.listing_id)
     }
 
     /// When the newest values were fetched.
     pub(crate) fn newest_fetched_at(&self) -> Option<Timestamp> {
-        self.chunks
-            .iter()
-            .filter_map(|chunk| chunk.newest_fetched_at)
-            .max()
+        self.chunks.iter().filter_map(|chunk| chunk.newest_fetched_at).max()
     }
 
     /// The row at a slot with everything that belongs to it.
@@ -319,8 +292,7 @@ impl Rows {
 
     /// The folded texts of the chunk of a slot, and the row's place in it.
     pub(crate) fn folded_at(&self, slot: u32) -> Option<(&FoldedChunk, usize)> {
-        self.chunk(slot)
-            .map(|(chunk, place)| (&*chunk.folded, place))
+        self.chunk(slot).map(|(chunk, place)| (&*chunk.folded, place))
     }
 
     /// The slot of the row that `n` rows stand before; `all` counts rows without a quote too.
@@ -328,20 +300,13 @@ impl Rows {
         if all {
             return slot(n.min(self.len()));
         }
-        let at = self
-            .priced_before
-            .partition_point(|before| *before as usize <= n);
+        let at = self.priced_before.partition_point(|before| *before as usize <= n);
         let Some(at) = at.checked_sub(1).filter(|at| *at < self.chunks.len()) else {
             return slot(self.len());
         };
-        let before = self
-            .priced_before
-            .get(at)
-            .map_or(0, |before| *before as usize);
+        let before = self.priced_before.get(at).map_or(0, |before| *before as usize);
         let within = self.chunks.get(at).and_then(|chunk| {
-            let priced = (0..)
-                .zip(&chunk.columns)
-                .filter(|(_, column)| column.priced);
+            let priced = (0..).zip(&chunk.columns).filter(|(_, column)| column.priced);
             priced.map(|(place, _)| place).nth(n - before)
         });
         slot(at * CHUNK_ROWS + within.unwrap_or(CHUNK_ROWS))
@@ -356,11 +321,7 @@ impl Rows {
     ) -> ControlFlow<()> {
         let first = from as usize / CHUNK_ROWS;
         for (at, chunk) in self.chunks.iter().enumerate().skip(first) {
-            let skip = if at == first {
-                from as usize % CHUNK_ROWS
-            } else {
-                0
-            };
+            let skip = if at == first { from as usize % CHUNK_ROWS } else { 0 };
             for (place, column) in chunk.columns.iter().enumerate().skip(skip) {
                 if all || column.priced {
                     visit(slot(at * CHUNK_ROWS + place))?;
@@ -387,11 +348,7 @@ impl Rows {
 }
 
 fn text_key_of(folded: &str, known: impl FnOnce() -> bool) -> u64 {
-    if folded.is_empty() && !known() {
-        UNKNOWN
-    } else {
-        text_key(folded)
-    }
+    if folded.is_empty() && !known() { UNKNOWN } else { text_key(folded) }
 }
 
 /// A place as a slot. Two bits of an index entry are flags, so a snapshot holds 2^30 rows at most,

@@ -71,11 +71,7 @@ impl Changes {
             fresh.dedup_by_key(|fresh| fresh.column.listing_id);
             fresh.reverse();
         }
-        Self {
-            fresh,
-            sources: renderer.into_sources(),
-            now,
-        }
+        Self { fresh, sources: renderer.into_sources(), now }
     }
 
     /// True when no listing changed.
@@ -107,11 +103,7 @@ impl Snapshot {
         version: u64,
         settings: &ViewSettings,
     ) -> Self {
-        let Changes {
-            fresh,
-            sources,
-            now,
-        } = changes;
+        let Changes { fresh, sources, now } = changes;
         let last_id = self.rows.last_id();
         let mut next_slot = slot(self.rows.len());
         let mut placed = Vec::with_capacity(fresh.len());
@@ -139,10 +131,7 @@ impl Snapshot {
         if placed.is_empty() && flips.is_empty() {
             return next;
         }
-        let newest = placed
-            .iter()
-            .filter_map(|(_, fresh)| fresh.row.fetched_at())
-            .max();
+        let newest = placed.iter().filter_map(|(_, fresh)| fresh.row.fetched_at()).max();
         if rebuild {
             next.rows = Arc::new(Rows::build(self.merged(placed, flips)));
             next.indexes = Field::ALL.map(|field| Arc::new(Index::build(field, &next.rows)));
@@ -150,10 +139,8 @@ impl Snapshot {
             placed.extend(flips);
             placed.sort_by_key(|(at, _)| *at);
             next.rows = Arc::new(self.rows.with(placed));
-            next.indexes = self
-                .indexes
-                .each_ref()
-                .map(|index| next.reindexed(index, self, &changed));
+            next.indexes =
+                self.indexes.each_ref().map(|index| next.reindexed(index, self, &changed));
         }
         next.newest_fetched_at = if newest >= self.newest_fetched_at {
             newest
@@ -213,9 +200,7 @@ impl Snapshot {
     }
 
     fn holds_newest(&self, slot: u32) -> bool {
-        self.rows
-            .row(slot)
-            .is_some_and(|row| row.fetched_at() == self.newest_fetched_at)
+        self.rows.row(slot).is_some_and(|row| row.fetched_at() == self.newest_fetched_at)
     }
 
     /// Slots of rows that cross their source's age limit between the last judgement and `now`, with
@@ -228,10 +213,7 @@ impl Snapshot {
         let index = self.index(Field::UpdatedAt);
         self.sources.iter().flat_map(move |(number, name)| {
             let limit = settings.stale_after(name);
-            let (before, after) = (
-                stale_before(limit, self.judged_at),
-                stale_before(limit, now),
-            );
+            let (before, after) = (stale_before(limit, self.judged_at), stale_before(limit, now));
             let stale = after > before;
             let slots = index.into_iter().flat_map(move |index| {
                 let position = |millis: i64| index.position(signed_key(millis), |_| false);

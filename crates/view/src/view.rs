@@ -28,10 +28,7 @@ impl ViewSettings {
     /// Age from which a source's values are stale.
     #[must_use]
     pub fn stale_after(&self, source: &SourceName) -> Duration {
-        self.stale_after
-            .get(source)
-            .copied()
-            .unwrap_or(self.default_stale_after)
+        self.stale_after.get(source).copied().unwrap_or(self.default_stale_after)
     }
 }
 

@@ -31,9 +31,7 @@ impl Index {
         if order == Order::Ascending {
             return self.walk_up(start..end, span.all, skip, visit);
         }
-        let known_end = self
-            .position(UNKNOWN, |_| false)
-            .clamp(start, end.max(start));
+        let known_end = self.position(UNKNOWN, |_| false).clamp(start, end.max(start));
         let known = self.count(&(start..known_end), span.all);
         if skip < known {
             self.walk_groups(start..known_end, span.all, skip, rows, visit)?;
@@ -51,10 +49,7 @@ impl Index {
         let from = if skip == 0 {
             positions.start
         } else {
-            self.select(
-                self.count_before(positions.start, all).saturating_add(skip),
-                all,
-            )
+            self.select(self.count_before(positions.start, all).saturating_add(skip), all)
         };
         if from >= positions.end {
             return ControlFlow::Continue(());
@@ -118,10 +113,7 @@ impl Index {
         };
         let mut offset = place.offset;
         loop {
-            let position = self.position_at(Place {
-                block: place.block,
-                offset,
-            });
+            let position = self.position_at(Place { block: place.block, offset });
             let key = block.keys.get(offset);
             let alone = offset > 0 && block.keys.get(offset - 1) != key;
             if alone {
@@ -145,7 +137,6 @@ impl Index {
         let Some(entry) = self.entry(position) else {
             return position;
         };
-        self.equal(entry.key, rows.exact(self.field, entry.tag.slot()), rows)
-            .end
+        self.equal(entry.key, rows.exact(self.field, entry.tag.slot()), rows).end
     }
 }

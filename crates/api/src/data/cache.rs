@@ -41,10 +41,7 @@ impl PageCache {
         }
         if version > pages.version || pages.bytes + cost > MAX_BYTES {
             // All at once: what is asked for often is back with the next request.
-            *pages = Pages {
-                version,
-                ..Pages::default()
-            };
+            *pages = Pages { version, ..Pages::default() };
         }
         if pages.by_query.insert(query, page).is_none() {
             pages.bytes += cost;

@@ -35,9 +35,7 @@ pub(crate) fn read(text: &str, filter: &Filter, key: &[u8; 32]) -> Result<Listin
     if tag.len() != MAC_BYTES {
         return Err(FORGED);
     }
-    mac(place, key)
-        .verify_truncated_left(tag)
-        .map_err(|_| FORGED)?;
+    mac(place, key).verify_truncated_left(tag).map_err(|_| FORGED)?;
     let [VERSION, rest @ ..] = place else {
         return Err("is of another version of this server");
     };
@@ -51,10 +49,7 @@ pub(crate) fn read(text: &str, filter: &Filter, key: &[u8; 32]) -> Result<Listin
 fn mac(place: &[u8], key: &[u8; 32]) -> Hmac<Sha256> {
     // HMAC fills a short key with zeros up to the block of its hash.
     let mut block = [0; 64];
-    block
-        .iter_mut()
-        .zip(key)
-        .for_each(|(place, byte)| *place = *byte);
+    block.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
     let mut mac = Hmac::<Sha256>::new(&block.into());
     mac.update(b"kasparro cursor");
     mac.update(place);
@@ -79,10 +74,7 @@ fn fingerprint(filter: &Filter) -> [u8; FINGERPRINT_BYTES] {
     part(filter.max_price.as_ref().map(|price| price.as_str()));
     part(filter.unpriced.then_some("unpriced"));
     let mut print = [0; FINGERPRINT_BYTES];
-    print
-        .iter_mut()
-        .zip(digest.finalize())
-        .for_each(|(place, byte)| *place = byte);
+    print.iter_mut().zip(digest.finalize()).for_each(|(place, byte)| *place = byte);
     print
 }
 
@@ -94,10 +86,7 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back() {
-        let filter = Filter {
-            symbol: Some("btc".to_owned()),
-            ..Filter::default()
-        };
+        let filter = Filter { symbol: Some("btc".to_owned()), ..Filter::default() };
         let text = write(ListingId(i64::MAX), &filter, &KEY);
         assert_eq!(read(&text, &filter, &KEY), Ok(ListingId(i64::MAX)));
     }
@@ -128,10 +117,7 @@ mod tests {
         let filter = Filter::default();
         let text = write(ListingId(42), &filter, &KEY);
         assert!(read(&text, &filter, &[8; 32]).is_err());
-        let other = Filter {
-            name: Some(String::new()),
-            ..Filter::default()
-        };
+        let other = Filter { name: Some(String::new()), ..Filter::default() };
         assert!(read(&text, &other, &KEY).is_err());
         let moved = Filter {
             symbol: Some("a".to_owned()),

@@ -19,13 +19,8 @@ const DEFAULT: [&str; 15] = [
     "ingested_at",
 ];
 /// The fields that are shown when they are asked for, in their order, behind the others.
-const FURTHER: [&str; 5] = [
-    "circulating_supply",
-    "total_supply",
-    "max_supply",
-    "fully_diluted_valuation",
-    "contracts",
-];
+const FURTHER: [&str; 5] =
+    ["circulating_supply", "total_supply", "max_supply", "fully_diluted_valuation", "contracts"];
 /// The fields that hold decimals, which `numbers=string` turns into strings.
 const DECIMALS: [&str; 8] = [
     "price_usd",
@@ -55,10 +50,7 @@ impl FieldSet {
         for name in text.split(',').map(str::trim) {
             let Some(place) = Self::names().position(|known| known == name) else {
                 let known: Vec<_> = Self::names().collect();
-                return Err(format!(
-                    "'{name}' is no field; fields are {}",
-                    known.join(", ")
-                ));
+                return Err(format!("'{name}' is no field; fields are {}", known.join(", ")));
             };
             set |= 1 << place;
         }

@@ -146,10 +146,7 @@ fn read_cursor(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared
         return;
     }
     if !meaning.default_order() {
-        params.refuse(
-            "cursor",
-            "goes with the default order only; leave sort and order out",
-        );
+        params.refuse("cursor", "goes with the default order only; leave sort and order out");
         return;
     }
     let text = params.get("cursor").unwrap_or_default();
@@ -165,18 +162,11 @@ fn read_cursor(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared
 /// The source of this name, or of this older name; case makes no difference.
 pub(crate) fn source_name(text: &str, shared: &Shared) -> Result<SourceName, String> {
     let text = text.to_ascii_lowercase();
-    let older = OLDER_SOURCE_NAMES
-        .iter()
-        .find(|(older, _)| *older == text)
-        .map(|(_, name)| *name);
+    let older = OLDER_SOURCE_NAMES.iter().find(|(older, _)| *older == text).map(|(_, name)| *name);
     let name = older.unwrap_or(&text);
     if shared.source_known(name) {
         return Ok(SourceName::new(name));
     }
-    let known: Vec<_> = shared
-        .known_sources()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let known: Vec<_> = shared.known_sources().iter().map(ToString::to_string).collect();
     Err(format!("is no source; sources are {}", known.join(", ")))
 }

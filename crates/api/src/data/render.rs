@@ -27,22 +27,13 @@ pub(crate) fn middle(query: &DataQuery, page: &ListingPage, cursor_key: &[u8; 32
         }
     }
     let limit = query.listings.limit as u64;
-    let number = query
-        .page
-        .map_or_else(|| "null".to_owned(), |page| page.to_string());
-    let next = page
-        .rows
-        .last()
-        .filter(|_| page.more && query.default_order())
-        .map_or_else(
-            || "null".to_owned(),
-            |last| {
-                format!(
-                    r#""{}""#,
-                    cursor::write(last.listing_id(), &query.listings.filter, cursor_key)
-                )
-            },
-        );
+    let number = query.page.map_or_else(|| "null".to_owned(), |page| page.to_string());
+    let next = page.rows.last().filter(|_| page.more && query.default_order()).map_or_else(
+        || "null".to_owned(),
+        |last| {
+            format!(r#""{}""#, cursor::write(last.listing_id(), &query.listings.filter, cursor_key))
+        },
+    );
     let (total, pages) = (page.total, total_pages(page.total, limit));
     // Writing to a String cannot fail.
     let _ = write!(

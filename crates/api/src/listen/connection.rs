@@ -100,8 +100,7 @@ impl Connection {
             self.touch();
         }
         self.phase.store(Phase::Head as u8, Ordering::Relaxed);
-        self.line_open
-            .store(!bytes.contains(&b'\n'), Ordering::Relaxed);
+        self.line_open.store(!bytes.contains(&b'\n'), Ordering::Relaxed);
     }
 
     /// hyper answers a head that it cannot read with this status, without a body. The answer is held
@@ -114,14 +113,8 @@ impl Connection {
             (true, false) => Code::HeadersTooLarge,
             _ => Code::BadRequest,
         };
-        let place = Code::ALL
-            .iter()
-            .position(|known| *known == code)
-            .unwrap_or_default();
-        self.refused.store(
-            u8::try_from(place + 1).unwrap_or(u8::MAX),
-            Ordering::Relaxed,
-        );
+        let place = Code::ALL.iter().position(|known| *known == code).unwrap_or_default();
+        self.refused.store(u8::try_from(place + 1).unwrap_or(u8::MAX), Ordering::Relaxed);
     }
 
     /// Gives the stream back, when hyper lets go of it after a refusal.
@@ -135,11 +128,7 @@ impl Connection {
     pub(super) fn take_refused(&self) -> Option<(TcpStream, Problem)> {
         let place = usize::from(self.refused.load(Ordering::Relaxed)).checked_sub(1)?;
         let code = *Code::ALL.get(place)?;
-        let stream = self
-            .returned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()?;
+        let stream = self.returned.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         Some((stream, Problem::new(code, code.title().to_lowercase())))
     }
 
@@ -204,11 +193,7 @@ impl Connections {
             idle: settings.idle_timeout,
             busy: settings.request_timeout + settings.idle_timeout,
         };
-        Self {
-            clock: Arc::new(CoarseClock::new()),
-            limits,
-            open: Mutex::default(),
-        }
+        Self { clock: Arc::new(CoarseClock::new()), limits, open: Mutex::default() }
     }
 
     /// Watches a new connection until what is returned is dropped.
@@ -231,26 +216,17 @@ impl Connections {
             returned: Mutex::new(None),
         });
         open.by_number.insert(number, Arc::clone(&connection));
-        Watched {
-            connection,
-            connections: Arc::clone(self),
-        }
+        Watched { connection, connections: Arc::clone(self) }
     }
 
     /// Asks every connection to end with its requests under way.
     pub(super) fn drain(&self) {
-        self.open()
-            .by_number
-            .values()
-            .for_each(|connection| connection.tell(&connection.drain));
+        self.open().by_number.values().for_each(|connection| connection.tell(&connection.drain));
     }
 
     /// Closes every connection.
     pub(super) fn close(&self) {
-        self.open()
-            .by_number
-            .values()
-            .for_each(|connection| connection.tell(&connection.close));
+        self.open().by_number.values().for_each(|connection| connection.tell(&connection.close));
     }
 
     /// Closes connections that take too long, and keeps the metrics small; never ends.
@@ -297,10 +273,7 @@ impl std::ops::Deref for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.connections
-            .open()
-            .by_number
-            .remove(&self.connection.number);
+        self.connections.open().by_number.remove(&self.connection.number);
     }
 }
 
@@ -313,10 +286,7 @@ struct CoarseClock {
 
 impl CoarseClock {
     fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            now_ms: AtomicU64::new(0),
-        }
+        Self { started: Instant::now(), now_ms: AtomicU64::new(0) }
     }
 
     fn now_ms(&self) -> u64 {
@@ -339,10 +309,7 @@ mod tests {
     }
 
     fn at(connections: &Connections, seconds: u64) -> u64 {
-        connections
-            .clock
-            .now_ms
-            .store(seconds * 1000, Ordering::Relaxed);
+        connections.clock.now_ms.store(seconds * 1000, Ordering::Relaxed);
         seconds * 1000
     }
 
@@ -355,10 +322,7 @@ mod tests {
         let now_ms = at(&connections, 9);
         connection.received(b"TP/1.1\r\n");
         assert!(!connection.overdue(now_ms, &connections.limits));
-        assert!(
-            connection.overdue(10_000, &connections.limits),
-            "ten seconds after the connect"
-        );
+        assert!(connection.overdue(10_000, &connections.limits), "ten seconds after the connect");
     }
 
     #[test]

@@ -20,17 +20,11 @@ pub(super) struct WatchedIo {
 
 impl WatchedIo {
     pub(super) const fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
-        Self {
-            stream: Some(stream),
-            connection,
-        }
+        Self { stream: Some(stream), connection }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        self.stream
-            .as_mut()
-            .map(Pin::new)
-            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Holds an automatic refusal back.
@@ -48,15 +42,11 @@ impl WatchedIo {
 /// The status of an answer that hyper gives by itself to a head that it cannot read: a client error
 /// without a body. Every error of ours has a body.
 fn automatic_refusal(bytes: &[u8]) -> Option<u16> {
-    let status = bytes
-        .strip_prefix(b"HTTP/1.1 ")
-        .or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?;
+    let status = bytes.strip_prefix(b"HTTP/1.1 ").or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?;
     let [b'4', tens, ones, ..] = status else {
         return None;
     };
-    let empty = bytes
-        .windows(19)
-        .any(|part| part == b"content-length: 0\r\n");
+    let empty = bytes.windows(19).any(|part| part == b"content-length: 0\r\n");
     empty
         .then(|| 400 + 10 * u16::from(tens.wrapping_sub(b'0')) + u16::from(ones.wrapping_sub(b'0')))
 }
@@ -130,10 +120,7 @@ mod tests {
             format!("{line}\r\ncontent-length: {length}\r\ndate: x\r\n\r\n")
         };
         let refused = |line, length| automatic_refusal(head(line, length).as_bytes());
-        assert_eq!(
-            refused("HTTP/1.1 431 Request Header Fields Too Large", 0),
-            Some(431)
-        );
+        assert_eq!(refused("HTTP/1.1 431 Request Header Fields Too Large", 0), Some(431));
         assert_eq!(refused("HTTP/1.1 400 Bad Request", 0), Some(400));
         assert_eq!(refused("HTTP/1.1 400 Bad Request", 10), None);
         assert_eq!(refused("HTTP/1.1 200 OK", 0), None);

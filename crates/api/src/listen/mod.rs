@@ -84,10 +84,7 @@ impl Server {
     fn new(api: Arc<Api>) -> Self {
         let settings = &api.shared.settings;
         let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .max_buf_size(MAX_HEAD_BYTES)
-            .header_read_timeout(None);
+        builder.http1().max_buf_size(MAX_HEAD_BYTES).header_read_timeout(None);
         builder
             .http2()
             .max_concurrent_streams(MAX_STREAMS)
@@ -95,9 +92,7 @@ impl Server {
         Self {
             builder: Arc::new(builder),
             connections: Arc::new(Connections::new(settings)),
-            places: Arc::new(Semaphore::new(
-                settings.max_connections.min(Semaphore::MAX_PERMITS),
-            )),
+            places: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
             turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
             tasks: TaskTracker::new(),
             api,
@@ -133,10 +128,7 @@ impl Server {
         self.connections.drain();
         self.tasks.close();
         let limit = self.api.shared.settings.drain_timeout;
-        if tokio::time::timeout(limit, self.tasks.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             tracing::warn!("closing connections whose requests did not end in time");
             self.connections.close();
             self.tasks.wait().await;
@@ -182,8 +174,5 @@ async fn serve_connection(
 /// True when only the connection that was being accepted is affected.
 fn connection_gone(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

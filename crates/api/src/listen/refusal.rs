@@ -41,11 +41,7 @@ pub(super) async fn refuse(mut stream: TcpStream, problem: &Problem, clock: &dyn
 async fn render(problem: &Problem, clock: &dyn Clock) -> Vec<u8> {
     let context = RequestContext::new(None, clock);
     let (parts, body) = respond::problem(problem, &context).into_parts();
-    let body = body
-        .collect()
-        .await
-        .map(|body| body.to_bytes())
-        .unwrap_or_default();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let mut out = format!("HTTP/1.1 {}\r\n", parts.status).into_bytes();
     for (name, value) in &parts.headers {
         out.extend_from_slice(name.as_str().as_bytes());
@@ -54,11 +50,7 @@ async fn render(problem: &Problem, clock: &dyn Clock) -> Vec<u8> {
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(
-        format!(
-            "content-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        )
-        .as_bytes(),
+        format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len()).as_bytes(),
     );
     out.extend_from_slice(&body);
     out

@@ -64,9 +64,7 @@ impl Service<Request<Incoming>> for Door {
         }
         let api = Arc::clone(&self.api);
         Answering::Routed(Box::pin(async move {
-            route(&api, request, &context)
-                .await
-                .map(|body| body.holding(in_flight))
+            route(&api, request, &context).await.map(|body| body.holding(in_flight))
         }))
     }
 }
@@ -88,9 +86,9 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
-            Self::Ready(response) => response
-                .take()
-                .map_or(Poll::Pending, |it| Poll::Ready(Ok(it))),
+            Self::Ready(response) => {
+                response.take().map_or(Poll::Pending, |it| Poll::Ready(Ok(it)))
+            }
             Self::Routed(answering) => answering.as_mut().poll(cx).map(Ok),
         }
     }
@@ -153,16 +151,11 @@ fn record(
     response: &Response<Body>,
     context: &RequestContext,
 ) {
-    api.shared
-        .metrics
-        .record(route, method, response.status(), context.elapsed_seconds());
+    api.shared.metrics.record(route, method, response.status(), context.elapsed_seconds());
 }
 
 fn within_limits(request: &Request<Incoming>) -> Result<(), Problem> {
-    let target_bytes = request
-        .uri()
-        .path_and_query()
-        .map_or(0, |target| target.as_str().len());
+    let target_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target_bytes > MAX_TARGET_BYTES {
         let detail =
             format!("path and query have {target_bytes} bytes, {MAX_TARGET_BYTES} are allowed");
@@ -171,10 +164,7 @@ fn within_limits(request: &Request<Incoming>) -> Result<(), Problem> {
     let Some(length) = request.headers().get(CONTENT_LENGTH) else {
         return Ok(());
     };
-    let length = length
-        .to_str()
-        .ok()
-        .and_then(|text| text.parse::<usize>().ok());
+    let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
     if length.is_none_or(|length| length > MAX_BODY_BYTES) {
         let detail = format!("{MAX_BODY_BYTES} bytes of body are allowed");
         return Err(Problem::new(Code::BodyTooLarge, detail));

@@ -84,16 +84,10 @@ pub(crate) async fn asset(
     let mut rows = snapshot.asset(id);
     rows.sort_by_key(|row| row.listing_id());
     if rows.is_empty() {
-        return Err(Problem::new(
-            Code::AssetNotFound,
-            format!("there is no asset {id}"),
-        ));
+        return Err(Problem::new(Code::AssetNotFound, format!("there is no asset {id}")));
     }
     let body = asset_body(id, &rows, shared.clock.now());
-    Ok(respond::at_generation(
-        respond::json(&context, body),
-        snapshot.generation(),
-    ))
+    Ok(respond::at_generation(respond::json(&context, body), snapshot.generation()))
 }
 
 fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
@@ -107,11 +101,7 @@ fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
             active: row.active(),
         })
         .collect();
-    let AssetPrice {
-        price_usd,
-        spread_percent,
-        verdicts,
-    } = asset_price(&candidates);
+    let AssetPrice { price_usd, spread_percent, verdicts } = asset_price(&candidates);
     let price_sources = rows
         .iter()
         .zip(candidates)
@@ -120,9 +110,7 @@ fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
             source: row.source().to_string(),
             listing_id: candidate.listing_id.0,
             price_usd: candidate.price_usd,
-            age_seconds: candidate
-                .updated_at
-                .map(|instant| now.since(instant).as_secs()),
+            age_seconds: candidate.updated_at.map(|instant| now.since(instant).as_secs()),
             used: reason.is_none(),
             reason,
         })

@@ -94,11 +94,7 @@ pub(crate) struct ListingBody {
 /// A decimal with every digit as it was sent: a number token, or text with `numbers=string`.
 pub(super) fn decimal_schema() -> Object {
     ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([
-            Type::Number,
-            Type::String,
-            Type::Null,
-        ]))
+        .schema_type(SchemaType::from_iter([Type::Number, Type::String, Type::Null]))
         .build()
 }
 

@@ -27,16 +27,10 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 )]
 pub(crate) async fn docs(OriginalUri(uri): OriginalUri) -> Response {
     // References are relative, so that the page also works behind a proxy that adds a prefix.
-    let (files, root) = if uri.path().ends_with('/') {
-        ("", "../")
-    } else {
-        ("docs/", "")
-    };
+    let (files, root) = if uri.path().ends_with('/') { ("", "../") } else { ("docs/", "") };
     let page = PAGE.replace("{files}", files).replace("{root}", root);
     let mut response = respond::text("text/html; charset=utf-8", page);
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
     response
 }
 
@@ -50,24 +44,15 @@ pub(crate) async fn docs_file(Path(file): Path<String>) -> Result<Response, Prob
     match file.as_str() {
         "docs.js" => Ok(respond::text("text/javascript; charset=utf-8", SCRIPT)),
         "swagger-ui-bundle.js" | "swagger-ui.css" => vendored(&file),
-        _ => Err(Problem::new(
-            Code::NotFound,
-            "the documentation has no such file",
-        )),
+        _ => Err(Problem::new(Code::NotFound, "the documentation has no such file")),
     }
 }
 
 fn vendored(name: &str) -> Result<Response, Problem> {
     let config = Arc::new(utoipa_swagger_ui::Config::new([""; 0]));
-    let file = utoipa_swagger_ui::serve(name, config)
-        .ok()
-        .flatten()
-        .ok_or_else(|| {
-            Problem::new(
-                Code::NotFound,
-                "the documentation was built without this file",
-            )
-        })?;
+    let file = utoipa_swagger_ui::serve(name, config).ok().flatten().ok_or_else(|| {
+        Problem::new(Code::NotFound, "the documentation was built without this file")
+    })?;
     let mut response = Response::new(RoutedBody::from(file.bytes.into_owned()));
     let content_type = HeaderValue::from_str(&file.content_type)
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));

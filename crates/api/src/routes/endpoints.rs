@@ -37,11 +37,7 @@ static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     let paths = openapi::document().paths.paths;
     let described = paths.into_iter().filter_map(|(path, item)| {
         let summary = item.get?.summary.unwrap_or_default();
-        Some(Endpoint {
-            path,
-            method: "GET",
-            summary,
-        })
+        Some(Endpoint { path, method: "GET", summary })
     });
     described.collect()
 });
@@ -56,9 +52,6 @@ pub(crate) async fn endpoints(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
-    let body = Endpoints {
-        version: env!("CARGO_PKG_VERSION"),
-        endpoints: &ENDPOINTS,
-    };
+    let body = Endpoints { version: env!("CARGO_PKG_VERSION"), endpoints: &ENDPOINTS };
     Ok(respond::json(&context, body))
 }

@@ -75,39 +75,25 @@ pub(crate) async fn health(State(shared): AppState, context: RequestContext) -> 
     let now = shared.clock.now();
     let reports = if database_answers(&shared).await {
         let reading = reports::source_reports(&shared);
-        tokio::time::timeout(PING_TIMEOUT, reading)
-            .await
-            .ok()
-            .and_then(Result::ok)
+        tokio::time::timeout(PING_TIMEOUT, reading).await.ok().and_then(Result::ok)
     } else {
         None
     };
     let database_healthy = reports.is_some();
     let reports = reports.unwrap_or_default();
     let conditions: Vec<_> = reports.iter().map(|report| report.condition(now)).collect();
-    let etl = if database_healthy {
-        reports::overall(&conditions)
-    } else {
-        Condition::Unhealthy
-    };
+    let etl = if database_healthy { reports::overall(&conditions) } else { Condition::Unhealthy };
     let status = match (database_healthy, etl) {
         (false, _) => Condition::Unhealthy,
         (true, Condition::Healthy) => Condition::Healthy,
         (true, _) => Condition::Degraded,
     };
     let etl_status = reports.iter().zip(conditions).map(|(report, condition)| {
-        (
-            report.source.to_string(),
-            source_health(report, condition, now),
-        )
+        (report.source.to_string(), source_health(report, condition, now))
     });
     let body = Health {
         status: status.name(),
-        database: if database_healthy {
-            "healthy"
-        } else {
-            "unhealthy"
-        },
+        database: if database_healthy { "healthy" } else { "unhealthy" },
         etl: etl.name(),
         etl_status: etl_status.collect(),
         uptime_seconds: now.since(shared.started_at).as_secs(),
@@ -115,11 +101,7 @@ pub(crate) async fn health(State(shared): AppState, context: RequestContext) -> 
         version: env!("CARGO_PKG_VERSION"),
         environment: shared.settings.environment.clone(),
     };
-    let code = if database_healthy {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let code = if database_healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     respond::json_with(&context, code, body)
 }
 
@@ -135,8 +117,5 @@ fn source_health(report: &SourceReport, condition: Condition, now: Timestamp) ->
 
 /// True when the database answers within two seconds.
 pub(super) async fn database_answers(shared: &Shared) -> bool {
-    matches!(
-        tokio::time::timeout(PING_TIMEOUT, shared.store.ping()).await,
-        Ok(Ok(_))
-    )
+    matches!(tokio::time::timeout(PING_TIMEOUT, shared.store.ping()).await, Ok(Ok(_)))
 }

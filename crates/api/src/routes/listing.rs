@@ -33,10 +33,7 @@ pub(crate) async fn listing(
         .listing(id)
         .ok_or_else(|| Problem::new(Code::ListingNotFound, format!("there is no listing {id}")))?;
     let mut body = context.prefix();
-    let members = row
-        .json()
-        .strip_prefix('{')
-        .and_then(|json| json.strip_suffix('}'));
+    let members = row.json().strip_prefix('{').and_then(|json| json.strip_suffix('}'));
     body.extend_from_slice(members.unwrap_or_default().as_bytes());
     body.push(b',');
     body.extend_from_slice(row.extra_json().as_bytes());
@@ -47,8 +44,6 @@ pub(crate) async fn listing(
 
 /// Reads an id of ours in a path.
 pub(super) fn number_id(text: &str) -> Result<i64, Problem> {
-    let id = whole_number(text)
-        .ok()
-        .and_then(|id| i64::try_from(id).ok());
+    let id = whole_number(text).ok().and_then(|id| i64::try_from(id).ok());
     id.ok_or_else(|| Problem::new(Code::InvalidId, "an id is a whole number in digits"))
 }

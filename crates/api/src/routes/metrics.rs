@@ -17,16 +17,10 @@ use crate::{Shared, reports, respond};
     responses((status = 200, description = "The metrics", content_type = "text/plain", body = String), Problems),
 )]
 pub(crate) async fn metrics(State(shared): AppState) -> Response {
-    if tokio::time::timeout(PING_TIMEOUT, set_gauges(&shared))
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(PING_TIMEOUT, set_gauges(&shared)).await.is_err() {
         tracing::warn!("the database did not answer in time for the metrics");
     }
-    respond::text(
-        "text/plain; version=0.0.4; charset=utf-8",
-        shared.metrics.handle.render(),
-    )
+    respond::text("text/plain; version=0.0.4; charset=utf-8", shared.metrics.handle.render())
 }
 
 async fn set_gauges(shared: &Shared) {

@@ -70,10 +70,7 @@ pub(crate) fn served() -> Router<Arc<Shared>> {
 pub(crate) struct MatchedRoute(pub(crate) Arc<str>);
 
 async fn note_route(request: Request, next: Next) -> Response {
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|path| Arc::from(path.as_str()));
+    let route = request.extensions().get::<MatchedPath>().map(|path| Arc::from(path.as_str()));
     let mut response = next.run(request).await;
     if let Some(route) = route {
         response.extensions_mut().insert(MatchedRoute(route));

@@ -55,18 +55,7 @@ pub(crate) async fn readyz(
         );
         return Err(Problem::new(Code::StaleData, detail));
     }
-    let database = if database_answers(&shared).await {
-        "healthy"
-    } else {
-        "unhealthy"
-    };
-    let body = Ready {
-        status: "ready",
-        database,
-        behind_seconds: behind.as_secs(),
-    };
-    Ok(respond::at_generation(
-        respond::json(&context, body),
-        snapshot.generation(),
-    ))
+    let database = if database_answers(&shared).await { "healthy" } else { "unhealthy" };
+    let body = Ready { status: "ready", database, behind_seconds: behind.as_secs() };
+    Ok(respond::at_generation(respond::json(&context, body), snapshot.generation()))
 }

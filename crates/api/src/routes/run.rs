@@ -24,9 +24,8 @@ pub(crate) async fn run(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
-    let id: RunId = id
-        .parse()
-        .map_err(|_| Problem::new(Code::InvalidId, "the id of a run is a UUID"))?;
+    let id: RunId =
+        id.parse().map_err(|_| Problem::new(Code::InvalidId, "the id of a run is a UUID"))?;
     let run = shared.store.run(id).await?;
     let run =
         run.ok_or_else(|| Problem::new(Code::RunNotFound, format!("there is no run {id}")))?;

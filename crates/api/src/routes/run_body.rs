@@ -63,16 +63,8 @@ pub(crate) struct RunErrorBody {
 
 impl From<&RunError> for RunErrorBody {
     fn from(error: &RunError) -> Self {
-        let RunError {
-            code,
-            message,
-            hint,
-        } = error.clone();
-        Self {
-            code,
-            message,
-            hint,
-        }
+        let RunError { code, message, hint } = error.clone();
+        Self { code, message, hint }
     }
 }
 

@@ -17,15 +17,8 @@ use crate::query::{Params, one_of};
 use crate::{data, respond};
 
 /// Every parameter of `/runs`.
-pub(crate) const KNOWN: &[&str] = &[
-    "limit",
-    "per_page",
-    "page_size",
-    "page",
-    "offset",
-    "source",
-    "status",
-];
+pub(crate) const KNOWN: &[&str] =
+    &["limit", "per_page", "page_size", "page", "offset", "source", "status"];
 
 /// A page of runs.
 #[derive(Debug, Serialize, ToSchema)]

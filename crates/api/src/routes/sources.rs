@@ -82,24 +82,12 @@ pub(crate) async fn sources(
     let reports = reports::source_reports(&shared).await?;
     let quarantine = shared.store.quarantine_counts().await?;
     let data = reports.iter().map(|report| {
-        let info = shared
-            .sources
-            .iter()
-            .find(|info| info.name == report.source);
-        let counts = quarantine
-            .iter()
-            .filter(|count| count.source == report.source);
-        let quarantined = counts
-            .map(|count| (count.reason.code(), count.rows))
-            .collect();
+        let info = shared.sources.iter().find(|info| info.name == report.source);
+        let counts = quarantine.iter().filter(|count| count.source == report.source);
+        let quarantined = counts.map(|count| (count.reason.code(), count.rows)).collect();
         source_body(report, info, quarantined, now)
     });
-    Ok(respond::json(
-        &context,
-        Sources {
-            data: data.collect(),
-        },
-    ))
+    Ok(respond::json(&context, Sources { data: data.collect() }))
 }
 
 fn source_body(
@@ -108,11 +96,8 @@ fn source_body(
     quarantined: BTreeMap<&'static str, u64>,
     now: Timestamp,
 ) -> SourceBody {
-    let (state, summary, last_run) = (
-        report.state.as_ref(),
-        report.summary.as_ref(),
-        report.last_run(),
-    );
+    let (state, summary, last_run) =
+        (report.state.as_ref(), report.summary.as_ref(), report.last_run());
     SourceBody {
         name: report.source.to_string(),
         title: info.map(|info| info.title.clone()),

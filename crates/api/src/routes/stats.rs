@@ -132,10 +132,7 @@ pub(crate) async fn stats(
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
     let reports = reports::source_reports(&shared).await?;
-    let newest = RunFilter {
-        limit: RECENT_RUNS,
-        ..RunFilter::default()
-    };
+    let newest = RunFilter { limit: RECENT_RUNS, ..RunFilter::default() };
     let recent_runs = shared.store.runs(newest).await?;
     let summaries = || reports.iter().filter_map(|report| report.summary.as_ref());
     let total_runs = summaries().map(|summary| summary.total_runs).sum();
@@ -175,10 +172,8 @@ fn rate(successful: u64, ended: u64) -> Option<f64> {
 fn source_stats(report: &SourceReport) -> SourceStats {
     let count =
         |read: fn(&kasparro_store::SourceSummary) -> u64| report.summary.as_ref().map_or(0, read);
-    let (successful_runs, ended_runs) = (
-        count(|summary| summary.successful_runs),
-        count(|summary| summary.ended_runs),
-    );
+    let (successful_runs, ended_runs) =
+        (count(|summary| summary.successful_runs), count(|summary| summary.ended_runs));
     SourceStats {
         source: report.source.to_string(),
         total_runs: count(|summary| summary.total_runs),
@@ -192,26 +187,16 @@ fn source_stats(report: &SourceReport) -> SourceStats {
 }
 
 fn progress(report: &SourceReport) -> SourceProgress {
-    let checkpoint = report
-        .summary
-        .as_ref()
-        .and_then(|summary| summary.checkpoint.clone());
-    let position = checkpoint
-        .as_ref()
-        .map(|checkpoint| checkpoint.position.clone());
+    let checkpoint = report.summary.as_ref().and_then(|summary| summary.checkpoint.clone());
+    let position = checkpoint.as_ref().map(|checkpoint| checkpoint.position.clone());
     SourceProgress {
         status: report.older_status(),
         run_id: report.last_run().map(|run| run.run_id.to_string()),
-        last_processed_id: position
-            .clone()
-            .filter(|value| value.is_string() || value.is_number()),
+        last_processed_id: position.clone().filter(|value| value.is_string() || value.is_number()),
         last_processed_at: checkpoint.map(|checkpoint| checkpoint.moved_at),
         last_success: report.last_success(),
         last_failure: report.last_failure(),
-        records_processed: report
-            .summary
-            .as_ref()
-            .map_or(0, |summary| summary.rows_received),
+        records_processed: report.summary.as_ref().map_or(0, |summary| summary.rows_received),
         checkpoint: position,
     }
 }
@@ -225,10 +210,7 @@ fn pipeline(report: &SourceReport) -> Option<Pipeline> {
             RunStatus::Queued | RunStatus::Running => "RUNNING",
             RunStatus::Partial | RunStatus::Failed | RunStatus::Abandoned => "FAILED",
         },
-        offset: report
-            .summary
-            .as_ref()
-            .map_or(0, |summary| summary.rows_received),
+        offset: report.summary.as_ref().map_or(0, |summary| summary.rows_received),
         last_run: run.created_at,
     })
 }

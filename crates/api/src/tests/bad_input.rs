@@ -27,11 +27,7 @@ async fn i8_every_bad_parameter_of_data_is_named() {
         ("max_price=1e400", "invalid_parameter", "max_price"),
         ("min_price=2&max_price=1", "invalid_parameter", "min_price"),
         ("asset_id=-1", "invalid_parameter", "asset_id"),
-        (
-            "asset_id=99999999999999999999",
-            "invalid_parameter",
-            "asset_id",
-        ),
+        ("asset_id=99999999999999999999", "invalid_parameter", "asset_id"),
         ("source=kraken", "invalid_parameter", "source"),
         ("sort=secret", "invalid_parameter", "sort"),
         ("order=down", "invalid_parameter", "order"),
@@ -43,11 +39,7 @@ async fn i8_every_bad_parameter_of_data_is_named() {
         ("symbol=BTC%00", "invalid_parameter", "symbol"),
         ("name=%ff%fe", "invalid_parameter", "name"),
         ("search=%GG", "invalid_parameter", "search"),
-        (
-            "search=a%0d%0ax-injected:%201",
-            "invalid_parameter",
-            "search",
-        ),
+        ("search=a%0d%0ax-injected:%201", "invalid_parameter", "search"),
         ("symbol=a&symbol=a", "repeated_parameter", "symbol"),
         ("limit=5&limit=5", "repeated_parameter", "limit"),
         ("nonsense=1", "unknown_parameter", "nonsense"),
@@ -62,61 +54,35 @@ async fn i8_every_bad_parameter_of_data_is_named() {
         let reply = get(served.address, &format!("/data?{query}")).await;
         reply.assert_problem(400, code);
         let problem = reply.json();
-        let named = problem["errors"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|error| error["field"] == field);
+        let named =
+            problem["errors"].as_array().unwrap().iter().any(|error| error["field"] == field);
         assert!(named, "{query}: {problem}");
     }
-    let problem = get(served.address, "/data?page=-1&limit=x&who=1")
-        .await
-        .json();
-    assert_eq!(
-        problem["errors"].as_array().unwrap().len(),
-        3,
-        "all mistakes at once: {problem}"
-    );
-    assert!(
-        problem["detail"].as_str().unwrap().contains("per_page"),
-        "the known names: {problem}"
-    );
+    let problem = get(served.address, "/data?page=-1&limit=x&who=1").await.json();
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 3, "all mistakes at once: {problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("per_page"), "the known names: {problem}");
     let known = get(served.address, "/data?source=kraken").await.json();
-    assert!(
-        known["detail"]
-            .as_str()
-            .unwrap()
-            .contains("coingecko, coinpaprika, csv"),
-        "{known}"
-    );
+    assert!(known["detail"].as_str().unwrap().contains("coingecko, coinpaprika, csv"), "{known}");
 }
 
 #[tokio::test]
 async fn a11_a_cursor_that_was_changed_shortened_or_moved_is_refused() {
     let served = served().await;
     let page = get_json(served.address, "/data?limit=10&symbol=sym").await;
-    let cursor = page["pagination"]["next_cursor"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let cursor = page["pagination"]["next_cursor"].as_str().unwrap().to_owned();
     get_json(served.address, &format!("/data?symbol=sym&cursor={cursor}")).await;
     let mut forged = Vec::new();
     for place in [0, 5, 12, 20, cursor.len() - 1] {
         let mut bytes = cursor.clone().into_bytes();
         bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
-        forged.push(format!(
-            "symbol=sym&cursor={}",
-            String::from_utf8(bytes).unwrap()
-        ));
+        forged.push(format!("symbol=sym&cursor={}", String::from_utf8(bytes).unwrap()));
     }
     forged.push(format!("symbol=sym&cursor={}", &cursor[..cursor.len() - 4]));
     forged.push(format!("symbol=sym&cursor={cursor}AAAA"));
     forged.push(format!("cursor={cursor}"));
     forged.push(format!("symbol=other&cursor={cursor}"));
     for query in forged {
-        get(served.address, &format!("/data?{query}"))
-            .await
-            .assert_problem(400, "invalid_cursor");
+        get(served.address, &format!("/data?{query}")).await.assert_problem(400, "invalid_cursor");
     }
 }
 
@@ -130,16 +96,10 @@ async fn i8_bad_ids_paths_and_methods_have_their_answers() {
         "/assets/%00",
         "/listings/99999999999999999999",
     ] {
-        get(served.address, path)
-            .await
-            .assert_problem(400, "invalid_id");
+        get(served.address, path).await.assert_problem(400, "invalid_id");
     }
-    get(served.address, "/runs/not-a-uuid")
-        .await
-        .assert_problem(400, "invalid_id");
-    get(served.address, "/listings/%ff")
-        .await
-        .assert_problem(400, "bad_request");
+    get(served.address, "/runs/not-a-uuid").await.assert_problem(400, "invalid_id");
+    get(served.address, "/listings/%ff").await.assert_problem(400, "bad_request");
     for path in [
         "/nothing",
         "/data/1",
@@ -149,24 +109,14 @@ async fn i8_bad_ids_paths_and_methods_have_their_answers() {
         "/DATA",
         "/..%2f..%2fetc/passwd",
     ] {
-        get(served.address, path)
-            .await
-            .assert_problem(404, "not_found");
+        get(served.address, path).await.assert_problem(404, "not_found");
     }
     for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"] {
         let reply = request(served.address, method, "/data", "").await;
         reply.assert_problem(405, "method_not_allowed");
         assert_eq!(reply.header("allow"), Some("GET,HEAD"), "{method}");
     }
-    for path in [
-        "/",
-        "/api",
-        "/stats",
-        "/runs",
-        "/sources",
-        "/assets/1",
-        "/listings/1",
-    ] {
+    for path in ["/", "/api", "/stats", "/runs", "/sources", "/assets/1", "/listings/1"] {
         get(served.address, &format!("{path}?nonsense=1"))
             .await
             .assert_problem(400, "unknown_parameter");
@@ -180,41 +130,20 @@ async fn i8_bad_ids_paths_and_methods_have_their_answers() {
 async fn a3_what_is_too_large_is_refused_and_not_reset() {
     let served = served().await;
     let target = |bytes: usize| format!("/data?search={}", "x".repeat(bytes));
-    get(served.address, &target(600))
-        .await
-        .assert_problem(400, "invalid_parameter");
-    get(served.address, &target(9_000))
-        .await
-        .assert_problem(414, "uri_too_long");
-    get(served.address, &target(1 << 20))
-        .await
-        .assert_problem(414, "uri_too_long");
+    get(served.address, &target(600)).await.assert_problem(400, "invalid_parameter");
+    get(served.address, &target(9_000)).await.assert_problem(414, "uri_too_long");
+    get(served.address, &target(1 << 20)).await.assert_problem(414, "uri_too_long");
     let header = format!("x-large: {}\r\n", "y".repeat(64 * 1024));
-    request(served.address, "GET", "/data", &header)
-        .await
-        .assert_problem(431, "headers_too_large");
+    request(served.address, "GET", "/data", &header).await.assert_problem(431, "headers_too_large");
     let many = "a: b\r\n".repeat(3_000);
-    request(served.address, "GET", "/data", &many)
-        .await
-        .assert_problem(431, "headers_too_large");
+    request(served.address, "GET", "/data", &many).await.assert_problem(431, "headers_too_large");
     for length in ["1000000000", "65537", "99999999999999999999"] {
-        let reply = request(
-            served.address,
-            "GET",
-            "/data",
-            &format!("content-length: {length}\r\n"),
-        )
-        .await;
-        assert!(
-            [400, 413].contains(&reply.status),
-            "{length}: {}",
-            reply.body
-        );
+        let reply =
+            request(served.address, "GET", "/data", &format!("content-length: {length}\r\n")).await;
+        assert!([400, 413].contains(&reply.status), "{length}: {}", reply.body);
     }
     let flood: String = (0..1_000).map(|number| format!("p{number}=&")).collect();
-    get(served.address, &format!("/data?{flood}"))
-        .await
-        .assert_problem(400, "unknown_parameter");
+    get(served.address, &format!("/data?{flood}")).await.assert_problem(400, "unknown_parameter");
     get_json(served.address, "/data").await;
 }
 

@@ -20,10 +20,7 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn json(&self) -> Value {
@@ -33,12 +30,7 @@ impl Reply {
     /// Checks that this is a complete problem of this status and code.
     pub(super) fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{}", self.body);
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{}",
-            self.body
-        );
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.body);
         let problem = self.json();
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["status"], status);
@@ -75,27 +67,14 @@ pub(super) async fn send(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 /// Reads the first answer in these bytes.
 pub(super) fn parse(bytes: &[u8]) -> Reply {
     let text = String::from_utf8_lossy(bytes);
-    let (head, rest) = text
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no head in {text:?}"));
+    let (head, rest) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
     let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .unwrap()
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers: Vec<(String, String)> = lines
         .map(|line| line.split_once(": ").unwrap())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    Reply {
-        status,
-        headers,
-        body: rest.to_owned(),
-    }
+    Reply { status, headers, body: rest.to_owned() }
 }
 
 /// Sends a request with a method, target and further header lines.
@@ -120,10 +99,6 @@ pub(super) async fn get(address: SocketAddr, target: &str) -> Reply {
 pub(super) async fn get_json(address: SocketAddr, target: &str) -> Value {
     let reply = get(address, target).await;
     assert_eq!(reply.status, 200, "{target}: {}", reply.body);
-    assert_eq!(
-        reply.header("content-type"),
-        Some("application/json"),
-        "{target}"
-    );
+    assert_eq!(reply.header("content-type"), Some("application/json"), "{target}");
     reply.json()
 }

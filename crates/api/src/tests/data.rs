@@ -9,21 +9,13 @@ use super::world::{World, serve};
 use crate::ApiSettings;
 
 fn ids(page: &Value) -> Vec<i64> {
-    page["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| row["id"].as_i64().unwrap())
-        .collect()
+    page["data"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
 }
 
 #[tokio::test]
 async fn a_page_has_the_promised_members_in_their_order() {
-    let world = World::with(
-        "coinpaprika",
-        &[("btc-bitcoin", "BTC", "Bitcoin", Some("46018.8215"))],
-    )
-    .await;
+    let world =
+        World::with("coinpaprika", &[("btc-bitcoin", "BTC", "Bitcoin", Some("46018.8215"))]).await;
     let served = world.serve().await;
     let reply = get(served.address, "/data").await;
     assert_eq!(reply.status, 200, "{}", reply.body);
@@ -53,19 +45,13 @@ async fn every_digit_comes_out_as_it_went_in() {
     ];
     let served = World::with("csv", &coins).await.serve().await;
     let body = get(served.address, "/data").await.body;
-    for token in [
-        r#""price_usd":3.84e-18,"#,
-        r#""price_usd":9223372036854775807,"#,
-        r#""price_usd":null,"#,
-    ] {
+    for token in
+        [r#""price_usd":3.84e-18,"#, r#""price_usd":9223372036854775807,"#, r#""price_usd":null,"#]
+    {
         assert!(body.contains(token), "{token} in {body}");
     }
-    let body = get(
-        served.address,
-        "/data?numbers=string&fields=price_usd,id,max_supply",
-    )
-    .await
-    .body;
+    let body =
+        get(served.address, "/data?numbers=string&fields=price_usd,id,max_supply").await.body;
     let rows = [
         r#"{"id":1,"price_usd":"3.84e-18","max_supply":"9223372036854775807"}"#,
         r#"{"id":2,"price_usd":"9223372036854775807","max_supply":"9223372036854775807"}"#,
@@ -84,18 +70,11 @@ async fn a11_pages_and_cursors_neither_repeat_nor_skip_while_a_writer_is_busy() 
         let answer = get_json(served.address, &target).await;
         assert_eq!(answer["pagination"]["page"].is_null(), page > 1);
         seen.extend(ids(&answer));
-        paged.extend(ids(&get_json(
-            served.address,
-            &format!("/data?limit=10&page={page}"),
-        )
-        .await));
+        paged.extend(ids(&get_json(served.address, &format!("/data?limit=10&page={page}")).await));
         world
             .commit(
                 "coinpaprika",
-                &[
-                    ("coin-3", "NEW", "renamed", Some("7")),
-                    ("coin-90", "X", "y", None),
-                ],
+                &[("coin-3", "NEW", "renamed", Some("7")), ("coin-90", "X", "y", None)],
             )
             .await;
         world.refresh().await;
@@ -120,23 +99,11 @@ async fn synonyms_offsets_and_pages_past_the_end_are_answered() {
         ("&&limit=5&", 1, 5, 1),
     ] {
         let answer = get_json(served.address, &format!("/data?{query}")).await;
-        assert_eq!(
-            ids(&answer),
-            (first..first + count).collect::<Vec<_>>(),
-            "{query}"
-        );
+        assert_eq!(ids(&answer), (first..first + count).collect::<Vec<_>>(), "{query}");
         assert_eq!(answer["pagination"]["page"], page, "{query}");
-        assert_eq!(
-            (&answer["total"], &answer["page"]),
-            (&json!(45), &json!(page)),
-            "{query}"
-        );
+        assert_eq!((&answer["total"], &answer["page"]), (&json!(45), &json!(page)), "{query}");
     }
-    for query in [
-        "page=4",
-        "page=18446744073709551615",
-        "offset=1000000000000",
-    ] {
+    for query in ["page=4", "page=18446744073709551615", "offset=1000000000000"] {
         let answer = get_json(served.address, &format!("/data?{query}")).await;
         assert_eq!(answer["data"], json!([]), "{query}");
         assert_eq!(answer["total"], 45, "{query}");
@@ -154,9 +121,7 @@ async fn filters_are_combined_and_older_source_names_are_taken() {
         ],
     )
     .await;
-    world
-        .commit("csv", &[("own", "BTC", "Own_Coin", Some("0.70"))])
-        .await;
+    world.commit("csv", &[("own", "BTC", "Own_Coin", Some("0.70"))]).await;
     world.refresh().await;
     let served = world.serve().await;
     for (query, expected) in [
@@ -187,29 +152,17 @@ async fn filters_are_combined_and_older_source_names_are_taken() {
 
 #[tokio::test]
 async fn a_listing_is_shown_with_everything_known_of_it() {
-    let served = World::with("csv", &[("a", "A", "say \"hi\"", Some("1.5"))])
-        .await
-        .serve()
-        .await;
+    let served = World::with("csv", &[("a", "A", "say \"hi\"", Some("1.5"))]).await.serve().await;
     for path in ["/listings/1", "/api/v1/listings/1/"] {
         let reply = get(served.address, path).await;
         assert_eq!(reply.header("x-generation"), Some("1"), "{path}");
         let listing = reply.json();
         assert_eq!(listing["name"], "say \"hi\"");
-        assert!(
-            reply.body.contains(r#""max_supply":9223372036854775807,"#),
-            "{}",
-            reply.body
-        );
-        assert_eq!(
-            listing["contracts"],
-            json!([{"platform": "ethereum", "address": "0xabc"}])
-        );
+        assert!(reply.body.contains(r#""max_supply":9223372036854775807,"#), "{}", reply.body);
+        assert_eq!(listing["contracts"], json!([{"platform": "ethereum", "address": "0xabc"}]));
         assert!(listing["request_id"].is_string());
     }
-    get(served.address, "/listings/2")
-        .await
-        .assert_problem(404, "listing_not_found");
+    get(served.address, "/listings/2").await.assert_problem(404, "listing_not_found");
 }
 
 #[tokio::test]
@@ -234,9 +187,7 @@ async fn an_asset_shows_its_price_and_how_it_came_about() {
     assert_eq!(asset["price_usd"], Value::Null);
     assert_eq!(asset["price_sources"][0]["reason"], "stale");
     assert_eq!(asset["price_sources"][0]["age_seconds"], 4 * 3600);
-    get(served.address, "/assets/9")
-        .await
-        .assert_problem(404, "asset_not_found");
+    get(served.address, "/assets/9").await.assert_problem(404, "asset_not_found");
 }
 
 #[tokio::test]
@@ -253,10 +204,7 @@ async fn before_the_first_load_nothing_is_claimed() {
 async fn the_hot_path_and_the_router_give_the_same_answer_header_by_header() {
     let world = World::with_many(30).await;
     let hot = world.serve().await;
-    let mut api = world.api(ApiSettings {
-        cursor_key: [5; 32],
-        ..ApiSettings::default()
-    });
+    let mut api = world.api(ApiSettings { cursor_key: [5; 32], ..ApiSettings::default() });
     api.hot = false;
     let routed = serve(api).await;
     for target in [
@@ -277,16 +225,9 @@ async fn the_hot_path_and_the_router_give_the_same_answer_header_by_header() {
             reply.headers.retain(|(name, _)| name != "date");
             let mut body = reply.json();
             body["api_latency_ms"] = json!(0);
-            let length = reply
-                .headers
-                .iter()
-                .position(|(name, _)| name == "content-length")
-                .unwrap();
-            assert_eq!(
-                reply.headers[length].1,
-                reply.body.len().to_string(),
-                "{target}"
-            );
+            let length =
+                reply.headers.iter().position(|(name, _)| name == "content-length").unwrap();
+            assert_eq!(reply.headers[length].1, reply.body.len().to_string(), "{target}");
             reply.headers.remove(length);
             reply.headers.sort();
             replies.push((reply.status, reply.headers, body));

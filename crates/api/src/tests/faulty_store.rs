@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use kasparro_domain::{
     BodyHash, Command, CommandId, CommandKind, Generation, ListingId, PageId, RawPage, Run,
-    RunError, RunId, RunReason, SourceName, Timestamp,
+    RunCounts, RunError, RunId, RunReason, SourceName, Timestamp,
 };
 use kasparro_store::*;
 use serde_json::Value;
@@ -56,6 +56,7 @@ hand_on!(PageStore {
 
 hand_on!(BatchStore {
     fn acquire(source: &SourceName, holder: &str) -> u64;
+    fn settled(page: PageId) -> Option<RunCounts>;
     fn memory(source: &SourceName) -> SourceMemory;
     fn commit(batch: Batch) -> Committed;
 });

@@ -14,9 +14,8 @@ use super::world::World;
 async fn requests_are_answered_side_by_side_on_one_connection() {
     let served = World::with_many(30).await.serve().await;
     let stream = TcpStream::connect(served.address).await.unwrap();
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .unwrap();
+    let (sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
     let ask = |target: String| {
         let mut sender = sender.clone();
@@ -36,19 +35,10 @@ async fn requests_are_answered_side_by_side_on_one_connection() {
         ask("/nothing".to_owned()),
         ask(format!("/data?search={}", "x".repeat(9_000))),
     );
-    assert_eq!(
-        (data.0, data.1["data"].as_array().unwrap().len()),
-        (200, 30)
-    );
+    assert_eq!((data.0, data.1["data"].as_array().unwrap().len()), (200, 30));
     assert_eq!((sources.0, sources.1["data"].is_array()), (200, true));
-    assert_eq!(
-        (nothing.0, nothing.1["code"].as_str()),
-        (404, Some("not_found"))
-    );
-    assert_eq!(
-        (long.0, long.1["code"].as_str()),
-        (414, Some("uri_too_long"))
-    );
+    assert_eq!((nothing.0, nothing.1["code"].as_str()), (404, Some("not_found")));
+    assert_eq!((long.0, long.1["code"].as_str()), (414, Some("uri_too_long")));
     drop(sender);
     connection.await.unwrap().unwrap();
 }

@@ -8,29 +8,14 @@ use crate::openapi;
 async fn a_request_id_is_taken_over_or_made_and_is_in_header_and_body() {
     let served = World::with_many(3).await.serve().await;
     for path in ["/data", "/stats", "/data?page=0", "/nothing"] {
-        let reply = request(
-            served.address,
-            "GET",
-            path,
-            "x-request-id: client-7\"\\\r\n",
-        )
-        .await;
+        let reply = request(served.address, "GET", path, "x-request-id: client-7\"\\\r\n").await;
         assert_eq!(reply.header("x-request-id"), Some("client-7\"\\"), "{path}");
         assert_eq!(reply.json()["request_id"], "client-7\"\\", "{path}");
         for bad in [String::new(), "a b".to_owned(), "x".repeat(129)] {
-            let reply = request(
-                served.address,
-                "GET",
-                path,
-                &format!("x-request-id: {bad}\r\n"),
-            )
-            .await;
+            let reply =
+                request(served.address, "GET", path, &format!("x-request-id: {bad}\r\n")).await;
             let id = reply.header("x-request-id").unwrap();
-            assert_eq!(
-                uuid::Uuid::parse_str(id).unwrap().get_version_num(),
-                7,
-                "{path}"
-            );
+            assert_eq!(uuid::Uuid::parse_str(id).unwrap().get_version_num(), 7, "{path}");
         }
     }
 }
@@ -38,49 +23,28 @@ async fn a_request_id_is_taken_over_or_made_and_is_in_header_and_body() {
 #[tokio::test]
 async fn every_path_is_served_with_and_without_prefix_and_slash() {
     let mut world = World::with_many(3).await;
-    let run_id = world
-        .commit("csv", &[("a", "A", "a", None)])
-        .await
-        .to_string();
+    let run_id = world.commit("csv", &[("a", "A", "a", None)]).await.to_string();
     let served = world.serve().await;
     let document = openapi::document();
     for (path, item) in &document.paths.paths {
         assert!(item.get.is_some() && item.post.is_none(), "{path}");
-        let id = if path.starts_with("/runs") {
-            run_id.as_str()
-        } else {
-            "1"
-        };
+        let id = if path.starts_with("/runs") { run_id.as_str() } else { "1" };
         let path = path.replace("{id}", id).replace("{file}", "docs.js");
-        for target in [
-            path.clone(),
-            format!("/api/v1{path}"),
-            format!("{path}/"),
-            format!("/api/v1{path}/"),
-        ] {
+        for target in
+            [path.clone(), format!("/api/v1{path}"), format!("{path}/"), format!("/api/v1{path}/")]
+        {
             if target == "//" {
                 continue;
             }
             let reply = get(served.address, &target).await;
             assert_eq!(reply.status, 200, "{target}: {}", reply.body);
-            assert_eq!(
-                reply.header("x-content-type-options"),
-                Some("nosniff"),
-                "{target}"
-            );
+            assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{target}");
             assert_eq!(reply.header("cache-control"), Some("no-cache"), "{target}");
-            assert!(
-                reply.header("content-security-policy").is_some(),
-                "{target}"
-            );
+            assert!(reply.header("content-security-policy").is_some(), "{target}");
             assert!(reply.header("x-request-id").is_some(), "{target}");
             if reply.header("content-type") == Some("application/json") && path != "/openapi.json" {
                 let body = reply.json();
-                assert_eq!(
-                    body["request_id"].as_str(),
-                    reply.header("x-request-id"),
-                    "{target}"
-                );
+                assert_eq!(body["request_id"].as_str(), reply.header("x-request-id"), "{target}");
                 assert!(body["api_latency_ms"].is_number(), "{target}");
             }
         }
@@ -101,10 +65,7 @@ async fn every_path_is_served_with_and_without_prefix_and_slash() {
     assert_eq!(listed, described);
     let head = request(served.address, "HEAD", "/data?page=0", "").await;
     assert_eq!((head.status, head.body.as_str()), (400, ""));
-    assert_eq!(
-        head.header("content-type"),
-        Some("application/problem+json")
-    );
+    assert_eq!(head.header("content-type"), Some("application/problem+json"));
 }
 
 #[test]
@@ -119,10 +80,7 @@ fn the_committed_openapi_document_is_the_served_one() {
         std::fs::write(path, &made).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        committed == made,
-        "openapi.json is out of date: run this test with UPDATE_OPENAPI=1"
-    );
+    assert!(committed == made, "openapi.json is out of date: run this test with UPDATE_OPENAPI=1");
 }
 
 #[test]
@@ -174,40 +132,25 @@ async fn b1_the_documentation_loads_nothing_from_other_servers() {
             assert!(!reply.body.contains(scheme), "{scheme} in {path}");
         }
     }
-    for (page, files, document) in [
-        ("/docs", "docs/", "openapi.json"),
-        ("/docs/", "", "../openapi.json"),
-    ] {
+    for (page, files, document) in
+        [("/docs", "docs/", "openapi.json"), ("/docs/", "", "../openapi.json")]
+    {
         let reply = get(served.address, page).await;
         let policy = reply.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'self';"), "{policy}");
-        assert!(
-            reply.body.contains(&format!("src=\"{files}docs.js\"")),
-            "{}",
-            reply.body
-        );
-        assert!(
-            reply.body.contains(&format!("\"{document}\"")),
-            "{}",
-            reply.body
-        );
+        assert!(reply.body.contains(&format!("src=\"{files}docs.js\"")), "{}", reply.body);
+        assert!(reply.body.contains(&format!("\"{document}\"")), "{}", reply.body);
     }
     let script = get(served.address, "/docs/docs.js").await;
     assert!(script.body.contains("validatorUrl: null"));
-    for (file, kind) in [
-        ("swagger-ui-bundle.js", "text/javascript"),
-        ("swagger-ui.css", "text/css"),
-    ] {
+    for (file, kind) in
+        [("swagger-ui-bundle.js", "text/javascript"), ("swagger-ui.css", "text/css")]
+    {
         let reply = get(served.address, &format!("/docs/{file}")).await;
-        assert_eq!(
-            (reply.status, reply.header("content-type")),
-            (200, Some(kind))
-        );
+        assert_eq!((reply.status, reply.header("content-type")), (200, Some(kind)));
         assert!(reply.body.len() > 50_000, "{file}");
     }
-    get(served.address, "/docs/secret.js")
-        .await
-        .assert_problem(404, "not_found");
+    get(served.address, "/docs/secret.js").await.assert_problem(404, "not_found");
 }
 
 #[tokio::test]

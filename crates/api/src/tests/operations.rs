@@ -16,12 +16,7 @@ async fn mixed() -> World {
     world.set_state("coinpaprika", true).await;
     world.set_state("coingecko", true).await;
     world.set_state("csv", false).await;
-    world
-        .commit(
-            "coinpaprika",
-            &[("a", "A", "a", Some("1")), ("b", "B", "b", Some("2"))],
-        )
-        .await;
+    world.commit("coinpaprika", &[("a", "A", "a", Some("1")), ("b", "B", "b", Some("2"))]).await;
     world.fail("coingecko").await;
     world.refresh().await;
     world
@@ -39,38 +34,24 @@ async fn livez_answers_whatever_happens() {
 async fn readyz_says_why_it_is_not_ready() {
     let mut world = World::new();
     let served = world.serve().await;
-    get(served.address, "/readyz")
-        .await
-        .assert_problem(503, "loading");
+    get(served.address, "/readyz").await.assert_problem(503, "loading");
     world.refresh().await;
-    get(served.address, "/readyz")
-        .await
-        .assert_problem(503, "no_data");
+    get(served.address, "/readyz").await.assert_problem(503, "no_data");
     world.commit("csv", &[("a", "A", "a", Some("1"))]).await;
     world.refresh().await;
     world.clock.advance(Duration::from_secs(90));
     let ready = get_json(served.address, "/readyz").await;
     assert_eq!(ready["status"], "ready");
-    assert_eq!(
-        (&ready["database"], &ready["behind_seconds"]),
-        (&json!("healthy"), &json!(90))
-    );
+    assert_eq!((&ready["database"], &ready["behind_seconds"]), (&json!("healthy"), &json!(90)));
     world.store.away.store(true, Ordering::SeqCst);
-    assert_eq!(
-        get_json(served.address, "/readyz").await["database"],
-        "unhealthy"
-    );
+    assert_eq!(get_json(served.address, "/readyz").await["database"], "unhealthy");
     world.clock.advance(Duration::from_secs(24 * 3600));
-    get(served.address, "/readyz")
-        .await
-        .assert_problem(503, "stale_data");
+    get(served.address, "/readyz").await.assert_problem(503, "stale_data");
 
     let api = world.api(ApiSettings::default());
     api.shared.draining.store(true, Ordering::SeqCst);
     let draining = serve(api).await;
-    get(draining.address, "/readyz")
-        .await
-        .assert_problem(503, "draining");
+    get(draining.address, "/readyz").await.assert_problem(503, "draining");
 }
 
 #[tokio::test]
@@ -79,19 +60,13 @@ async fn health_is_degraded_by_a_failing_source_and_503_only_without_the_databas
     let served = world.serve().await;
     let health = get_json(served.address, "/health").await;
     assert_eq!(health["status"], "degraded");
-    assert_eq!(
-        (&health["etl"], &health["database"]),
-        (&json!("degraded"), &json!("healthy"))
-    );
+    assert_eq!((&health["etl"], &health["database"]), (&json!("degraded"), &json!("healthy")));
     let status = |source: &str| health["etl_status"][source]["status"].clone();
     assert_eq!(
         (status("coinpaprika"), status("coingecko"), status("csv")),
         (json!("healthy"), json!("unhealthy"), json!("disabled"))
     );
-    assert_eq!(
-        health["etl_status"]["coingecko"]["error"]["code"],
-        "connect_failed"
-    );
+    assert_eq!(health["etl_status"]["coingecko"]["error"]["code"], "connect_failed");
     assert_eq!(health["etl_status"]["coinpaprika"]["lag_seconds"], 1);
     assert!(health["uptime_seconds"].is_u64() && health["timestamp"].is_string());
 
@@ -111,16 +86,11 @@ async fn health_of_a_source_follows_its_newest_ended_run_and_its_age() {
     let mut world = mixed().await;
     let served = world.serve().await;
     world.commit("coingecko", &[("c", "C", "c", None)]).await;
-    assert_eq!(
-        get_json(served.address, "/health").await["status"],
-        "healthy"
-    );
+    assert_eq!(get_json(served.address, "/health").await["status"], "healthy");
     world.fail("coinpaprika").await;
     let health = get_json(served.address, "/health").await;
     assert_eq!(health["etl_status"]["coinpaprika"]["status"], "degraded");
-    world
-        .commit("coinpaprika", &[("a", "A", "a", Some("3"))])
-        .await;
+    world.commit("coinpaprika", &[("a", "A", "a", Some("3"))]).await;
     world.start_run("coinpaprika").await;
     assert_eq!(
         get_json(served.address, "/health").await["status"],
@@ -140,12 +110,7 @@ async fn without_the_database_the_listings_are_still_served_and_the_rest_says_so
     world.store.away.store(true, Ordering::SeqCst);
     let served = world.serve().await;
     assert_eq!(get_json(served.address, "/data").await["total"], 2);
-    for path in [
-        "/stats",
-        "/runs",
-        "/runs/00000000-0000-7000-8000-000000000000",
-        "/sources",
-    ] {
+    for path in ["/stats", "/runs", "/runs/00000000-0000-7000-8000-000000000000", "/sources"] {
         let reply = get(served.address, path).await;
         reply.assert_problem(503, "store_unavailable");
         assert!(!reply.body.contains("secret-host"), "{}", reply.body);
@@ -163,28 +128,14 @@ async fn i1_runs_are_listed_newest_first_with_counters_that_add_up() {
         (&runs["total"], &runs["page"], &runs["page_size"]),
         (&json!(3), &json!(1), &json!(20))
     );
-    let sources: Vec<_> = runs["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|run| run["source"].clone())
-        .collect();
+    let sources: Vec<_> =
+        runs["data"].as_array().unwrap().iter().map(|run| run["source"].clone()).collect();
     assert_eq!(sources, ["csv", "coingecko", "coinpaprika"]);
     let run = &runs["data"][2];
-    let parts = [
-        "inserted",
-        "updated",
-        "unchanged",
-        "stale",
-        "duplicate",
-        "quarantined",
-    ];
+    let parts = ["inserted", "updated", "unchanged", "stale", "duplicate", "quarantined"];
     let sum: u64 = parts.iter().map(|part| run[part].as_u64().unwrap()).sum();
     assert_eq!((run["received"].as_u64(), sum), (Some(3), 3));
-    assert_eq!(
-        (&run["status"], &run["reason"]),
-        (&json!("success"), &json!("schedule"))
-    );
+    assert_eq!((&run["status"], &run["reason"]), (&json!("success"), &json!("schedule")));
     assert_eq!(
         (&run["pages"], &run["requests"], &run["duration_ms"]),
         (&json!(1), &json!(2), &json!(0))
@@ -192,10 +143,7 @@ async fn i1_runs_are_listed_newest_first_with_counters_that_add_up() {
     assert_eq!(runs["data"][0]["completed_at"], Value::Null);
 
     let one = get_json(served.address, &format!("/runs/{open}")).await;
-    assert_eq!(
-        (&one["run_id"], &one["status"]),
-        (&json!(open.to_string()), &json!("running"))
-    );
+    assert_eq!((&one["run_id"], &one["status"]), (&json!(open.to_string()), &json!("running")));
     get(served.address, "/runs/00000000-0000-7000-8000-000000000000")
         .await
         .assert_problem(404, "run_not_found");
@@ -224,53 +172,31 @@ async fn stats_speak_the_words_of_the_older_services() {
     let stats = get_json(served.address, "/stats").await;
     assert_eq!(stats["summary"]["success_rate"], "50.0%");
     assert_eq!(stats["summary"]["total_runs"], 3);
+    assert_eq!((&stats["total_runs"], &stats["success_rate"]), (&json!(3), &json!(0.5)));
     assert_eq!(
-        (&stats["total_runs"], &stats["success_rate"]),
-        (&json!(3), &json!(0.5))
-    );
-    assert_eq!(
-        (
-            &stats["records_processed"],
-            &stats["total_records_processed"]
-        ),
+        (&stats["records_processed"], &stats["total_records_processed"]),
         (&json!(3), &json!(3))
     );
-    assert_eq!(
-        stats["summary"]["last_successful_run"],
-        stats["last_success"]
-    );
+    assert_eq!(stats["summary"]["last_successful_run"], stats["last_success"]);
     let status = |source: &str| stats["sources"][source]["status"].clone();
     assert_eq!(
         (status("coinpaprika"), status("coingecko"), status("csv")),
         (json!("completed"), json!("failed"), json!("running"))
     );
-    assert_eq!(
-        stats["sources"]["coinpaprika"]["checkpoint"],
-        json!({"page": 1})
-    );
+    assert_eq!(stats["sources"]["coinpaprika"]["checkpoint"], json!({"page": 1}));
     let pipelines: Vec<_> = stats["pipelines"]
         .as_array()
         .unwrap()
         .iter()
         .map(|it| (it["source"].clone(), it["status"].clone()))
         .collect();
-    let expected = [
-        ("coinpaprika", "SUCCESS"),
-        ("coingecko", "FAILED"),
-        ("csv", "RUNNING"),
-    ];
-    assert_eq!(
-        pipelines,
-        expected.map(|(source, status)| (json!(source), json!(status)))
-    );
+    let expected = [("coinpaprika", "SUCCESS"), ("coingecko", "FAILED"), ("csv", "RUNNING")];
+    assert_eq!(pipelines, expected.map(|(source, status)| (json!(source), json!(status))));
     assert_eq!(stats["recent_runs"].as_array().unwrap().len(), 3);
     assert_eq!(stats["per_source"].as_array().unwrap().len(), 3);
 
     let empty = get_json(World::new().serve().await.address, "/stats").await;
-    assert_eq!(
-        (&empty["total_runs"], &empty["success_rate"]),
-        (&json!(0), &Value::Null)
-    );
+    assert_eq!((&empty["total_runs"], &empty["success_rate"]), (&json!(0), &Value::Null));
     assert_eq!(empty["sources"]["csv"]["status"], "pending");
     assert_eq!(empty["pipelines"], json!([]));
 }
@@ -282,27 +208,15 @@ async fn sources_show_schedule_errors_and_quarantine() {
     let [first, second, third] = sources["data"].as_array().unwrap().as_slice() else {
         panic!("{sources}")
     };
-    assert_eq!(
-        (&first["name"], &first["title"]),
-        (&json!("coinpaprika"), &json!("CoinPaprika"))
-    );
-    assert_eq!(
-        (&first["schedule"], &first["enabled"]),
-        (&json!("every 1h"), &json!(true))
-    );
-    assert_eq!(
-        (&first["listings"], &first["rows_received"]),
-        (&json!(2), &json!(3))
-    );
+    assert_eq!((&first["name"], &first["title"]), (&json!("coinpaprika"), &json!("CoinPaprika")));
+    assert_eq!((&first["schedule"], &first["enabled"]), (&json!("every 1h"), &json!(true)));
+    assert_eq!((&first["listings"], &first["rows_received"]), (&json!(2), &json!(3)));
     assert_eq!(first["quarantined"], json!({"bad_number": 1}));
     assert_eq!(
         (&second["status"], &second["error"]["hint"]),
         (&json!("unhealthy"), &json!("check the network"))
     );
-    assert_eq!(
-        (&third["status"], &third["last_run_id"]),
-        (&json!("disabled"), &Value::Null)
-    );
+    assert_eq!((&third["status"], &third["last_run_id"]), (&json!("disabled"), &Value::Null));
 }
 
 #[tokio::test]
@@ -323,10 +237,7 @@ async fn metrics_name_what_was_answered_with_bounded_labels() {
     }
     super::client::request(served.address, "BREW", "/data", "").await;
     let reply = get(served.address, "/metrics").await;
-    assert_eq!(
-        reply.header("content-type"),
-        Some("text/plain; version=0.0.4; charset=utf-8")
-    );
+    assert_eq!(reply.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     for line in [
         r#"kasparro_http_request_duration_seconds_count{route="/data",method="GET",status="200"}"#,
         r#"kasparro_http_request_duration_seconds_count{route="/data",method="GET",status="400"}"#,

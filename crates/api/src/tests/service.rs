@@ -29,16 +29,12 @@ async fn i8_a_panic_costs_one_request_and_not_the_process() {
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_given_up() {
     let world = World::with_many(3).await;
-    let settings = ApiSettings {
-        request_timeout: Duration::from_millis(100),
-        ..ApiSettings::default()
-    };
+    let settings =
+        ApiSettings { request_timeout: Duration::from_millis(100), ..ApiSettings::default() };
     let mut api = world.api(settings);
     api.router = Router::new().route("/never", on_get(std::future::pending::<()>));
     let served = serve(api).await;
-    get(served.address, "/never")
-        .await
-        .assert_problem(503, "request_timeout");
+    get(served.address, "/never").await.assert_problem(503, "request_timeout");
 }
 
 #[tokio::test]
@@ -48,12 +44,8 @@ async fn a_library_s_plain_error_becomes_a_problem() {
     let plain = || async { (http::StatusCode::IM_A_TEAPOT, "plain text") };
     api.router = Router::new().route("/plain", on_get(plain));
     let served = serve(api).await;
-    get(served.address, "/plain")
-        .await
-        .assert_problem(400, "bad_request");
-    get(served.address, "/else")
-        .await
-        .assert_problem(404, "not_found");
+    get(served.address, "/plain").await.assert_problem(400, "bad_request");
+    get(served.address, "/else").await.assert_problem(404, "not_found");
 }
 
 #[tokio::test]
@@ -81,21 +73,14 @@ async fn shutdown_lets_a_request_under_way_end() {
     go_on.notify_one();
     assert_eq!(asking.await.unwrap().body, "done");
     let ended = tokio::time::timeout(Duration::from_secs(5), &mut served.task).await;
-    assert!(
-        ended
-            .expect("an end before the drain limit")
-            .unwrap()
-            .is_ok()
-    );
+    assert!(ended.expect("an end before the drain limit").unwrap().is_ok());
 }
 
 #[tokio::test]
 async fn shutdown_gives_a_stuck_request_up_after_the_drain_limit() {
     let world = World::with_many(3).await;
-    let settings = ApiSettings {
-        drain_timeout: Duration::from_millis(100),
-        ..ApiSettings::default()
-    };
+    let settings =
+        ApiSettings { drain_timeout: Duration::from_millis(100), ..ApiSettings::default() };
     let mut api = world.api(settings);
     let begun = Arc::new(Notify::new());
     let begins = Arc::clone(&begun);
@@ -113,11 +98,6 @@ async fn shutdown_gives_a_stuck_request_up_after_the_drain_limit() {
     begun.notified().await;
     served.shutdown.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(5), &mut served.task).await;
-    assert!(
-        ended
-            .expect("an end soon after the drain limit")
-            .unwrap()
-            .is_ok()
-    );
+    assert!(ended.expect("an end soon after the drain limit").unwrap().is_ok());
     assert!(asking.await.unwrap().is_empty());
 }

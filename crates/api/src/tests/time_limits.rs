@@ -35,18 +35,10 @@ async fn hold(address: std::net::SocketAddr, bytes: &[u8]) -> (Vec<u8>, Duration
 async fn a4_a_client_that_is_silent_or_slow_with_its_head_is_closed() {
     let world = World::with_many(3).await;
     let served = serve(world.api(short())).await;
-    for bytes in [
-        &b""[..],
-        b"GET",
-        b"GET /data HTTP/1.1\r\nhost: a\r\n",
-        b"PRI * HT",
-    ] {
+    for bytes in [&b""[..], b"GET", b"GET /data HTTP/1.1\r\nhost: a\r\n", b"PRI * HT"] {
         let (answer, elapsed) = hold(served.address, bytes).await;
         assert!(answer.is_empty(), "{bytes:?}");
-        assert!(
-            elapsed >= Duration::from_millis(150),
-            "{bytes:?} after {elapsed:?}"
-        );
+        assert!(elapsed >= Duration::from_millis(150), "{bytes:?} after {elapsed:?}");
     }
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let trickled = tokio::time::timeout(PATIENCE, async {
@@ -74,16 +66,10 @@ async fn a5_a_connection_without_requests_is_closed_after_its_idle_time() {
 #[tokio::test]
 async fn connections_beyond_the_cap_are_told_so() {
     let world = World::with_many(3).await;
-    let served = serve(world.api(ApiSettings {
-        max_connections: 1,
-        ..ApiSettings::default()
-    }))
-    .await;
+    let served =
+        serve(world.api(ApiSettings { max_connections: 1, ..ApiSettings::default() })).await;
     let mut first = TcpStream::connect(served.address).await.unwrap();
-    first
-        .write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    first.write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let mut byte = [0; 1];
     first.read_exact(&mut byte).await.unwrap();
     let reply = parse(&send(served.address, b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n").await);
@@ -101,19 +87,12 @@ async fn shutdown_closes_idle_connections_at_once_and_frees_the_port() {
     let world = World::with_many(3).await;
     let mut served = world.serve().await;
     let mut idle = TcpStream::connect(served.address).await.unwrap();
-    idle.write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    idle.write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let mut byte = [0; 1];
     idle.read_exact(&mut byte).await.unwrap();
     served.shutdown.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(5), &mut served.task).await;
-    assert!(
-        ended
-            .expect("an end before the drain limit")
-            .unwrap()
-            .is_ok()
-    );
+    assert!(ended.expect("an end before the drain limit").unwrap().is_ok());
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.unwrap();
     assert!(TcpStream::connect(served.address).await.is_err());

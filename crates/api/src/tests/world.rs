@@ -52,20 +52,13 @@ impl World {
     /// An empty world.
     pub(super) fn new() -> Self {
         let store = FaultyStore::shared();
-        let clock = Arc::new(ManualClock::new(
-            Timestamp::from_millis(START_MILLIS).unwrap(),
-        ));
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(START_MILLIS).unwrap()));
         let settings = ViewSettings {
             stale_after: BTreeMap::new(),
             default_stale_after: Duration::from_secs(3 * 3600),
         };
         let view = View::new(store.clone(), clock.clone(), settings);
-        Self {
-            store,
-            view,
-            clock,
-            runs: 0,
-        }
+        Self { store, view, clock, runs: 0 }
     }
 
     /// A world with these coins of one source, loaded.
@@ -111,11 +104,7 @@ impl World {
 
     /// Serves this world with the default settings.
     pub(super) async fn serve(&self) -> Served {
-        serve(self.api(ApiSettings {
-            cursor_key: [5; 32],
-            ..ApiSettings::default()
-        }))
-        .await
+        serve(self.api(ApiSettings { cursor_key: [5; 32], ..ApiSettings::default() })).await
     }
 
     /// Queues and starts a run.
@@ -126,14 +115,8 @@ impl World {
         let millis = u128::try_from(now.as_millis()).unwrap();
         let id = uuid::Uuid::from_u128((millis << 80) | (0x7 << 76) | (0x2 << 62) | self.runs);
         let run_id = RunId(id);
-        store
-            .queue_run(run_id, &SourceName::new(source), RunReason::Schedule, now)
-            .await
-            .unwrap();
-        store
-            .update_run(run_id, RunUpdate::Started { at: now })
-            .await
-            .unwrap();
+        store.queue_run(run_id, &SourceName::new(source), RunReason::Schedule, now).await.unwrap();
+        store.update_run(run_id, RunUpdate::Started { at: now }).await.unwrap();
         run_id
     }
 
@@ -144,12 +127,7 @@ impl World {
             message: "the upstream did not answer".to_owned(),
             hint: "check the network".to_owned(),
         });
-        let update = RunUpdate::Ended {
-            at: self.clock.now(),
-            status,
-            requests: 2,
-            error,
-        };
+        let update = RunUpdate::Ended { at: self.clock.now(), status, requests: 2, error };
         self.store.inner.update_run(run_id, update).await.unwrap();
     }
 
@@ -193,19 +171,9 @@ impl World {
             frame: Box::new(std::io::empty()),
         };
         let page = store.land(page, body).await.unwrap();
-        let known = |id: &str| {
-            memory
-                .listings
-                .iter()
-                .find(|listing| listing.external_id == id)
-        };
+        let known = |id: &str| memory.listings.iter().find(|listing| listing.external_id == id);
         let rows = coins.iter().enumerate().map(|(ordinal, coin)| {
-            batch_row(
-                ordinal,
-                coin,
-                known(coin.0).map(|listing| listing.listing_id),
-                now,
-            )
+            batch_row(ordinal, coin, known(coin.0).map(|listing| listing.listing_id), now)
         });
         let rows: Vec<BatchRow> = rows.collect();
         let refused = QuarantinedRow {
@@ -225,6 +193,7 @@ impl World {
             quarantined: vec![refused],
             unchanged: 0,
             duplicate: 0,
+            known_quarantined: 0,
             page_done: true,
             position: Some(json!({"page": 1})),
             stored_at: now,
@@ -241,11 +210,7 @@ pub(super) async fn serve(api: Api) -> Served {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let task = tokio::spawn(Arc::new(api).serve(listener, shutdown.clone()));
-    Served {
-        address,
-        shutdown,
-        task,
-    }
+    Served { address, shutdown, task }
 }
 
 fn batch_row(
@@ -257,14 +222,9 @@ fn batch_row(
     let (external_id, symbol, name, price) = *coin;
     let change = match known {
         Some(listing_id) => RowChange::Newer { listing_id },
-        None => RowChange::New {
-            membership: Membership::Founds,
-        },
+        None => RowChange::New { membership: Membership::Founds },
     };
-    let contract = Contract {
-        platform: "ethereum".into(),
-        address: "0xabc".into(),
-    };
+    let contract = Contract { platform: "ethereum".into(), address: "0xabc".into() };
     BatchRow {
         ordinal: ordinal as u64,
         change,

@@ -24,12 +24,7 @@ impl<R: Read> CsvChunks<R> {
     /// Chunks of at most `chunk_bytes` bytes; a longer record becomes a chunk of its own.
     pub fn new(body: R, chunk_bytes: usize) -> Self {
         let window = Window::new(body);
-        Self {
-            window,
-            records: Records::new(None),
-            chunk_bytes,
-            complete: 0,
-        }
+        Self { window, records: Records::new(None), chunk_bytes, complete: 0 }
     }
 
     /// The next chunk, or `None` behind the last.
@@ -52,9 +47,7 @@ impl<R: Read> CsvChunks<R> {
                 return Ok(self.emit(0));
             }
             if in_view > MAX_RECORD_BYTES {
-                return Err(FrameError::RecordTooLarge {
-                    bytes: MAX_RECORD_BYTES,
-                });
+                return Err(FrameError::RecordTooLarge { bytes: MAX_RECORD_BYTES });
             }
             self.window.more()?;
         }

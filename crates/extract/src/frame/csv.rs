@@ -25,10 +25,7 @@ impl<R: Read> CsvRows<R> {
     pub(super) fn new(context: &Value, body: R) -> Self {
         let delimiter = context.get("delimiter").and_then(Value::as_str);
         let delimiter = delimiter.and_then(|text| text.bytes().next());
-        let header_ahead = context
-            .get("first")
-            .and_then(Value::as_bool)
-            .unwrap_or(true);
+        let header_ahead = context.get("first").and_then(Value::as_bool).unwrap_or(true);
         Self {
             window: Window::new(body),
             records: Records::new(delimiter),
@@ -58,10 +55,7 @@ impl<R: Read> CsvRows<R> {
         };
         let ordinal = self.ordinal;
         self.ordinal += 1;
-        Ok(Some(CutRow {
-            ordinal,
-            row: refused.map_or_else(|| Ok(self.record()), Err),
-        }))
+        Ok(Some(CutRow { ordinal, row: refused.map_or_else(|| Ok(self.record()), Err) }))
     }
 
     /// The current record without its line end.

@@ -72,11 +72,7 @@ pub enum FrameError {
 }
 
 fn at(pointer: &str) -> String {
-    if pointer.is_empty() {
-        String::new()
-    } else {
-        format!(" at {pointer}")
-    }
+    if pointer.is_empty() { String::new() } else { format!(" at {pointer}") }
 }
 
 impl FrameError {
@@ -86,10 +82,7 @@ impl FrameError {
         match self {
             Self::Io(_) => "body_unreadable",
             Self::Empty => "empty_body",
-            Self::NotAnArray {
-                found: Found::Html | Found::Text,
-                ..
-            } => "not_json",
+            Self::NotAnArray { found: Found::Html | Found::Text, .. } => "not_json",
             Self::NotAnArray { .. } | Self::PointerMissing { .. } => "wrong_shape",
             Self::Truncated { .. } => "truncated",
             Self::TrailingGarbage { .. } => "trailing_garbage",
@@ -107,10 +100,7 @@ impl FrameError {
                 let hint = "check the file or the disk; a gzip file may be damaged or cut off";
                 PageError::stop(self.code(), message, hint)
             }
-            Self::NotAnArray {
-                found: Found::Html | Found::Text,
-                ..
-            } => {
+            Self::NotAnArray { found: Found::Html | Found::Text, .. } => {
                 let hint = "a portal, proxy or firewall may stand between here and the upstream";
                 PageError::retry(self.code(), message, hint)
             }

@@ -83,16 +83,8 @@ impl<R: Read> JsonRows<R> {
         self.held = length + usize::from(comma);
         self.place = Place::InArray;
         self.ordinal += 1;
-        let row = self
-            .window
-            .bytes()
-            .get(..length)
-            .unwrap_or_default()
-            .trim_ascii_end();
-        Ok(Some(CutRow {
-            ordinal,
-            row: refused.map_or(Ok(row), Err),
-        }))
+        let row = self.window.bytes().get(..length).unwrap_or_default().trim_ascii_end();
+        Ok(Some(CutRow { ordinal, row: refused.map_or(Ok(row), Err) }))
     }
 
     /// Goes to the first element of the array.
@@ -105,18 +97,14 @@ impl<R: Read> JsonRows<R> {
         if first != b'{' {
             // An array where an object was expected lacks the member as well.
             if first == b'[' {
-                return Err(FrameError::PointerMissing {
-                    pointer: self.pointer.clone(),
-                });
+                return Err(FrameError::PointerMissing { pointer: self.pointer.clone() });
             }
             return Err(self.not_an_array(first));
         }
         self.window.consume(1);
         loop {
             if self.peek()?.ok_or_else(|| self.truncated())? == b'}' {
-                return Err(FrameError::PointerMissing {
-                    pointer: self.pointer.clone(),
-                });
+                return Err(FrameError::PointerMissing { pointer: self.pointer.clone() });
             }
             let name = self.scan(MEMBER_NAME)?;
             let wanted = name.refused.is_none() && self.names_wanted(name.length);
@@ -223,18 +211,10 @@ impl<R: Read> JsonRows<R> {
             b'{' => Found::Object,
             b'<' => Found::Html,
             b'"' | b'-' | b'0'..=b'9' => Found::Scalar,
-            _ if words
-                .iter()
-                .any(|word| self.window.bytes().starts_with(word)) =>
-            {
-                Found::Scalar
-            }
+            _ if words.iter().any(|word| self.window.bytes().starts_with(word)) => Found::Scalar,
             _ => Found::Text,
         };
-        FrameError::NotAnArray {
-            pointer: self.pointer.clone(),
-            found,
-        }
+        FrameError::NotAnArray { pointer: self.pointer.clone(), found }
     }
 }
 

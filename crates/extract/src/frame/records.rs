@@ -42,28 +42,19 @@ enum Step {
 
 impl Records {
     pub(super) fn new(delimiter: Option<u8>) -> Self {
-        Self {
-            delimiter,
-            ..Self::default()
-        }
+        Self { delimiter, ..Self::default() }
     }
 
     /// Length of the record at the beginning of `bytes`, its line end included; `None` when more bytes
     /// are needed, or when there are none left. `ended` says that nothing follows `bytes`.
     pub(super) fn end_of(&mut self, bytes: &[u8], ended: bool) -> Option<usize> {
         loop {
-            let step = if self.by_line > 0 {
-                self.line_end(bytes)
-            } else {
-                self.quoted_end(bytes, ended)
-            };
+            let step =
+                if self.by_line > 0 { self.line_end(bytes) } else { self.quoted_end(bytes, ended) };
             match step {
                 Step::End(length) => return Some(self.finish(length)),
                 Step::Broken(by_line) => {
-                    *self = Self {
-                        by_line: by_line.max(1),
-                        ..Self::new(self.delimiter)
-                    };
+                    *self = Self { by_line: by_line.max(1), ..Self::new(self.delimiter) };
                 }
                 Step::More if ended && self.dropped + bytes.len() > 0 => {
                     return Some(self.finish(bytes.len()));
@@ -88,10 +79,7 @@ impl Records {
 
     fn finish(&mut self, length: usize) -> usize {
         let by_line = self.by_line.saturating_sub(self.dropped + length);
-        *self = Self {
-            by_line,
-            ..Self::new(self.delimiter)
-        };
+        *self = Self { by_line, ..Self::new(self.delimiter) };
         length
     }
 
@@ -159,7 +147,6 @@ impl Records {
     }
 
     fn delimits(&self, byte: u8) -> bool {
-        self.delimiter
-            .map_or_else(|| DELIMITERS.contains(&byte), |delimiter| delimiter == byte)
+        self.delimiter.map_or_else(|| DELIMITERS.contains(&byte), |delimiter| delimiter == byte)
     }
 }

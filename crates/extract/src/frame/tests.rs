@@ -23,9 +23,7 @@ impl Read for Drip<'_> {
 type Cut = Vec<Result<Vec<u8>, RejectionReason>>;
 
 fn array(pointer: &'static str) -> Framing {
-    Framing::JsonArray {
-        pointer: pointer.into(),
-    }
+    Framing::JsonArray { pointer: pointer.into() }
 }
 
 fn cut_with(framing: &Framing, context: &Value, body: impl Read) -> (Cut, Result<(), FrameError>) {
@@ -35,18 +33,11 @@ fn cut_with(framing: &Framing, context: &Value, body: impl Read) -> (Cut, Result
         match cutter.next_row() {
             Ok(Some(cut)) => {
                 assert_eq!(cut.ordinal, rows.len() as u64);
-                rows.push(
-                    cut.row
-                        .map(<[u8]>::to_vec)
-                        .map_err(|rejection| rejection.reason),
-                );
+                rows.push(cut.row.map(<[u8]>::to_vec).map_err(|rejection| rejection.reason));
             }
             Ok(None) => return (rows, Ok(())),
             Err(error) => {
-                assert!(
-                    matches!(cutter.next_row(), Ok(None)),
-                    "nothing comes after an error"
-                );
+                assert!(matches!(cutter.next_row(), Ok(None)), "nothing comes after an error");
                 return (rows, Err(error));
             }
         }
@@ -76,10 +67,7 @@ fn records(body: &str) -> Cut {
 #[test]
 fn elements_are_cut_without_the_separators_around_them() {
     let body = b" [ {\"a\": [1, \"]}\"]} ,\t2\n, \"x,\\\"]\" , [] ]\n";
-    assert_eq!(
-        cut(body),
-        texts(&["{\"a\": [1, \"]}\"]}", "2", "\"x,\\\"]\"", "[]"])
-    );
+    assert_eq!(cut(body), texts(&["{\"a\": [1, \"]}\"]}", "2", "\"x,\\\"]\"", "[]"]));
     assert_eq!(cut(b"[]"), Cut::new());
     assert_eq!(cut(b"[ ]"), Cut::new());
 }
@@ -98,11 +86,8 @@ fn f1_what_a_parser_would_refuse_costs_its_own_row_only() {
     ];
     for element in odd {
         let body = [b"[{\"a\":1},", element, b",{\"b\":2}]"].concat();
-        let expected = vec![
-            Ok(b"{\"a\":1}".to_vec()),
-            Ok(element.to_vec()),
-            Ok(b"{\"b\":2}".to_vec()),
-        ];
+        let expected =
+            vec![Ok(b"{\"a\":1}".to_vec()), Ok(element.to_vec()), Ok(b"{\"b\":2}".to_vec())];
         assert_eq!(cut(&body), expected);
     }
 }
@@ -110,11 +95,8 @@ fn f1_what_a_parser_would_refuse_costs_its_own_row_only() {
 #[test]
 fn d10_the_byte_order_mark_is_dropped_once() {
     assert_eq!(cut(b"\xef\xbb\xbf[1]"), texts(&["1"]));
-    let (rows, _) = cut_with(
-        &Framing::Csv,
-        &Value::Null,
-        &b"\xef\xbb\xbf\"a\"\n\xef\xbb\xbf1\n"[..],
-    );
+    let (rows, _) =
+        cut_with(&Framing::Csv, &Value::Null, &b"\xef\xbb\xbf\"a\"\n\xef\xbb\xbf1\n"[..]);
     assert_eq!(rows, texts(&["\u{feff}1"]));
     assert_eq!(error("", b"\xef\xbb\xbf\xef\xbb\xbf[1]").code(), "not_json");
 }
@@ -123,19 +105,8 @@ fn d10_the_byte_order_mark_is_dropped_once() {
 fn d10_nesting_and_size_are_bounded_and_the_stream_goes_on() {
     let deep = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
     let allowed = MAX_ROW_DEPTH as usize;
-    let body = [
-        b"[".as_slice(),
-        &deep(allowed),
-        b",",
-        &deep(100_000),
-        b",7]",
-    ]
-    .concat();
-    let expected = vec![
-        Ok(deep(allowed)),
-        Err(RejectionReason::Malformed),
-        Ok(b"7".to_vec()),
-    ];
+    let body = [b"[".as_slice(), &deep(allowed), b",", &deep(100_000), b",7]"].concat();
+    let expected = vec![Ok(deep(allowed)), Err(RejectionReason::Malformed), Ok(b"7".to_vec())];
     assert_eq!(cut(&body), expected);
 
     let text = |length: usize| format!("\"{}\"", "x".repeat(length - 2)).into_bytes();
@@ -161,11 +132,7 @@ fn d10_nesting_and_size_are_bounded_and_the_stream_goes_on() {
 fn a_missing_element_is_a_malformed_row_and_a_last_comma_is_none() {
     assert_eq!(
         cut(b"[1,,2,]"),
-        vec![
-            Ok(b"1".to_vec()),
-            Err(RejectionReason::Malformed),
-            Ok(b"2".to_vec())
-        ]
+        vec![Ok(b"1".to_vec()), Err(RejectionReason::Malformed), Ok(b"2".to_vec())]
     );
 }
 
@@ -221,24 +188,11 @@ fn n9_a_body_that_is_no_array_is_refused_by_what_it_is() {
         assert_eq!(error.code(), code, "{body}");
         let page = error.to_page_error();
         assert_eq!(page.code, code);
-        assert_eq!(
-            matches!(page.remedy, Remedy::Retry { .. }),
-            retried,
-            "{body}"
-        );
+        assert_eq!(matches!(page.remedy, Remedy::Retry { .. }), retried, "{body}");
     }
     let found = error("", b"{}");
-    assert!(matches!(
-        found,
-        FrameError::NotAnArray {
-            found: Found::Object,
-            ..
-        }
-    ));
-    assert_eq!(
-        found.to_string(),
-        "expected a JSON array, found a JSON object"
-    );
+    assert!(matches!(found, FrameError::NotAnArray { found: Found::Object, .. }));
+    assert_eq!(found.to_string(), "expected a JSON array, found a JSON object");
 }
 
 #[test]
@@ -268,10 +222,7 @@ fn reading_errors_are_told_from_bad_bodies() {
 #[test]
 fn d12_records_end_at_line_ends_outside_quotes() {
     let body = "id,name\r\n1,\"a\nb\"\r\n\n\r\n2,c\"d\n3,\"e\"\"\n,\"\n4,f";
-    assert_eq!(
-        records(body),
-        texts(&["1,\"a\nb\"", "2,c\"d", "3,\"e\"\"\n,\"", "4,f"])
-    );
+    assert_eq!(records(body), texts(&["1,\"a\nb\"", "2,c\"d", "3,\"e\"\"\n,\"", "4,f"]));
     assert_eq!(records("id\n"), Cut::new());
     assert_eq!(records("id\n1\r"), texts(&["1"]));
     let chunk = json!({"delimiter": ",", "first": false});
@@ -284,10 +235,7 @@ fn d12_a_stray_quote_costs_its_own_line() {
     let at_the_end = "h,h\n1,\"open\n2,b\n3,c\n";
     assert_eq!(records(at_the_end), texts(&["1,\"open", "2,b", "3,c"]));
     let before_another = "h,h\n1,\"open\n2,b\n3,\"x, y\"\n4,\"p\nq\"\n";
-    assert_eq!(
-        records(before_another),
-        texts(&["1,\"open", "2,b", "3,\"x, y\"", "4,\"p\nq\""])
-    );
+    assert_eq!(records(before_another), texts(&["1,\"open", "2,b", "3,\"x, y\"", "4,\"p\nq\""]));
     let lines = "7,x\n".repeat(MAX_ROW_BYTES);
     let rows = records(&format!("h,h\n1,\"open\n{lines}"));
     assert_eq!(rows.len(), MAX_ROW_BYTES + 1);
@@ -297,11 +245,8 @@ fn d12_a_stray_quote_costs_its_own_line() {
 #[test]
 fn d12_a_line_above_the_cap_is_one_rejected_row() {
     let line = |length: usize| "x".repeat(length);
-    let (fits, over, far_over) = (
-        line(MAX_ROW_BYTES),
-        line(MAX_ROW_BYTES + 1),
-        line(3 * MAX_ROW_BYTES),
-    );
+    let (fits, over, far_over) =
+        (line(MAX_ROW_BYTES), line(MAX_ROW_BYTES + 1), line(3 * MAX_ROW_BYTES));
     let body = format!("h\n{fits}\r\n{over}\n{far_over}\n1\n{far_over}");
     assert_eq!(
         records(&body),
@@ -329,15 +274,7 @@ fn chunks_end_at_record_boundaries_and_a_long_record_is_its_own_chunk() {
     while let Some(chunk) = chunks.next_chunk().unwrap() {
         cut.push(String::from_utf8(chunk).unwrap());
     }
-    assert_eq!(
-        cut,
-        [
-            "id,n\n1,a\n",
-            "2,\"b\nc\"\n",
-            "3,dddddddddddddddddddd\n",
-            "4,e"
-        ]
-    );
+    assert_eq!(cut, ["id,n\n1,a\n", "2,\"b\nc\"\n", "3,dddddddddddddddddddd\n", "4,e"]);
     assert!(CsvChunks::new(&b""[..], 10).next_chunk().unwrap().is_none());
 }
 

@@ -20,13 +20,7 @@ pub(super) struct Window<R> {
 
 impl<R: Read> Window<R> {
     pub(super) const fn new(source: R) -> Self {
-        Self {
-            source,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            ended: false,
-        }
+        Self { source, buffer: Vec::new(), start: 0, end: 0, ended: false }
     }
 
     /// The bytes in view.

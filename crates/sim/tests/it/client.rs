@@ -59,22 +59,11 @@ pub(crate) async fn start(settings: SimSettings) -> Running {
         async move { simulator.serve(listener, shutdown).await }
     });
     let stop = shutdown.clone().drop_guard();
-    Running {
-        simulator,
-        address,
-        serving,
-        shutdown,
-        _stop_when_dropped: stop,
-    }
+    Running { simulator, address, serving, shutdown, _stop_when_dropped: stop }
 }
 
 pub(crate) async fn start_with(seed: u64, coins: u32) -> Running {
-    start(SimSettings {
-        seed,
-        coins,
-        ..SimSettings::default()
-    })
-    .await
+    start(SimSettings { seed, coins, ..SimSettings::default() }).await
 }
 
 impl Running {
@@ -107,47 +96,24 @@ impl Running {
 }
 
 fn read_reply(bytes: &[u8]) -> Reply {
-    let end = bytes
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .unwrap();
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
     let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .unwrap()
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers: BTreeMap<String, String> = lines
         .map(|line| line.split_once(": ").unwrap())
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let rest = &bytes[end + 4..];
-    let chunked = headers
-        .get("transfer-encoding")
-        .is_some_and(|coding| coding == "chunked");
-    let body = if chunked {
-        dechunk(rest)
-    } else {
-        rest.to_vec()
-    };
-    Reply {
-        status,
-        headers,
-        body,
-    }
+    let chunked = headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked");
+    let body = if chunked { dechunk(rest) } else { rest.to_vec() };
+    Reply { status, headers, body }
 }
 
 fn dechunk(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(rest.len());
     loop {
-        let end = rest
-            .windows(2)
-            .position(|window| window == b"\r\n")
-            .unwrap();
+        let end = rest.windows(2).position(|window| window == b"\r\n").unwrap();
         let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
         if size == 0 {
             return body;

@@ -53,11 +53,7 @@ async fn a_frozen_simulator_repeats_itself() {
 #[tokio::test]
 async fn another_seed_is_another_world() {
     let (one, other) = (start_with(1, 300).await, start_with(2, 300).await);
-    for ((path, left), right) in PATHS
-        .iter()
-        .zip(bodies(&one).await)
-        .zip(bodies(&other).await)
-    {
+    for ((path, left), right) in PATHS.iter().zip(bodies(&one).await).zip(bodies(&other).await) {
         assert_eq!(left == right, *path == "/v1/contracts", "{path}");
     }
 }
@@ -91,76 +87,30 @@ async fn every_body_can_be_read_and_has_its_rows() {
     ] {
         assert_eq!(running.get(path).await.objects().len(), rows, "{path}");
     }
-    assert_eq!(
-        running.get("/feed/feed.json").await.json()["items"]
-            .as_array()
-            .unwrap()
-            .len(),
-        30
-    );
-    assert_eq!(
-        running
-            .get("/feed/rss.xml")
-            .await
-            .text()
-            .matches("<item>")
-            .count(),
-        30
-    );
-    assert_eq!(
-        running
-            .get("/feed/atom.xml")
-            .await
-            .text()
-            .matches("<entry>")
-            .count(),
-        30
-    );
-    for (path, delimiter, columns) in [
-        ("/csv/assets.csv", b',', 9),
-        ("/csv/markets.csv", b';', 7),
-        ("/csv/prices.csv", b',', 3),
-    ] {
+    assert_eq!(running.get("/feed/feed.json").await.json()["items"].as_array().unwrap().len(), 30);
+    assert_eq!(running.get("/feed/rss.xml").await.text().matches("<item>").count(), 30);
+    assert_eq!(running.get("/feed/atom.xml").await.text().matches("<entry>").count(), 30);
+    for (path, delimiter, columns) in
+        [("/csv/assets.csv", b',', 9), ("/csv/markets.csv", b';', 7), ("/csv/prices.csv", b',', 3)]
+    {
         let reply = running.get(path).await;
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .from_reader(reply.body.as_slice());
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).from_reader(reply.body.as_slice());
         let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-        assert_eq!(
-            (records.len(), records[0].len()),
-            (1_000, columns),
-            "{path}"
-        );
+        assert_eq!((records.len(), records[0].len()), (1_000, columns), "{path}");
     }
-    assert!(
-        running
-            .get("/csv/markets.csv")
-            .await
-            .text()
-            .starts_with("\u{feff}slug;Symbol")
-    );
+    assert!(running.get("/csv/markets.csv").await.text().starts_with("\u{feff}slug;Symbol"));
 }
 
 #[tokio::test]
 async fn a_ticker_has_every_documented_field_in_the_vendors_order() {
     let running = start_with(1, 100).await;
     let reply = running.get("/v1/tickers").await;
-    assert_eq!(
-        reply.headers["content-type"],
-        "application/json; charset=UTF-8"
-    );
-    assert_eq!(
-        reply.headers["last-modified"],
-        "Thu, 01 Jan 2026 00:00:00 GMT"
-    );
+    assert_eq!(reply.headers["content-type"], "application/json; charset=UTF-8");
+    assert_eq!(reply.headers["last-modified"], "Thu, 01 Jan 2026 00:00:00 GMT");
     assert!(reply.headers["cache-control"].starts_with("public, max-age=60"));
     let fields = |row: &str| -> Vec<String> {
-        let mut keys: Vec<String> = row
-            .split('"')
-            .skip(1)
-            .step_by(2)
-            .map(str::to_owned)
-            .collect();
+        let mut keys: Vec<String> = row.split('"').skip(1).step_by(2).map(str::to_owned).collect();
         keys.dedup();
         keys
     };
@@ -176,11 +126,7 @@ async fn a_ticker_has_every_documented_field_in_the_vendors_order() {
     for key in wanted.split_whitespace() {
         assert!(found.any(|field| field == key), "{key} in {first}");
     }
-    let ranks: Vec<u64> = reply
-        .objects()
-        .iter()
-        .map(|row| row["rank"].as_u64().unwrap())
-        .collect();
+    let ranks: Vec<u64> = reply.objects().iter().map(|row| row["rank"].as_u64().unwrap()).collect();
     assert!(!ranks.is_sorted());
 }
 
@@ -211,13 +157,7 @@ async fn tiny_and_huge_numbers_and_unknown_values_are_sent_as_the_vendors_send_t
         ] {
             assert!(walk.contains(token), "{token}");
         }
-        assert!(
-            running
-                .get("/csv/assets.csv")
-                .await
-                .text()
-                .contains(",3.84e-18,")
-        );
+        assert!(running.get("/csv/assets.csv").await.text().contains(",3.84e-18,"));
     }
 }
 
@@ -245,14 +185,9 @@ fn member<'a>(row: &'a serde_json::Value, name: &str) -> &'a str {
 async fn pages_hold_every_coin_exactly_once_in_every_order() {
     let running = start_with(5, 1_130).await;
     running.simulator.set_step(20);
-    for order in [
-        "market_cap_desc",
-        "market_cap_asc",
-        "volume_desc",
-        "volume_asc",
-        "id_asc",
-        "id_desc",
-    ] {
+    for order in
+        ["market_cap_desc", "market_cap_asc", "volume_desc", "volume_asc", "id_asc", "id_desc"]
+    {
         let rows: Vec<serde_json::Value> = markets(&running, order, 250)
             .await
             .iter()
@@ -264,11 +199,7 @@ async fn pages_hold_every_coin_exactly_once_in_every_order() {
         match order {
             "market_cap_desc" => assert!(caps().is_sorted_by(|left, right| left >= right)),
             "market_cap_asc" => assert!(caps().is_sorted()),
-            "id_asc" => assert!(
-                rows.iter()
-                    .map(|row| member(row, "id"))
-                    .eq(ids.iter().copied())
-            ),
+            "id_asc" => assert!(rows.iter().map(|row| member(row, "id")).eq(ids.iter().copied())),
             _ => {}
         }
     }
@@ -282,21 +213,10 @@ async fn paging_is_as_lenient_as_the_vendors() {
     assert!(running.get(&ask("&per_page=251")).await.body == first);
     assert!(running.get(&ask("&per_page=4000000000&page=0")).await.body == first);
     assert_eq!(running.get(&ask("")).await.rows().len(), 100);
-    assert_eq!(
-        running.get(&ask("&per_page=x&page=-1")).await.rows().len(),
-        100
-    );
+    assert_eq!(running.get(&ask("&per_page=x&page=-1")).await.rows().len(), 100);
     assert_eq!(running.get(&ask("&per_page=250&page=4")).await.text(), "[]");
-    assert_eq!(
-        running
-            .get(&ask("&per_page=250&page=4294967295"))
-            .await
-            .text(),
-        "[]"
-    );
-    let windows = running
-        .get(&ask("&price_change_percentage=1h,7d&per_page=1"))
-        .await;
+    assert_eq!(running.get(&ask("&per_page=250&page=4294967295")).await.text(), "[]");
+    let windows = running.get(&ask("&price_change_percentage=1h,7d&per_page=1")).await;
     let row = &windows.objects()[0];
     assert!(row["price_change_percentage_1h_in_currency"].is_number());
     assert!(row["price_change_percentage_7d_in_currency"].is_number());
@@ -307,21 +227,9 @@ async fn paging_is_as_lenient_as_the_vendors() {
 async fn errors_have_the_vendors_shape() {
     let running = start_with(1, 50).await;
     for (path, status, body) in [
-        (
-            "/api/v3/coins/markets",
-            422,
-            r#"{"error":"Missing parameter vs_currency"}"#,
-        ),
-        (
-            "/api/v3/coins/markets?vs_currency=xyz",
-            400,
-            r#"{"error":"invalid vs_currency"}"#,
-        ),
-        (
-            "/api/v3/coins/nothing",
-            404,
-            r#"{"error":"coin not found"}"#,
-        ),
+        ("/api/v3/coins/markets", 422, r#"{"error":"Missing parameter vs_currency"}"#),
+        ("/api/v3/coins/markets?vs_currency=xyz", 400, r#"{"error":"invalid vs_currency"}"#),
+        ("/api/v3/coins/nothing", 404, r#"{"error":"coin not found"}"#),
         ("/v1/tickers/nothing", 404, r#"{"error":"id not found"}"#),
         ("/v1/coins/nothing", 404, r#"{"error":"id not found"}"#),
         ("/v1/contracts/nothing", 404, r#"{"error":"id not found"}"#),
@@ -329,15 +237,8 @@ async fn errors_have_the_vendors_shape() {
         let reply = running.get(path).await;
         assert_eq!((reply.status, reply.text()), (status, body), "{path}");
     }
-    for path in [
-        "/v1/",
-        "/api/v3/",
-        "/csv/x.csv",
-        "/feed/x",
-        "/",
-        "/%00",
-        "/v1/tickers?quotes=EUR",
-    ] {
+    for path in ["/v1/", "/api/v3/", "/csv/x.csv", "/feed/x", "/", "/%00", "/v1/tickers?quotes=EUR"]
+    {
         let status = running.get(path).await.status;
         assert!(status == 404 || status == 400, "{path}: {status}");
     }
@@ -356,26 +257,16 @@ async fn some_tickers_are_shared_and_the_vendors_agree_about_the_same_coin() {
     assert!((80..600).contains(&shared), "{shared}");
 
     let addresses = |rows: Vec<serde_json::Value>| -> BTreeSet<String> {
-        rows.iter()
-            .map(|row| member(row, "address").to_owned())
-            .collect()
+        rows.iter().map(|row| member(row, "address").to_owned()).collect()
     };
     let paprika = addresses(running.get("/v1/contracts/sol-solana").await.objects());
-    let list = running
-        .get("/api/v3/coins/list?include_platform=true")
-        .await
-        .objects();
+    let list = running.get("/api/v3/coins/list?include_platform=true").await.objects();
     let gecko: BTreeSet<String> = list
         .iter()
         .filter_map(|row| row["platforms"]["solana"].as_str())
         .map(str::to_owned)
         .collect();
-    assert!(
-        gecko.len() > 20 && gecko.is_subset(&paprika),
-        "{} {}",
-        gecko.len(),
-        paprika.len()
-    );
+    assert!(gecko.len() > 20 && gecko.is_subset(&paprika), "{} {}", gecko.len(), paprika.len());
 
     let price_of_bitcoin = |rows: &[serde_json::Value], pointer: &str| -> f64 {
         let row = rows.iter().find(|row| row["name"] == "Bitcoin").unwrap();
@@ -408,9 +299,6 @@ async fn no_coins_are_empty_lists() {
     for path in ["/v1/tickers", "/v1/coins", MARKETS, "/api/v3/coins/list"] {
         assert_eq!(running.get(path).await.text(), "[]", "{path}");
     }
-    assert_eq!(
-        running.get("/csv/prices.csv").await.text(),
-        "ticker,close,time\n"
-    );
+    assert_eq!(running.get("/csv/prices.csv").await.text(), "ticker,close,time\n");
     assert_eq!(running.get("/feed/feed.json").await.status, 200);
 }

@@ -32,48 +32,18 @@ const ALIASES: [(&str, &[&str]); 13] = [
     (SYMBOL, &["symbol", "ticker", "sym"]),
     (NAME, &["name", "coin", "coin_name"]),
     (RANK, &["rank", "market_cap_rank"]),
-    (
-        TIME,
-        &[
-            "last_updated",
-            "updated_at",
-            "timestamp",
-            "date",
-            "time",
-            "datetime",
-        ],
-    ),
+    (TIME, &["last_updated", "updated_at", "timestamp", "date", "time", "datetime"]),
     (
         QuoteField::PriceUsd.name(),
-        &[
-            "price_usd",
-            "price",
-            "usd_price",
-            "current_price",
-            "close",
-            "last",
-        ],
+        &["price_usd", "price", "usd_price", "current_price", "close", "last"],
     ),
     (
         QuoteField::MarketCap.name(),
-        &[
-            "market_cap",
-            "marketcap",
-            "mkt_cap",
-            "cap",
-            "market_cap_usd",
-        ],
+        &["market_cap", "marketcap", "mkt_cap", "cap", "market_cap_usd"],
     ),
     (
         QuoteField::Volume24h.name(),
-        &[
-            "volume_24h",
-            "volume",
-            "total_volume",
-            "totalvolume",
-            "24h_volume",
-            "volume_usd",
-        ],
+        &["volume_24h", "volume", "total_volume", "totalvolume", "24h_volume", "volume_usd"],
     ),
     (
         QuoteField::PriceChange24h.name(),
@@ -85,16 +55,10 @@ const ALIASES: [(&str, &[&str]); 13] = [
             "24h",
         ],
     ),
-    (
-        QuoteField::CirculatingSupply.name(),
-        &["circulating_supply"],
-    ),
+    (QuoteField::CirculatingSupply.name(), &["circulating_supply"]),
     (QuoteField::TotalSupply.name(), &["total_supply"]),
     (QuoteField::MaxSupply.name(), &["max_supply"]),
-    (
-        QuoteField::FullyDilutedValuation.name(),
-        &["fully_diluted_valuation"],
-    ),
+    (QuoteField::FullyDilutedValuation.name(), &["fully_diluted_valuation"]),
 ];
 
 /// Our names of columns.
@@ -162,10 +126,7 @@ impl Layout {
         let first = rows.next_row().map_err(|error| error.to_page_error())?;
         let header = match first {
             None => return Err(no_table("the text is empty")),
-            Some(cut) => cut
-                .row
-                .map_err(|_| no_table("the first line has no end"))?
-                .to_vec(),
+            Some(cut) => cut.row.map_err(|_| no_table("the first line has no end"))?.to_vec(),
         };
         recognise(&header)?;
         let (delimiter, headers) = split_header(&header, settings.delimiter);
@@ -174,11 +135,7 @@ impl Layout {
             let names = headers.join(", ");
             let message = format!("CSV: no column identifies a row; the header is: {names}");
             let hint = "name a column id or symbol, or map one with files = [{path, columns}]";
-            PageError::stop(
-                "no_key_column",
-                message.chars().take(500).collect::<String>(),
-                hint,
-            )
+            PageError::stop("no_key_column", message.chars().take(500).collect::<String>(), hint)
         })?;
         let repeated = match key {
             Key::Symbol => repeated(&mut rows, delimiter, columns.get(SYMBOL))?,
@@ -225,13 +182,9 @@ fn split_header(header: &[u8], fixed: Option<u8>) -> (u8, Vec<String>) {
         }
         let mut splitter = Splitter::new(delimiter);
         let headers: Vec<String> = splitter.split(header).map_or_else(Vec::new, |fields| {
-            fields
-                .map(|field| String::from_utf8_lossy(field).trim().to_owned())
-                .collect()
+            fields.map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect()
         });
-        let known = ALIASES
-            .iter()
-            .filter(|(_, aliases)| by_alias(&headers, aliases).is_some());
+        let known = ALIASES.iter().filter(|(_, aliases)| by_alias(&headers, aliases).is_some());
         let score = Some((known.count(), headers.len()));
         if score > best_score {
             best_score = score;
@@ -247,9 +200,7 @@ fn normal(header: &str) -> String {
 }
 
 fn by_alias(headers: &[String], aliases: &[&str]) -> Option<usize> {
-    aliases
-        .iter()
-        .find_map(|alias| headers.iter().position(|header| normal(header) == *alias))
+    aliases.iter().find_map(|alias| headers.iter().position(|header| normal(header) == *alias))
 }
 
 fn find_columns(
@@ -259,21 +210,14 @@ fn find_columns(
     let mut columns = BTreeMap::new();
     for (name, aliases) in ALIASES {
         // Of two settings for one column the later one, `time`, is the more special.
-        let set = settings
-            .columns
-            .iter()
-            .rev()
-            .find(|(column, _)| *column == name);
+        let set = settings.columns.iter().rev().find(|(column, _)| *column == name);
         let index = match set {
             None => by_alias(headers, aliases),
             Some((_, wanted)) => {
                 let exact = headers.iter().position(|header| header == wanted);
                 let wanted_normal = normal(wanted);
-                let found = exact.or_else(|| {
-                    headers
-                        .iter()
-                        .position(|header| normal(header) == wanted_normal)
-                });
+                let found = exact
+                    .or_else(|| headers.iter().position(|header| normal(header) == wanted_normal));
                 Some(found.ok_or_else(|| {
                     let message = format!("CSV: there is no column {wanted} for {name}");
                     let hint = "correct the column in the files option";
@@ -282,13 +226,7 @@ fn find_columns(
             }
         };
         if let Some((index, header)) = index.and_then(|at| Some((at, headers.get(at)?))) {
-            columns.insert(
-                name.to_owned(),
-                Column {
-                    index,
-                    header: header.clone(),
-                },
-            );
+            columns.insert(name.to_owned(), Column { index, header: header.clone() });
         }
     }
     Ok(columns)
@@ -323,10 +261,7 @@ fn repeated<R: Read>(
         let Some(mut fields) = splitter.split(row) else {
             continue;
         };
-        let key = fields
-            .nth(index)
-            .and_then(|field| std::str::from_utf8(field).ok())
-            .map(folded);
+        let key = fields.nth(index).and_then(|field| std::str::from_utf8(field).ok()).map(folded);
         let Some(key) = key.filter(|key| !key.is_empty()) else {
             continue;
         };

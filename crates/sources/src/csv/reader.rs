@@ -25,15 +25,8 @@ impl Splitter {
     pub(super) fn new(delimiter: u8) -> Self {
         // A carriage return inside a record is part of a field: the line end has been taken off.
         let terminator = Terminator::Any(b'\n');
-        let reader = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .terminator(terminator)
-            .build();
-        Self {
-            reader,
-            text: Vec::new(),
-            ends: vec![0; 32],
-        }
+        let reader = ReaderBuilder::new().delimiter(delimiter).terminator(terminator).build();
+        Self { reader, text: Vec::new(), ends: vec![0; 32] }
     }
 
     /// The fields of one record; `None` when it is not one record.
@@ -98,27 +91,17 @@ impl RecordReader {
             name: column(layout::NAME),
             rank: column(layout::RANK),
             time: column(layout::TIME),
-            values: values
-                .filter_map(|field| Some((field, column(field.name())?)))
-                .collect(),
+            values: values.filter_map(|field| Some((field, column(field.name())?))).collect(),
         };
         // The layout names one of four delimiters, all of them one byte long.
         let delimiter = u8::try_from(layout.delimiter).unwrap_or(b',');
-        Self {
-            layout,
-            places,
-            splitter: Splitter::new(delimiter),
-        }
+        Self { layout, places, splitter: Splitter::new(delimiter) }
     }
 }
 
 impl RowReader for RecordReader {
     fn read(&mut self, row: &[u8]) -> Result<Observation, Rejection> {
-        let Self {
-            layout,
-            places,
-            splitter,
-        } = self;
+        let Self { layout, places, splitter } = self;
         let shown = || String::from_utf8_lossy(row);
         let Some(fields) = splitter.split(row) else {
             return Err(reject(RejectionReason::Malformed, "", &shown()));
@@ -161,23 +144,12 @@ fn check_bytes(row: &[u8], fields: &Fields<'_>, layout: &Layout) -> Result<(), R
     };
     if let Err(error) = std::str::from_utf8(row) {
         let column = faulty(&|field| std::str::from_utf8(field).is_err());
-        let begin = row
-            .get(error.valid_up_to()..)
-            .unwrap_or_default()
-            .escape_ascii();
-        return Err(reject(
-            RejectionReason::InvalidText,
-            column,
-            &begin.to_string(),
-        ));
+        let begin = row.get(error.valid_up_to()..).unwrap_or_default().escape_ascii();
+        return Err(reject(RejectionReason::InvalidText, column, &begin.to_string()));
     }
     if memchr(0, row).is_some() {
         let column = faulty(&|field| memchr(0, field).is_some());
-        return Err(reject(
-            RejectionReason::NulInText,
-            column,
-            &String::from_utf8_lossy(row),
-        ));
+        return Err(reject(RejectionReason::NulInText, column, &String::from_utf8_lossy(row)));
     }
     Ok(())
 }
@@ -197,11 +169,7 @@ fn key(fields: &Fields<'_>, places: &Places, layout: &Layout) -> Result<CompactS
     };
     let alone = |column: &Option<Column>| {
         let text = part(column)?;
-        if layout
-            .repeated
-            .binary_search(&layout::folded(&text))
-            .is_ok()
-        {
+        if layout.repeated.binary_search(&layout::folded(&text)).is_ok() {
             let header = column.as_ref().map_or("", |column| column.header.as_str());
             return Err(reject(RejectionReason::AmbiguousKey, header, &text).of(&text));
         }
@@ -211,10 +179,7 @@ fn key(fields: &Fields<'_>, places: &Places, layout: &Layout) -> Result<CompactS
         Key::Id => part(&places.id)?,
         Key::NameSymbol => {
             let key = format!("{}|{}", part(&places.name)?, part(&places.symbol)?);
-            let header = places
-                .name
-                .as_ref()
-                .map_or("", |column| column.header.as_str());
+            let header = places.name.as_ref().map_or("", |column| column.header.as_str());
             fields::check_text(&key, header, fields::MAX_ID_CHARS)?;
             key
         }
@@ -282,13 +247,9 @@ fn number(text: &str, column: &Column) -> Result<Option<Decimal>, Rejection> {
 }
 
 fn percent(fraction: &Decimal, column: &Column) -> Result<Decimal, Rejection> {
-    fraction.shifted(2).map_err(|_| {
-        reject(
-            RejectionReason::BadNumber,
-            &column.header,
-            fraction.as_str(),
-        )
-    })
+    fraction
+        .shifted(2)
+        .map_err(|_| reject(RejectionReason::BadNumber, &column.header, fraction.as_str()))
 }
 
 fn instant(text: &str, column: &Column) -> Result<Option<Timestamp>, Rejection> {

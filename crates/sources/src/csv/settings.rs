@@ -49,51 +49,33 @@ pub(super) fn texts(options: &Options<'_>) -> Result<Vec<Text>, OptionError> {
     let refuse = || options.refuse("paths", WANTED);
     let names: Vec<&str> = match options.get("paths") {
         Some(Value::String(text)) => text.split(',').collect(),
-        Some(Value::Array(items)) => items
-            .iter()
-            .map(|item| item.as_str().ok_or_else(refuse))
-            .collect::<Result<_, _>>()?,
+        Some(Value::Array(items)) => {
+            items.iter().map(|item| item.as_str().ok_or_else(refuse)).collect::<Result<_, _>>()?
+        }
         Some(_) => return Err(refuse()),
         None => Vec::new(),
     };
     let mut texts: Vec<Text> = Vec::new();
-    for name in names
-        .into_iter()
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-    {
+    for name in names.into_iter().map(str::trim).filter(|name| !name.is_empty()) {
         if name.contains('\0') {
             return Err(refuse());
         }
         if texts.iter().all(|text| text.name != name) {
             let target = target(name).map_err(|remedy| options.refuse("paths", remedy))?;
-            texts.push(Text {
-                name: name.to_owned(),
-                request: Request {
-                    endpoint: "csv",
-                    target,
-                },
-            });
+            texts
+                .push(Text { name: name.to_owned(), request: Request { endpoint: "csv", target } });
         }
     }
-    if texts.is_empty() {
-        Err(refuse())
-    } else {
-        Ok(texts)
-    }
+    if texts.is_empty() { Err(refuse()) } else { Ok(texts) }
 }
 
 fn target(name: &str) -> Result<Target, &'static str> {
-    let scheme = name
-        .split_once("://")
-        .map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
+    let scheme = name.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
     match scheme {
         Some((scheme, rest)) if scheme == "http" || scheme == "https" => web(&scheme, rest),
         Some(_) => Err("only http:// and https:// addresses are fetched"),
         None if Pattern::new(name).is_err() => Err("is not a glob pattern: check *, ? and [ ]"),
-        None => Ok(Target::Files {
-            pattern: name.to_owned(),
-        }),
+        None => Ok(Target::Files { pattern: name.to_owned() }),
     }
 }
 
@@ -110,18 +92,12 @@ fn web(scheme: &str, rest: &str) -> Result<Target, &'static str> {
     if host.contains('@') {
         return Err("take user and password out of the address: it is stored with each page");
     }
-    let decode = |text: &str| {
-        percent_decode_str(&text.replace('+', " "))
-            .decode_utf8_lossy()
-            .into_owned()
-    };
-    let query = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        });
+    let decode =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let query = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(name), decode(value))
+    });
     Ok(Target::Http(HttpRequest {
         origin: format!("{scheme}://{host}"),
         path: format!("/{path}"),
@@ -137,21 +113,11 @@ pub(super) fn files(options: &Options<'_>) -> Result<Vec<Settings>, OptionError>
         Some(Value::Array(list)) => list,
         Some(_) => return Err(options.refuse("files", "write a list of tables, each with a path")),
     };
-    list.iter()
-        .enumerate()
-        .map(|(index, table)| file(index, table))
-        .collect()
+    list.iter().enumerate().map(|(index, table)| file(index, table)).collect()
 }
 
 fn file(index: usize, table: &Value) -> Result<Settings, OptionError> {
-    const KEYS: [&str; 6] = [
-        "path",
-        "columns",
-        "change",
-        "zero_is_unknown",
-        "time",
-        "delimiter",
-    ];
+    const KEYS: [&str; 6] = ["path", "columns", "change", "zero_is_unknown", "time", "delimiter"];
     let options = Options::under(format!("files[{index}]."), table, &KEYS, &[])?;
     let path = options.text("path")?;
     let pattern = path
@@ -159,10 +125,7 @@ fn file(index: usize, table: &Value) -> Result<Settings, OptionError> {
         .ok_or_else(|| {
             options.refuse("path", "write the path or pattern that the table is about")
         })?;
-    let units = [
-        ("percent", ChangeUnit::Percent),
-        ("fraction", ChangeUnit::Fraction),
-    ];
+    let units = [("percent", ChangeUnit::Percent), ("fraction", ChangeUnit::Fraction)];
     let delimiters = [(",", b','), (";", b';'), ("|", b'|'), ("tab", b'\t')];
     let mut columns = match options.get("columns") {
         Some(table) => columns(index, table)?,
@@ -178,11 +141,7 @@ fn file(index: usize, table: &Value) -> Result<Settings, OptionError> {
         columns,
         change: options.choice("change", &units)?.unwrap_or_default(),
         zero_is_unknown: options.flag("zero_is_unknown")?.unwrap_or(false),
-        delimiter: if tab {
-            Some(b'\t')
-        } else {
-            options.choice("delimiter", &delimiters)?
-        },
+        delimiter: if tab { Some(b'\t') } else { options.choice("delimiter", &delimiters)? },
     })
 }
 

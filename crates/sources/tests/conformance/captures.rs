@@ -9,14 +9,9 @@ use serde_json::{Value, json};
 use crate::fixtures::{Rows, first_request, read_page};
 
 /// The folder of captured answers, or `None` with a note that the test is skipped.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where captured answers are is not configuration"
-)]
+#[expect(clippy::disallowed_methods, reason = "where captured answers are is not configuration")]
 fn captures() -> Option<PathBuf> {
-    let folder = std::env::var("KASPARRO_REAL_DATA")
-        .ok()
-        .filter(|folder| !folder.is_empty());
+    let folder = std::env::var("KASPARRO_REAL_DATA").ok().filter(|folder| !folder.is_empty());
     if folder.is_none() {
         println!("skipped: KASPARRO_REAL_DATA names no folder of captured answers");
     }
@@ -29,9 +24,7 @@ fn read(source: &str, options: Value, path: PathBuf) -> Rows {
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     if path.extension().is_some_and(|extension| extension == "gz") {
         let mut unpacked = Vec::new();
-        flate2::read::MultiGzDecoder::new(body.as_slice())
-            .read_to_end(&mut unpacked)
-            .unwrap();
+        flate2::read::MultiGzDecoder::new(body.as_slice()).read_to_end(&mut unpacked).unwrap();
         body = unpacked;
     }
     let mut request = first_request(source.as_ref());
@@ -62,23 +55,12 @@ fn d2_captured_tickers_are_read_without_a_loss() {
         .collect();
     assert!(prices.contains(&"3.84e-18".to_owned()));
     let supply = |seen: &kasparro_domain::Observation| {
-        let supply = seen
-            .quote
-            .total_supply
-            .as_ref()
-            .or(seen.quote.max_supply.as_ref());
+        let supply = seen.quote.total_supply.as_ref().or(seen.quote.max_supply.as_ref());
         supply.is_some_and(|supply| supply.as_str() == "9223372036854775807")
     };
     assert!(rows.iter().flatten().any(supply));
-    let unknown = rows
-        .iter()
-        .flatten()
-        .filter(|seen| seen.quote.market_cap.is_none())
-        .count();
-    assert!(
-        (2_000..2_200).contains(&unknown),
-        "{unknown} caps are unknown"
-    );
+    let unknown = rows.iter().flatten().filter(|seen| seen.quote.market_cap.is_none()).count();
+    assert!((2_000..2_200).contains(&unknown), "{unknown} caps are unknown");
 }
 
 #[test]
@@ -91,11 +73,7 @@ fn captured_market_pages_are_read_whole() {
         ("2022-01-18_defi_sparkline.json", 50),
         ("2022-01-29_empty_page.json", 0),
     ] {
-        let rows = read(
-            "coingecko",
-            json!({}),
-            folder.join("coingecko/coins_markets").join(file),
-        );
+        let rows = read("coingecko", json!({}), folder.join("coingecko/coins_markets").join(file));
         assert_eq!((rows.len(), rejected(&rows)), (expected, 0), "{file}");
     }
 }

@@ -54,20 +54,13 @@ impl Fixture {
     /// Reads `fixtures/NAME/`.
     pub(crate) fn of(entry: &Entry) -> Self {
         let name = entry.name();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fixtures")
-            .join(name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
         let said = std::fs::read_to_string(folder.join("README.md")).unwrap();
-        assert!(
-            said.starts_with("Hand-made after "),
-            "{name}: say where the fixtures come from"
-        );
+        assert!(said.starts_with("Hand-made after "), "{name}: say where the fixtures come from");
         let source = entry.build(&json(&folder.join("options.json"))).unwrap();
         let mut pages = Vec::new();
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         for path in &paths {
             let file = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -76,9 +69,7 @@ impl Fixture {
             };
             let body = paths.iter().find(|path| {
                 let file = path.file_name().unwrap().to_str().unwrap();
-                file.strip_suffix(".json")
-                    .or_else(|| file.strip_suffix(".csv"))
-                    == Some(stem)
+                file.strip_suffix(".json").or_else(|| file.strip_suffix(".csv")) == Some(stem)
             });
             let body = body.unwrap_or_else(|| panic!("{name}: no body for {stem}"));
             let mut request = first_request(source.as_ref());
@@ -94,12 +85,7 @@ impl Fixture {
         }
         assert!(!pages.is_empty(), "{name}: no page in its fixtures");
         let errors = serde_json::from_value(json(&folder.join("errors.json"))).unwrap();
-        Self {
-            name,
-            source,
-            pages,
-            errors,
-        }
+        Self { name, source, pages, errors }
     }
 }
 
@@ -116,10 +102,7 @@ pub(crate) fn now() -> Timestamp {
 
 /// The first request of a run without a checkpoint.
 pub(crate) fn first_request(source: &dyn Source) -> Request {
-    match source.first(RunStart {
-        checkpoint: None,
-        now: now(),
-    }) {
+    match source.first(RunStart { checkpoint: None, now: now() }) {
         Next::Ask(request) => *request,
         Next::Done => panic!("a source must ask something"),
     }
@@ -133,11 +116,7 @@ pub(crate) fn read_page(
 ) -> Result<Rows, PageError> {
     let context = source.survey(request, &mut { body })?;
     let described = request.describe();
-    let page = PageMeta {
-        request: &described,
-        context: &context,
-        fetched_at: now(),
-    };
+    let page = PageMeta { request: &described, context: &context, fetched_at: now() };
     let mut reader = source.reader(page)?;
     let mut cutter = RowCutter::new(&source.framing(request), &context, body);
     let mut rows = Rows::new();
@@ -153,25 +132,15 @@ pub(crate) fn outcome(row: &Result<Observation, Rejection>) -> Value {
     match row {
         Ok(seen) => {
             told.insert("external_id", seen.external_id.to_string());
-            let texts = [
-                ("symbol", &seen.attributes.symbol),
-                ("name", &seen.attributes.name),
-            ];
+            let texts = [("symbol", &seen.attributes.symbol), ("name", &seen.attributes.name)];
             for (name, text) in texts {
                 told.extend(text.as_ref().map(|text| (name, text.to_string())));
             }
             for field in QuoteField::ALL {
-                told.extend(
-                    seen.quote
-                        .get(field)
-                        .map(|value| (field.name(), value.to_string())),
-                );
+                told.extend(seen.quote.get(field).map(|value| (field.name(), value.to_string())));
             }
             told.extend(seen.quote.rank.map(|rank| ("rank", rank.to_string())));
-            told.extend(
-                seen.observed_at
-                    .map(|instant| ("observed_at", instant.to_string())),
-            );
+            told.extend(seen.observed_at.map(|instant| ("observed_at", instant.to_string())));
         }
         Err(rejection) => {
             told.insert("rejected", rejection.reason.code().to_owned());
@@ -179,8 +148,6 @@ pub(crate) fn outcome(row: &Result<Observation, Rejection>) -> Value {
             told.extend(rejection.external_id.clone().map(|id| ("external_id", id)));
         }
     }
-    let told = told
-        .into_iter()
-        .map(|(name, text)| (name.to_owned(), Value::String(text)));
+    let told = told.into_iter().map(|(name, text)| (name.to_owned(), Value::String(text)));
     Value::Object(told.collect::<Map<_, _>>())
 }

@@ -18,9 +18,7 @@ use twins::{Flaw, Twin};
 
 fn failures(fixture: &Fixture) -> Vec<String> {
     let check = |(name, rule): &(&str, Rule)| {
-        rule(fixture)
-            .err()
-            .map(|fault| format!("{}: {name}: {fault}", fixture.name))
+        rule(fixture).err().map(|fault| format!("{}: {name}: {fault}", fixture.name))
     };
     RULES.iter().filter_map(check).collect()
 }
@@ -39,10 +37,7 @@ fn each_rule_rejects_its_broken_twin() {
     let mut untested: BTreeSet<&str> = RULES.iter().map(|(name, _)| *name).collect();
     for (flaw, rule) in Flaw::ALL {
         let mut caught_by = Vec::new();
-        for entry in kasparro_sources::registry()
-            .iter()
-            .filter(|entry| entry.name() != "csv")
-        {
+        for entry in kasparro_sources::registry().iter().filter(|entry| entry.name() != "csv") {
             let mut fixture = Fixture::of(entry);
             fixture.source = Arc::new(Twin::new(fixture.source.clone(), flaw));
             caught_by.push(failures(&fixture));
@@ -63,9 +58,7 @@ fn check_registry(names: &[&str]) -> Result<(), String> {
     }
     let odd = names.iter().find(|name| {
         name.is_empty()
-            || !name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     });
     odd.map_or(Ok(()), |name| Err(format!("odd name: {name}")))
 }
@@ -82,10 +75,7 @@ fn the_registry_is_sorted_and_complete() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(
-        folders,
-        names.iter().map(|name| (*name).to_owned()).collect()
-    );
+    assert_eq!(folders, names.iter().map(|name| (*name).to_owned()).collect());
 }
 
 #[test]
@@ -93,11 +83,8 @@ fn the_sample_is_read_whole() {
     let source =
         kasparro_sources::build("csv", serde_json::json!({"paths": ["sample.csv"]})).unwrap();
     let request = fixtures::first_request(source.as_ref());
-    let rows = fixtures::read_page(
-        source.as_ref(),
-        &request,
-        kasparro_sources::SAMPLE_CSV.as_bytes(),
-    );
+    let rows =
+        fixtures::read_page(source.as_ref(), &request, kasparro_sources::SAMPLE_CSV.as_bytes());
     let rows = rows.unwrap();
     assert_eq!(rows.len(), 12);
     for row in rows {

@@ -16,10 +16,7 @@ pub(crate) type Rule = fn(&Fixture) -> Result<(), String>;
 
 pub(crate) const RULES: [(&str, Rule); 9] = [
     ("rows read as the fixtures say", rows_read_as_expected),
-    (
-        "no secret leaves the credential",
-        no_secret_leaves_the_credential,
-    ),
+    ("no secret leaves the credential", no_secret_leaves_the_credential),
     ("the same bytes read the same", same_bytes_read_the_same),
     ("garbage never panics", garbage_never_panics),
     ("asking comes to an end", asking_ends),
@@ -51,11 +48,7 @@ fn rows_read_as_expected(fixture: &Fixture) -> Result<(), String> {
             }
         }
         if seen.len() != page.expected.len() {
-            return Err(format!(
-                "{} rows in place of {}",
-                seen.len(),
-                page.expected.len()
-            ));
+            return Err(format!("{} rows in place of {}", seen.len(), page.expected.len()));
         }
         Ok(())
     })
@@ -64,29 +57,16 @@ fn rows_read_as_expected(fixture: &Fixture) -> Result<(), String> {
 fn no_secret_leaves_the_credential(fixture: &Fixture) -> Result<(), String> {
     let source = fixture.source.as_ref();
     let hidden = |place: &str, text: String| {
-        if text.contains(CANARY) {
-            Err(format!("the key is in {place}"))
-        } else {
-            Ok(())
-        }
+        if text.contains(CANARY) { Err(format!("the key is in {place}")) } else { Ok(()) }
     };
     let request = first_request(source);
     hidden("the description", request.describe().to_string())?;
     hidden("the debug form of a request", format!("{request:?}"))?;
     hidden("the debug form of the source", format!("{source:?}"))?;
-    let page = PageSummary {
-        rows: 250,
-        pages: 1,
-    };
-    hidden(
-        "the position",
-        source.position_after(&request, page).to_string(),
-    )?;
+    let page = PageSummary { rows: 250, pages: 1 };
+    hidden("the position", source.position_after(&request, page).to_string())?;
     if let Target::Http(http) = &request.target {
-        hidden(
-            "the address",
-            format!("{}{}{:?}", http.origin, http.path, http.query),
-        )?;
+        hidden("the address", format!("{}{}{:?}", http.origin, http.path, http.query))?;
     }
     for case in &fixture.errors {
         let answer = Answer {
@@ -105,11 +85,7 @@ fn no_secret_leaves_the_credential(fixture: &Fixture) -> Result<(), String> {
 fn same_bytes_read_the_same(fixture: &Fixture) -> Result<(), String> {
     pages(fixture, |page| {
         let read = || outcomes(fixture.source.as_ref(), &page.request, &page.body);
-        if read()? == read()? {
-            Ok(())
-        } else {
-            Err("two readings differ".to_owned())
-        }
+        if read()? == read()? { Ok(()) } else { Err("two readings differ".to_owned()) }
     })
 }
 
@@ -136,11 +112,7 @@ fn garbage_never_panics(fixture: &Fixture) -> Result<(), String> {
         let context = source.survey(&page.request, &mut page.body.as_slice());
         let context = context.map_err(|error| error.to_string())?;
         let described = page.request.describe();
-        let meta = PageMeta {
-            request: &described,
-            context: &context,
-            fetched_at: now(),
-        };
+        let meta = PageMeta { request: &described, context: &context, fetched_at: now() };
         let mut reader = source.reader(meta).map_err(|error| error.to_string())?;
         let refused = catch_unwind(AssertUnwindSafe(|| reader.read(row)));
         let refused = refused.map_err(|_| format!("panics on {}", row.escape_ascii()))?;
@@ -156,21 +128,13 @@ fn garbage_never_panics(fixture: &Fixture) -> Result<(), String> {
             let body = page.body.get(..length).unwrap_or_default();
             let survived =
                 catch_unwind(AssertUnwindSafe(|| read_page(source, &page.request, body)));
-            survived
-                .map_err(|_| format!("panics on the first {length} bytes"))?
-                .ok();
+            survived.map_err(|_| format!("panics on the first {length} bytes"))?.ok();
         }
         let context = Value::String("garbage".to_owned());
         let described = page.request.describe();
-        let meta = PageMeta {
-            request: &described,
-            context: &context,
-            fetched_at: now(),
-        };
+        let meta = PageMeta { request: &described, context: &context, fetched_at: now() };
         let survived = catch_unwind(AssertUnwindSafe(|| source.reader(meta).is_ok()));
-        survived
-            .map(|_| ())
-            .map_err(|_| "panics on a foreign context".to_owned())
+        survived.map(|_| ()).map_err(|_| "panics on a foreign context".to_owned())
     })
 }
 
@@ -186,10 +150,7 @@ fn bounded(rejection: &Rejection) -> Result<(), String> {
 fn asking_ends(fixture: &Fixture) -> Result<(), String> {
     let source = fixture.source.as_ref();
     for rows in [0, 1, 250] {
-        let mut next = source.first(RunStart {
-            checkpoint: None,
-            now: now(),
-        });
+        let mut next = source.first(RunStart { checkpoint: None, now: now() });
         let mut asked = 0;
         while let Next::Ask(request) = next {
             asked += 1;
@@ -199,14 +160,9 @@ fn asking_ends(fixture: &Fixture) -> Result<(), String> {
             let page = PageSummary { rows, pages: asked };
             let position = source.position_after(&request, page);
             for age in [Duration::ZERO, Duration::from_secs(86_400)] {
-                let checkpoint = Checkpoint {
-                    position: position.clone(),
-                    moved_at: now().minus(age),
-                };
-                let start = RunStart {
-                    checkpoint: Some(&checkpoint),
-                    now: now(),
-                };
+                let checkpoint =
+                    Checkpoint { position: position.clone(), moved_at: now().minus(age) };
+                let start = RunStart { checkpoint: Some(&checkpoint), now: now() };
                 if matches!(source.first(start), Next::Done) {
                     return Err(format!("a run from {position} asks nothing"));
                 }
@@ -228,8 +184,7 @@ fn one_bad_row_costs_one_row(fixture: &Fixture) -> Result<(), String> {
         let broken = match source.framing(&page.request) {
             Framing::JsonArray { .. } => {
                 let body = std::str::from_utf8(&page.body).map_err(|error| error.to_string())?;
-                body.replace("\n {", "\n {\"id\":1e400,\u{1}},\n {")
-                    .into_bytes()
+                body.replace("\n {", "\n {\"id\":1e400,\u{1}},\n {").into_bytes()
             }
             Framing::Csv => {
                 let mut lines = page.body.clone();
@@ -245,11 +200,7 @@ fn one_bad_row_costs_one_row(fixture: &Fixture) -> Result<(), String> {
             outcome["rejected"] == "malformed" && outcome.get("external_id").is_none()
         };
         let kept = |outcomes: &[Value]| -> Vec<Value> {
-            outcomes
-                .iter()
-                .filter(|outcome| !malformed(outcome))
-                .cloned()
-                .collect()
+            outcomes.iter().filter(|outcome| !malformed(outcome)).cloned().collect()
         };
         if seen.len() <= expected.len() {
             return Err("the broken rows are missing".to_owned());
@@ -274,9 +225,7 @@ fn errors_are_recognised(fixture: &Fixture) -> Result<(), String> {
             return Err(format!("{told} passes for an answer"));
         };
         let remedy = match case.remedy.as_str() {
-            "retry" => Remedy::Retry {
-                after: case.retry_after(),
-            },
+            "retry" => Remedy::Retry { after: case.retry_after() },
             _ => Remedy::Stop,
         };
         if error.code != case.code || error.remedy != remedy {
@@ -288,16 +237,8 @@ fn errors_are_recognised(fixture: &Fixture) -> Result<(), String> {
     }
     for page in &fixture.pages {
         let head = page.body.get(..4096).unwrap_or(&page.body);
-        let answer = Answer {
-            status: 200,
-            content_type: None,
-            retry_after: None,
-            head,
-        };
-        fixture
-            .source
-            .judge(answer)
-            .map_err(|error| format!("{}: {error}", page.name))?;
+        let answer = Answer { status: 200, content_type: None, retry_after: None, head };
+        fixture.source.judge(answer).map_err(|error| format!("{}: {error}", page.name))?;
     }
     Ok(())
 }
@@ -307,12 +248,7 @@ fn damaged_pages_are_refused(fixture: &Fixture) -> Result<(), String> {
     let source = fixture.source.as_ref();
     let taken = |page: &Page, body: &[u8]| {
         let head = body.get(..4096).unwrap_or(body);
-        let answer = Answer {
-            status: 200,
-            content_type: None,
-            retry_after: None,
-            head,
-        };
+        let answer = Answer { status: 200, content_type: None, retry_after: None, head };
         let context = source.survey(&page.request, &mut { body });
         source.judge(answer).is_ok()
             && context
@@ -322,19 +258,11 @@ fn damaged_pages_are_refused(fixture: &Fixture) -> Result<(), String> {
         if !taken(page, &page.body) {
             return Err("the page itself is refused".to_owned());
         }
-        let mut damaged: Vec<&[u8]> = vec![
-            b"",
-            b" \n",
-            b"<html><body>Log in</body></html>",
-            b"{\"unexpected\":true}",
-        ];
+        let mut damaged: Vec<&[u8]> =
+            vec![b"", b" \n", b"<html><body>Log in</body></html>", b"{\"unexpected\":true}"];
         if let Framing::JsonArray { .. } = source.framing(&page.request) {
             let whole = page.body.trim_ascii_end();
-            damaged.extend(
-                (0..whole.len())
-                    .step_by(31)
-                    .filter_map(|length| whole.get(..length)),
-            );
+            damaged.extend((0..whole.len()).step_by(31).filter_map(|length| whole.get(..length)));
             damaged.push(b"null");
         }
         match damaged.into_iter().find(|body| taken(page, body)) {
@@ -356,11 +284,7 @@ fn every_fault_names_its_field(fixture: &Fixture) -> Result<(), String> {
         let lines = text.lines().map(|line| line.trim().trim_end_matches(','));
         let context = Value::Null;
         let described = page.request.describe();
-        let meta = PageMeta {
-            request: &described,
-            context: &context,
-            fetched_at: now(),
-        };
+        let meta = PageMeta { request: &described, context: &context, fetched_at: now() };
         let mut reader = source.reader(meta).map_err(|error| error.to_string())?;
         for line in lines {
             // Rows with tokens that are no JSON are not taken apart.
@@ -399,11 +323,7 @@ const WRONG: [(&str, &[RejectionReason]); 4] = [
     ("true", &[RejectionReason::WrongType]),
     (
         "\"\\u0000\"",
-        &[
-            RejectionReason::NulInText,
-            RejectionReason::BadNumber,
-            RejectionReason::BadTimestamp,
-        ],
+        &[RejectionReason::NulInText, RejectionReason::BadNumber, RejectionReason::BadTimestamp],
     ),
 ];
 

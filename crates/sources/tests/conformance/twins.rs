@@ -70,11 +70,7 @@ pub(crate) struct Twin {
 
 impl Twin {
     pub(crate) fn new(inner: Arc<dyn Source>, flaw: Flaw) -> Self {
-        Self {
-            inner,
-            flaw,
-            readings: AtomicU64::new(0),
-        }
+        Self { inner, flaw, readings: AtomicU64::new(0) }
     }
 
     fn flawed(&self, next: Next) -> Next {
@@ -116,11 +112,7 @@ impl Source for Twin {
     }
 
     fn framing(&self, request: &Request) -> Framing {
-        if self.flaw == Flaw::Shapeless {
-            Framing::Csv
-        } else {
-            self.inner.framing(request)
-        }
+        if self.flaw == Flaw::Shapeless { Framing::Csv } else { self.inner.framing(request) }
     }
 
     fn judge(&self, answer: Answer<'_>) -> Result<(), PageError> {
@@ -142,12 +134,7 @@ impl Source for Twin {
         let reading = self.readings.fetch_add(1, Ordering::SeqCst);
         // The reader of the inner source borrows from `self` only.
         let inner = self.inner.reader(page)?;
-        Ok(Box::new(TwinReader {
-            inner,
-            flaw: self.flaw,
-            reading,
-            poisoned: false,
-        }))
+        Ok(Box::new(TwinReader { inner, flaw: self.flaw, reading, poisoned: false }))
     }
 }
 
@@ -172,9 +159,7 @@ impl RowReader for TwinReader<'_> {
             });
         }
         if self.flaw == Flaw::Poisoned {
-            self.poisoned |= read
-                .as_ref()
-                .is_err_and(|rejection| rejection.field.is_empty());
+            self.poisoned |= read.as_ref().is_err_and(|rejection| rejection.field.is_empty());
             if self.poisoned {
                 let malformed = kasparro_domain::RejectionReason::Malformed;
                 return Err(Rejection::new(malformed, "", "poisoned"));

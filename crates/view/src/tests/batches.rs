@@ -31,26 +31,15 @@ impl Snapshot {
             let (own, other) = (self.index(field).unwrap(), rebuilt.index(field).unwrap());
             assert_eq!(own.len(), other.len(), "{field:?}");
             for position in 0..=own.len() {
-                assert_eq!(
-                    own.entry(position),
-                    other.entry(position),
-                    "{field:?} {position}"
-                );
+                assert_eq!(own.entry(position), other.entry(position), "{field:?} {position}");
                 for all in [true, false] {
                     let count = other.count_before(position, all);
-                    assert_eq!(
-                        own.count_before(position, all),
-                        count,
-                        "{field:?} {position}"
-                    );
+                    assert_eq!(own.count_before(position, all), count, "{field:?} {position}");
                     assert_eq!(own.select(position, all), other.select(position, all));
                 }
             }
             let all_but_last = own.blocks.iter().rev().skip(1);
-            assert!(
-                all_but_last.clone().all(|block| block.keys.len() >= 64),
-                "{field:?}"
-            );
+            assert!(all_but_last.clone().all(|block| block.keys.len() >= 64), "{field:?}");
             for block in &own.blocks {
                 assert!((1..=256).contains(&block.keys.len()), "{field:?}");
                 assert_eq!(block.keys.len(), block.tags.len());
@@ -63,17 +52,8 @@ impl Snapshot {
 }
 
 fn everything(start: Start, limit: usize) -> ListingQuery {
-    let filter = Filter {
-        unpriced: true,
-        ..Filter::default()
-    };
-    ListingQuery {
-        filter,
-        sort: SortKey::Id,
-        order: Order::Ascending,
-        start,
-        limit,
-    }
+    let filter = Filter { unpriced: true, ..Filter::default() };
+    ListingQuery { filter, sort: SortKey::Id, order: Order::Ascending, start, limit }
 }
 
 fn stored(store: &BTreeMap<i64, ListingRow>) -> Vec<ListingRow> {
@@ -141,10 +121,7 @@ proptest! {
 /// A listing whose values follow from a seed, many of them equal to others.
 fn seeded(id: i64, seed: i64) -> ListingRow {
     let mut listing = listing(id);
-    let mix = id
-        .wrapping_mul(2_654_435_761)
-        .wrapping_add(seed * 40_503)
-        .rem_euclid(10_007);
+    let mix = id.wrapping_mul(2_654_435_761).wrapping_add(seed * 40_503).rem_euclid(10_007);
     let quote = listing.quote.as_mut().unwrap();
     quote.price_usd = Some(decimal(&format!("{}.{}", mix % 211, seed)));
     quote.market_cap = (mix % 3 > 0).then(|| decimal(&format!("{mix}00000000000000.0001")));
@@ -162,17 +139,15 @@ fn blocks_split_and_join_and_still_equal_a_rebuild() {
     let mut store: BTreeMap<i64, ListingRow> = (1..=3_000).map(|id| (id, seeded(id, 0))).collect();
     let mut snapshot = snapshot(stored(&store));
     for seed in 1..=12_i64 {
-        let changed = (1..=3_000)
-            .filter(|id| id % 12 == seed % 12)
-            .map(|id| match seed % 3 {
-                // All to one end of the order, so that blocks there split and elsewhere run empty.
-                0 => {
-                    let mut row = seeded(id, seed);
-                    row.quote.get_or_insert_default().price_usd = Some(decimal("0.5"));
-                    row
-                }
-                _ => seeded(id, seed),
-            });
+        let changed = (1..=3_000).filter(|id| id % 12 == seed % 12).map(|id| match seed % 3 {
+            // All to one end of the order, so that blocks there split and elsewhere run empty.
+            0 => {
+                let mut row = seeded(id, seed);
+                row.quote.get_or_insert_default().price_usd = Some(decimal("0.5"));
+                row
+            }
+            _ => seeded(id, seed),
+        });
         let new = (0..40).map(|n| seeded(3_000 + seed * 50 + n, seed));
         let batch: Vec<ListingRow> = changed.chain(new).collect();
         store.extend(batch.iter().map(|row| (row.listing_id.0, row.clone())));
@@ -190,10 +165,8 @@ fn a_batch_copies_only_what_it_touches() {
     let after = before.next(vec![changed], Generation(2), 2, &settings(), instant(NOW));
     for field in Field::ALL {
         let (old, new) = (before.index(field).unwrap(), after.index(field).unwrap());
-        let copied = new
-            .blocks
-            .iter()
-            .filter(|block| !old.blocks.iter().any(|old| Arc::ptr_eq(old, block)));
+        let copied =
+            new.blocks.iter().filter(|block| !old.blocks.iter().any(|old| Arc::ptr_eq(old, block)));
         let most = if field == Field::PriceUsd { 2 } else { 0 };
         assert!(copied.count() <= most, "{field:?}");
     }
@@ -222,21 +195,13 @@ fn the_newest_fetch_is_known_after_the_row_that_had_it_changed() {
     assert_eq!(before.newest_fetched_at(), Some(instant(NOW + 9)));
     listings[99].fetched_at = Some(instant(NOW - 9));
     let batch = vec![listings[99].clone()];
-    before
-        .next(batch, Generation(2), 2, &settings(), instant(NOW))
-        .check(&listings);
+    before.next(batch, Generation(2), 2, &settings(), instant(NOW)).check(&listings);
 }
 
 #[test]
 fn an_id_below_the_greatest_finds_its_place() {
     let before = snapshot(vec![listing(2), listing(9)]);
-    let after = before.next(
-        vec![listing(5)],
-        Generation(2),
-        2,
-        &settings(),
-        instant(NOW),
-    );
+    let after = before.next(vec![listing(5)], Generation(2), 2, &settings(), instant(NOW));
     after.check(&[listing(2), listing(5), listing(9)]);
 }
 
@@ -268,17 +233,8 @@ fn pages_walked_by_after_neither_repeat_nor_skip_while_batches_are_applied() {
         };
         start = Start::After(last.listing_id());
         let end = 700 + seed.min(6) * 20;
-        let batch = (1..=end)
-            .filter(|id| id % 5 == seed % 5)
-            .map(|id| seeded(id, seed))
-            .collect();
-        latest = latest.next(
-            batch,
-            Generation(seed as u64 + 1),
-            1,
-            &settings(),
-            instant(NOW),
-        );
+        let batch = (1..=end).filter(|id| id % 5 == seed % 5).map(|id| seeded(id, seed)).collect();
+        latest = latest.next(batch, Generation(seed as u64 + 1), 1, &settings(), instant(NOW));
     }
     assert!(walked.is_sorted_by(|left, right| left < right));
     assert!((1..=700).all(|id| walked.binary_search(&ListingId(id)).is_ok()));

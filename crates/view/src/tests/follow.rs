@@ -26,13 +26,7 @@ impl Followed {
         let view = View::new(Arc::clone(&store) as _, Arc::clone(&clock) as _, settings());
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(Arc::clone(&view).follow(shutdown.clone()));
-        Self {
-            store,
-            clock,
-            view,
-            shutdown,
-            task,
-        }
+        Self { store, clock, view, shutdown, task }
     }
 
     /// Lets the view work until it shows this generation, at most so long.
@@ -60,17 +54,13 @@ async fn a_commit_is_shown_within_a_second_and_many_in_few_swaps() {
         followed.store.commit(vec![listing(id)]);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    followed
-        .shows(Generation(400), Duration::from_millis(1_100))
-        .await;
+    followed.shows(Generation(400), Duration::from_millis(1_100)).await;
     assert_eq!(followed.view.snapshot().len(), 400);
     let swaps = followed.view.snapshot().version();
     assert!((4..=8).contains(&swaps), "{swaps} swaps in four seconds");
     tokio::time::sleep(Duration::from_secs(3)).await;
     followed.store.commit(vec![listing(7)]);
-    followed
-        .shows(Generation(401), Duration::from_millis(100))
-        .await;
+    followed.shows(Generation(401), Duration::from_millis(100)).await;
     followed.stop().await;
 }
 
@@ -78,16 +68,10 @@ async fn a_commit_is_shown_within_a_second_and_many_in_few_swaps() {
 async fn commits_of_another_process_are_found_by_polling() {
     let followed = Followed::start(Listings::new());
     followed.store.commit_unannounced(vec![listing(1)]);
-    followed
-        .shows(Generation(1), Duration::from_millis(2_100))
-        .await;
+    followed.shows(Generation(1), Duration::from_millis(2_100)).await;
     let asked = followed.store.asked.load(Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(20)).await;
-    assert_eq!(
-        followed.store.asked.load(Ordering::SeqCst),
-        asked,
-        "nothing new, nothing asked"
-    );
+    assert_eq!(followed.store.asked.load(Ordering::SeqCst), asked, "nothing new, nothing asked");
     followed.stop().await;
 }
 
@@ -96,14 +80,7 @@ async fn ages_are_judged_while_nothing_is_committed() {
     let followed = Followed::start(Listings::new());
     followed.store.commit(vec![listing(1)]);
     followed.shows(Generation(1), Duration::from_secs(2)).await;
-    assert!(
-        !followed
-            .view
-            .snapshot()
-            .listing(ListingId(1))
-            .unwrap()
-            .stale()
-    );
+    assert!(!followed.view.snapshot().listing(ListingId(1)).unwrap().stale());
     followed.clock.advance(Duration::from_secs(3601));
     tokio::time::sleep(Duration::from_secs(31)).await;
     let snapshot = followed.view.snapshot();

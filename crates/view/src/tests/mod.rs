@@ -52,10 +52,7 @@ fn listing(id: i64) -> ListingRow {
             contracts: Vec::new(),
         },
         active: true,
-        quote: Some(Quote {
-            price_usd: Some(decimal("1.5")),
-            ..Quote::default()
-        }),
+        quote: Some(Quote { price_usd: Some(decimal("1.5")), ..Quote::default() }),
         observed_at: Some(instant(NOW)),
         source_timed: true,
         fetched_at: Some(instant(NOW)),

@@ -29,17 +29,8 @@ const NUMBERS: [&str; 14] = [
     "-2.50000000000000000001",
 ];
 
-const TEXTS: [&str; 9] = [
-    "",
-    "BTC",
-    "btc",
-    "Bitcoin",
-    "Bitcoin Cash",
-    "Wrapped BTC",
-    "a\"b\\c\n",
-    "ΟΔΟΣ",
-    "İ",
-];
+const TEXTS: [&str; 9] =
+    ["", "BTC", "btc", "Bitcoin", "Bitcoin Cash", "Wrapped BTC", "a\"b\\c\n", "ΟΔΟΣ", "İ"];
 
 fn number() -> impl Strategy<Value = Option<Decimal>> {
     prop::option::weighted(0.8, select(&NUMBERS[..]).prop_map(decimal))
@@ -55,23 +46,16 @@ fn source() -> impl Strategy<Value = SourceName> {
 
 /// A listing with this id and anything else.
 pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
-    let quote = (
-        number(),
-        number(),
-        number(),
-        number(),
-        prop::option::of(1_u32..5),
-    )
-        .prop_map(
-            |(price_usd, market_cap, volume_24h, price_change_24h, rank)| Quote {
-                price_usd,
-                market_cap,
-                volume_24h,
-                price_change_24h,
-                rank,
-                ..Quote::default()
-            },
-        );
+    let quote = (number(), number(), number(), number(), prop::option::of(1_u32..5)).prop_map(
+        |(price_usd, market_cap, volume_24h, price_change_24h, rank)| Quote {
+            price_usd,
+            market_cap,
+            volume_24h,
+            price_change_24h,
+            rank,
+            ..Quote::default()
+        },
+    );
     let what = (source(), text(), text(), text(), 1_i64..6, any::<bool>());
     let when = (-4_i64..1, any::<bool>(), 0_i64..3);
     (prop::option::weighted(0.85, quote), what, when).prop_map(
@@ -83,11 +67,7 @@ pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
                 asset_id: AssetId(asset),
                 source,
                 external_id: external_id.unwrap_or_default(),
-                attributes: Attributes {
-                    symbol,
-                    name,
-                    contracts: Vec::new(),
-                },
+                attributes: Attributes { symbol, name, contracts: Vec::new() },
                 active,
                 quote,
                 observed_at: priced.then(|| instant(NOW + hours * 3_600_000)),
@@ -158,13 +138,7 @@ pub(super) fn any_query() -> impl Strategy<Value = ListingQuery> {
     ];
     let limit = prop_oneof![4 => 0_usize..12, 1 => Just(usize::MAX)];
     (filter, select(sorts.to_vec()), order, start, limit).prop_map(
-        |(filter, sort, order, start, limit)| ListingQuery {
-            filter,
-            sort,
-            order,
-            start,
-            limit,
-        },
+        |(filter, sort, order, start, limit)| ListingQuery { filter, sort, order, start, limit },
     )
 }
 
@@ -177,42 +151,22 @@ fn folded(text: &Option<CompactString>) -> Option<String> {
 }
 
 fn fits(filter: &Filter, row: &ListingRow) -> bool {
-    let price = row
-        .quote
-        .as_ref()
-        .and_then(|quote| quote.price_usd.as_ref());
+    let price = row.quote.as_ref().and_then(|quote| quote.price_usd.as_ref());
     let (symbol, name) = (folded(&row.attributes.symbol), folded(&row.attributes.name));
     let holds = |text: &Option<String>, needle: &str| {
         text.as_deref().unwrap_or_default().contains(&fold(needle))
     };
     (filter.unpriced || row.quote.is_some())
-        && filter
-            .symbol
-            .as_ref()
-            .is_none_or(|wanted| symbol == Some(fold(wanted)))
-        && filter
-            .name
-            .as_ref()
-            .is_none_or(|needle| holds(&name, needle))
+        && filter.symbol.as_ref().is_none_or(|wanted| symbol == Some(fold(wanted)))
+        && filter.name.as_ref().is_none_or(|needle| holds(&name, needle))
         && filter.search.as_ref().is_none_or(|needle| {
             let external_id = Some(fold(&row.external_id));
-            [&symbol, &name, &external_id]
-                .into_iter()
-                .any(|text| holds(text, needle))
+            [&symbol, &name, &external_id].into_iter().any(|text| holds(text, needle))
         })
-        && filter
-            .source
-            .as_ref()
-            .is_none_or(|source| row.source == *source)
+        && filter.source.as_ref().is_none_or(|source| row.source == *source)
         && filter.asset_id.is_none_or(|id| row.asset_id == id)
-        && filter
-            .min_price
-            .as_ref()
-            .is_none_or(|min| price.is_some_and(|price| price >= min))
-        && filter
-            .max_price
-            .as_ref()
-            .is_none_or(|max| price.is_some_and(|price| price <= max))
+        && filter.min_price.as_ref().is_none_or(|min| price.is_some_and(|price| price >= min))
+        && filter.max_price.as_ref().is_none_or(|max| price.is_some_and(|price| price <= max))
 }
 
 fn by<T: Ord>(order: Order, left: Option<T>, right: Option<T>) -> Ordering {
@@ -234,16 +188,10 @@ fn compare(sort: SortKey, order: Order, left: &ListingRow, right: &ListingRow) -
     };
     let sorted = match sort {
         SortKey::Id => by(order, Some(left.listing_id), Some(right.listing_id)),
-        SortKey::Symbol => by(
-            order,
-            folded(&left.attributes.symbol),
-            folded(&right.attributes.symbol),
-        ),
-        SortKey::Name => by(
-            order,
-            folded(&left.attributes.name),
-            folded(&right.attributes.name),
-        ),
+        SortKey::Symbol => {
+            by(order, folded(&left.attributes.symbol), folded(&right.attributes.symbol))
+        }
+        SortKey::Name => by(order, folded(&left.attributes.name), folded(&right.attributes.name)),
         SortKey::Source => by(order, Some(&left.source), Some(&right.source)),
         SortKey::PriceUsd => quote(|quote| quote.price_usd.clone()),
         SortKey::MarketCap => quote(|quote| quote.market_cap.clone()),
@@ -260,10 +208,8 @@ pub(super) type Answer = (Vec<ListingId>, u64, bool);
 
 /// Answers a question from the list.
 pub(super) fn answer(listings: &[ListingRow], query: &ListingQuery) -> Answer {
-    let mut fitting: Vec<&ListingRow> = listings
-        .iter()
-        .filter(|row| fits(&query.filter, row))
-        .collect();
+    let mut fitting: Vec<&ListingRow> =
+        listings.iter().filter(|row| fits(&query.filter, row)).collect();
     fitting.sort_by(|left, right| compare(query.sort, query.order, left, right));
     let total = fitting.len() as u64;
     let default_order = query.sort == SortKey::Id && query.order == Order::Ascending;
@@ -276,11 +222,7 @@ pub(super) fn answer(listings: &[ListingRow], query: &ListingQuery) -> Answer {
     }
     let more = fitting.len() > query.limit;
     fitting.truncate(query.limit);
-    (
-        fitting.into_iter().map(|row| row.listing_id).collect(),
-        total,
-        more,
-    )
+    (fitting.into_iter().map(|row| row.listing_id).collect(), total, more)
 }
 
 /// Asks the snapshot.

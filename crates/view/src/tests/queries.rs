@@ -27,14 +27,7 @@ proptest! {
 
 /// Enough listings for many blocks and chunks, and for every branch of the planner.
 fn many(count: i64) -> Vec<ListingRow> {
-    let numbers = [
-        "0.1",
-        "0.1000000000000000055",
-        "0",
-        "7",
-        "44471.6",
-        "44471.600000000000001",
-    ];
+    let numbers = ["0.1", "0.1000000000000000055", "0", "7", "44471.6", "44471.600000000000001"];
     let of = |seed: i64| numbers[usize::try_from(seed).unwrap() % numbers.len()];
     (1..=count)
         .map(|n| {
@@ -67,52 +60,20 @@ fn filters() -> Vec<Filter> {
     };
     vec![
         none.clone(),
-        Filter {
-            unpriced: true,
-            ..none.clone()
-        },
-        Filter {
-            source: source.clone(),
-            ..none.clone()
-        },
-        Filter {
-            source: source.clone(),
-            unpriced: true,
-            ..none.clone()
-        },
-        Filter {
-            source: source.clone(),
-            ..price("7", "4000")
-        },
-        Filter {
-            symbol: Some("c14".to_owned()),
-            ..none.clone()
-        },
-        Filter {
-            name: Some("COIN 1".to_owned()),
-            ..none.clone()
-        },
-        Filter {
-            name: Some("coin 1".to_owned()),
-            source,
-            ..none.clone()
-        },
-        Filter {
-            search: Some("-22".to_owned()),
-            ..price("0", "100000")
-        },
+        Filter { unpriced: true, ..none.clone() },
+        Filter { source: source.clone(), ..none.clone() },
+        Filter { source: source.clone(), unpriced: true, ..none.clone() },
+        Filter { source: source.clone(), ..price("7", "4000") },
+        Filter { symbol: Some("c14".to_owned()), ..none.clone() },
+        Filter { name: Some("COIN 1".to_owned()), ..none.clone() },
+        Filter { name: Some("coin 1".to_owned()), source, ..none.clone() },
+        Filter { search: Some("-22".to_owned()), ..price("0", "100000") },
         price("0.1", "0.1"),
         price("0.1000000000000000055", "44471.6"),
         price("10", "11"),
         price("5", "4"),
-        Filter {
-            max_price: Some(decimal("3000")),
-            ..none.clone()
-        },
-        Filter {
-            min_price: Some(decimal("0.1000000000000000055")),
-            ..none
-        },
+        Filter { max_price: Some(decimal("3000")), ..none.clone() },
+        Filter { min_price: Some(decimal("0.1000000000000000055")), ..none },
     ]
 }
 
@@ -195,8 +156,5 @@ fn listings_without_a_quote_are_found_but_not_listed() {
     assert!(!snapshot.listing(ListingId(7)).unwrap().priced());
     assert_eq!(snapshot.asset(kasparro_domain::AssetId(7)).len(), 1);
     assert!(snapshot.listing(ListingId(4)).is_none());
-    assert_eq!(
-        snapshot.listings_by_source(),
-        [(SourceName::new("coinpaprika"), 2)]
-    );
+    assert_eq!(snapshot.listings_by_source(), [(SourceName::new("coinpaprika"), 2)]);
 }

@@ -18,14 +18,9 @@ fn d2_a_row_has_the_promised_keys_in_order_and_every_digit() {
         ..Quote::default()
     });
     listing.fetched_at = Some(instant(NOW + 247));
-    let contract = Contract {
-        platform: "ethereum".into(),
-        address: "0x\"1".into(),
-    };
+    let contract = Contract { platform: "ethereum".into(), address: "0x\"1".into() };
     listing.attributes.contracts = vec![contract];
-    let row = snapshot(vec![listing])
-        .listing(kasparro_domain::ListingId(12))
-        .unwrap();
+    let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(12)).unwrap();
     assert_eq!(
         row.json(),
         concat!(
@@ -57,9 +52,7 @@ fn d7_texts_that_json_escapes_come_out_as_they_went_in() {
     listing.external_id = evil.into();
     listing.attributes.symbol = None;
     listing.attributes.name = Some("a\"b\\c\u{1}\n日本".into());
-    let row = snapshot(vec![listing])
-        .listing(kasparro_domain::ListingId(1))
-        .unwrap();
+    let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(1)).unwrap();
     assert_eq!((row.external_id(), row.symbol()), (evil, None));
     assert_eq!(row.name(), Some("a\"b\\c\u{1}\n日本"));
     let json: Value = serde_json::from_str(row.json()).unwrap();
@@ -69,10 +62,7 @@ fn d7_texts_that_json_escapes_come_out_as_they_went_in() {
     let judged = row.judged(true);
     let json: Value = serde_json::from_str(judged.json()).unwrap();
     assert_eq!(json["stale"], true);
-    assert_eq!(
-        (judged.external_id(), judged.name()),
-        (row.external_id(), row.name())
-    );
+    assert_eq!((judged.external_id(), judged.name()), (row.external_id(), row.name()));
     assert_eq!(judged.extra_json(), row.extra_json());
     assert_eq!(judged.judged(false), *row);
 }
@@ -81,16 +71,11 @@ fn d7_texts_that_json_escapes_come_out_as_they_went_in() {
 fn an_instant_that_the_source_does_not_give_is_null() {
     let mut listing = listing(1);
     listing.source_timed = false;
-    let row = snapshot(vec![listing])
-        .listing(kasparro_domain::ListingId(1))
-        .unwrap();
+    let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(1)).unwrap();
     let json: Value = serde_json::from_str(row.json()).unwrap();
     assert_eq!(json["updated_at"], Value::Null);
     assert_eq!(json["ingested_at"], "2022-01-29T17:06:45Z");
-    assert_eq!(
-        (row.observed_at(), row.updated_at()),
-        (None, Some(instant(NOW)))
-    );
+    assert_eq!((row.observed_at(), row.updated_at()), (None, Some(instant(NOW))));
 }
 
 #[test]
@@ -109,9 +94,7 @@ fn a_row_stays_small() {
         rank: Some(4_321),
         ..Quote::default()
     });
-    let row = snapshot(vec![listing])
-        .listing(kasparro_domain::ListingId(54_321))
-        .unwrap();
+    let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(54_321)).unwrap();
     let head = size_of_val(&*row);
     let column = size_of::<crate::render::Column>();
     println!(

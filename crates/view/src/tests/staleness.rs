@@ -38,47 +38,26 @@ async fn rows_become_stale_at_their_sources_limit_and_fresh_again() {
     untimed.source_timed = false;
     let mut bare = listing(5);
     bare.quote = None;
-    store.commit(vec![
-        seen(1, "csv", 59),
-        seen(2, "csv", 61),
-        seen(3, "slow", 61),
-        untimed,
-        bare,
-    ]);
+    store.commit(vec![seen(1, "csv", 59), seen(2, "csv", 61), seen(3, "slow", 61), untimed, bare]);
     view.refresh().await.unwrap();
     assert_eq!(stale(&view), [2]);
     let first = view.snapshot();
 
     clock.advance(Duration::from_secs(60));
     view.refresh().await.unwrap();
-    assert_eq!(
-        stale(&view),
-        [2],
-        "an age equal to the limit is not above it"
-    );
-    assert_eq!(
-        view.snapshot().version(),
-        first.version(),
-        "nothing changed, nothing is swapped"
-    );
+    assert_eq!(stale(&view), [2], "an age equal to the limit is not above it");
+    assert_eq!(view.snapshot().version(), first.version(), "nothing changed, nothing is swapped");
 
     clock.advance(Duration::from_millis(1));
     view.refresh().await.unwrap();
     assert_eq!(stale(&view), [1, 2]);
     assert_eq!(view.snapshot().generation(), first.generation());
     assert!(view.snapshot().version() > first.version());
-    assert!(
-        !first.listing(ListingId(1)).unwrap().stale(),
-        "the old snapshot stays as it was"
-    );
+    assert!(!first.listing(ListingId(1)).unwrap().stale(), "the old snapshot stays as it was");
 
     clock.advance(Duration::from_secs(3600));
     view.judge().await.unwrap();
-    assert_eq!(
-        stale(&view),
-        [1, 2, 4],
-        "without a source time the fetch counts"
-    );
+    assert_eq!(stale(&view), [1, 2, 4], "without a source time the fetch counts");
 
     let newer = seen(2, "csv", -60);
     store.commit(vec![newer]);
@@ -91,11 +70,7 @@ async fn rows_become_stale_at_their_sources_limit_and_fresh_again() {
 
     clock.set(instant(NOW));
     view.judge().await.unwrap();
-    assert_eq!(
-        stale(&view),
-        [0_i64; 0],
-        "a clock that was set back judges as if it had never run"
-    );
+    assert_eq!(stale(&view), [0_i64; 0], "a clock that was set back judges as if it had never run");
 }
 
 #[test]

@@ -43,11 +43,7 @@ impl Listings {
     pub(super) fn commit_unannounced(&self, listings: Vec<ListingRow>) -> Generation {
         let mut rows = self.rows.lock().unwrap();
         let generation = self.newest.load(Ordering::SeqCst) + 1;
-        rows.extend(
-            listings
-                .into_iter()
-                .map(|row| (row.listing_id.0, (generation, row))),
-        );
+        rows.extend(listings.into_iter().map(|row| (row.listing_id.0, (generation, row))));
         self.newest.store(generation, Ordering::SeqCst);
         Generation(generation)
     }
@@ -102,9 +98,6 @@ impl ReadStore for Listings {
 
     async fn ping(&self) -> StoreResult<StoreInfo> {
         self.check()?;
-        Ok(StoreInfo {
-            kind: "listings",
-            schema_version: 1,
-        })
+        Ok(StoreInfo { kind: "listings", schema_version: 1 })
     }
 }
