@@ -44,9 +44,7 @@ fn rows(
 fn bare(connection: &mut Connection, rows: &[BatchRow]) {
     let work = connection.transaction().unwrap();
     {
-        let mut asset = work
-            .prepare("INSERT INTO asset (asset_id) VALUES (?1)")
-            .unwrap();
+        let mut asset = work.prepare("INSERT INTO asset (asset_id) VALUES (?1)").unwrap();
         let mut listing = work
             .prepare(
                 "INSERT INTO listing (listing_id, source_id, external_id, asset_id, symbol, name,
@@ -103,14 +101,7 @@ fn bare(connection: &mut Connection, rows: &[BatchRow]) {
                 ])
                 .unwrap();
             history
-                .execute(params![
-                    row.observed_at.hour(),
-                    id,
-                    millis,
-                    price,
-                    cap,
-                    volume
-                ])
+                .execute(params![row.observed_at.hour(), id, millis, price, cap, volume])
                 .unwrap();
         }
     }
@@ -127,10 +118,7 @@ async fn load(
     let batches: Vec<_> = all.chunks(BATCH_ROWS).map(<[BatchRow]>::to_vec).collect();
     let begun = Instant::now();
     for (sequence, rows) in (from..).zip(batches) {
-        store
-            .commit(batch(page, epoch, sequence, rows))
-            .await
-            .unwrap();
+        store.commit(batch(page, epoch, sequence, rows)).await.unwrap();
     }
     begun.elapsed()
 }
@@ -151,12 +139,10 @@ async fn changes(store: &SqliteStore, since: Generation) -> (Duration, usize) {
 }
 
 async fn round(count: usize) -> Vec<(&'static str, Duration)> {
-    let first = rows(count, at(0), |_| RowChange::New {
-        membership: kasparro_domain::Membership::Founds,
-    });
-    let newer = rows(count, at(60), |place| RowChange::Newer {
-        listing_id: ListingId(place as i64 + 1),
-    });
+    let first =
+        rows(count, at(0), |_| RowChange::New { membership: kasparro_domain::Membership::Founds });
+    let newer =
+        rows(count, at(60), |place| RowChange::Newer { listing_id: ListingId(place as i64 + 1) });
     let mut times = Vec::new();
 
     // The smallest store, for the tables and a page that the rows can point to.
@@ -165,11 +151,9 @@ async fn round(count: usize) -> Vec<(&'static str, Duration)> {
     let path = store.path().to_owned();
     drop(store);
     let mut direct = Connection::open(&path).unwrap();
-    for (setting, value) in [
-        ("synchronous", "full"),
-        ("foreign_keys", "on"),
-        ("cache_size", "-16384"),
-    ] {
+    for (setting, value) in
+        [("synchronous", "full"), ("foreign_keys", "on"), ("cache_size", "-16384")]
+    {
         direct.pragma_update(None, setting, value).unwrap();
     }
     let begun = Instant::now();
@@ -180,10 +164,7 @@ async fn round(count: usize) -> Vec<(&'static str, Duration)> {
     let (epoch, page) = landed(&store).await;
     times.push(("first load", load(&store, epoch, &page, 0, &first).await));
     let generation = store.generation().await.unwrap();
-    times.push((
-        "all prices changed",
-        load(&store, epoch, &page, 1_000_000, &newer).await,
-    ));
+    times.push(("all prices changed", load(&store, epoch, &page, 1_000_000, &newer).await));
     let (all, read) = changes(&store, Generation(0)).await;
     assert_eq!(read, count);
     times.push(("read everything", all));
@@ -191,15 +172,7 @@ async fn round(count: usize) -> Vec<(&'static str, Duration)> {
     assert_eq!(read, count);
     times.push(("read what changed", changed));
     let begun = Instant::now();
-    assert_eq!(
-        store
-            .memory(&common::source())
-            .await
-            .unwrap()
-            .listings
-            .len(),
-        count
-    );
+    assert_eq!(store.memory(&common::source()).await.unwrap().listings.len(), count);
     times.push(("read the memory", begun.elapsed()));
     let path = store.path().to_owned();
     drop(store);
@@ -210,16 +183,9 @@ async fn round(count: usize) -> Vec<(&'static str, Duration)> {
 }
 
 fn main() {
-    let count = std::env::args()
-        .find_map(|text| text.parse().ok())
-        .unwrap_or(100_000);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()
-        .unwrap();
-    let mut rounds: Vec<_> = (0..ROUNDS)
-        .map(|_| runtime.block_on(round(count)))
-        .collect();
+    let count = std::env::args().find_map(|text| text.parse().ok()).unwrap_or(100_000);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let mut rounds: Vec<_> = (0..ROUNDS).map(|_| runtime.block_on(round(count))).collect();
     let mut median = |place: usize| {
         rounds.sort_by_key(|round| round[place].1);
         rounds[ROUNDS / 2][place]

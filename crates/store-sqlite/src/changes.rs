@@ -14,9 +14,7 @@ const PIECE_ROWS: usize = 5_000;
 
 /// The newest generation.
 pub(crate) fn generation(connection: &Connection) -> Queried<Generation> {
-    let value = first(connection, "SELECT value FROM generation", [], |row| {
-        uint(row, 0)
-    })?;
+    let value = first(connection, "SELECT value FROM generation", [], |row| uint(row, 0))?;
     Ok(Generation(value.unwrap_or(0)))
 }
 
@@ -28,11 +26,7 @@ pub(crate) fn send(
     pieces: &Sender<Vec<ListingRow>>,
 ) -> Queried<Generation> {
     let generation = generation(connection)?;
-    let mut outlet = Outlet {
-        sources: Sources::read(connection)?,
-        pieces,
-        piece: Vec::new(),
-    };
+    let mut outlet = Outlet { sources: Sources::read(connection)?, pieces, piece: Vec::new() };
     if since == Generation(0) {
         let all = select_listing!(
             "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) ORDER BY l.listing_id"
@@ -106,9 +100,7 @@ impl Outlet<'_> {
             return Ok(());
         }
         let gone = |_| StoreError::Unavailable("the reader of changes went away".to_owned());
-        self.pieces
-            .blocking_send(std::mem::take(&mut self.piece))
-            .map_err(gone)?;
+        self.pieces.blocking_send(std::mem::take(&mut self.piece)).map_err(gone)?;
         Ok(())
     }
 }

@@ -61,16 +61,9 @@ impl Lock {
             Err(TryLockError::WouldBlock) => return Err(locked(&mut file)),
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
-        let holder = Holder {
-            pid: std::process::id(),
-            since: now,
-            address: None,
-        };
+        let holder = Holder { pid: std::process::id(), since: now, address: None };
         write(&mut file, &holder).map_err(unusable)?;
-        Ok(Self {
-            file: Mutex::new(file),
-            holder: Mutex::new(holder),
-        })
+        Ok(Self { file: Mutex::new(file), holder: Mutex::new(holder) })
     }
 
     /// Adds the address at which the holder answers.
@@ -107,11 +100,7 @@ fn locked(file: &mut File) -> StoreError {
     let holder: Option<Holder> = read.and_then(|_| serde_json::from_str(&text).ok());
     let holder = holder.map_or_else(
         || "it does not say who it is".to_owned(),
-        |Holder {
-             pid,
-             since,
-             address,
-         }| {
+        |Holder { pid, since, address }| {
             let address = address.map(|address| format!(", answering at {address}"));
             format!("pid {pid} since {since}{}", address.unwrap_or_default())
         },

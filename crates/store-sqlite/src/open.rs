@@ -32,13 +32,8 @@ mod embedded {
 /// The newest schema version this program knows.
 pub(crate) fn known_version() -> u32 {
     let runner = embedded::migrations::runner();
-    let versions = runner
-        .get_migrations()
-        .iter()
-        .map(refinery::Migration::version);
-    versions
-        .max()
-        .map_or(0, |version| u32::try_from(version).unwrap_or(0))
+    let versions = runner.get_migrations().iter().map(refinery::Migration::version);
+    versions.max().map_or(0, |version| u32::try_from(version).unwrap_or(0))
 }
 
 fn unavailable(path: &Path, what: impl std::fmt::Display) -> StoreError {
@@ -48,10 +43,9 @@ fn unavailable(path: &Path, what: impl std::fmt::Display) -> StoreError {
 /// Names the file in an error that came up while opening it.
 fn at(path: &Path) -> impl Fn(rusqlite::Error) -> StoreError + '_ {
     move |error| match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => unavailable(
-            path,
-            "is not a SQLite database; name another file, or move this one away",
-        ),
+        Some(ErrorCode::NotADatabase) => {
+            unavailable(path, "is not a SQLite database; name another file, or move this one away")
+        }
         Some(ErrorCode::CannotOpen) => unavailable(
             path,
             format!(
@@ -69,20 +63,14 @@ fn at(path: &Path) -> impl Fn(rusqlite::Error) -> StoreError + '_ {
 /// The path by which every process names the same file, with its folder made.
 pub(crate) fn prepare_path(path: &Path) -> StoreResult<PathBuf> {
     let Some(name) = path.file_name() else {
-        return Err(unavailable(
-            path,
-            "is not the path of a file; name the file of the database",
-        ));
+        return Err(unavailable(path, "is not the path of a file; name the file of the database"));
     };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder).map_err(|error| {
-        unavailable(
-            path,
-            format!("its folder cannot be made ({error}); choose another one"),
-        )
+        unavailable(path, format!("its folder cannot be made ({error}); choose another one"))
     })?;
     // Through a link the lock file of the target must be taken, not one beside the link.
     if let Ok(target) = std::fs::canonicalize(path) {
@@ -101,10 +89,7 @@ pub(crate) fn prepare_path(path: &Path) -> StoreResult<PathBuf> {
 pub(crate) fn existing_path(path: &Path) -> StoreResult<PathBuf> {
     match std::fs::canonicalize(path) {
         Ok(target) if target.is_file() => Ok(target),
-        Ok(_) => Err(unavailable(
-            path,
-            "is not a file; name the file of the database",
-        )),
+        Ok(_) => Err(unavailable(path, "is not a file; name the file of the database")),
         Err(error) => Err(unavailable(
             path,
             format!(
@@ -120,38 +105,24 @@ pub(crate) fn existing_path(path: &Path) -> StoreResult<PathBuf> {
 /// [`StoreError::Unavailable`] for a database that another program made.
 fn found_version(connection: &Connection, path: &Path) -> StoreResult<u32> {
     let table = "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'";
-    let ours = connection
-        .query_row(table, [], |_| Ok(()))
-        .optional()
-        .map_err(at(path))?;
+    let ours = connection.query_row(table, [], |_| Ok(())).optional().map_err(at(path))?;
     if ours.is_some() {
         let version = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
-        return connection
-            .query_row(version, [], |row| row.get(0))
-            .map_err(at(path));
+        return connection.query_row(version, [], |row| row.get(0)).map_err(at(path));
     }
     let tables = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
-            row.get::<_, i64>(0)
-        })
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
         .map_err(at(path))?;
     match tables {
         0 => Ok(0),
-        _ => Err(unavailable(
-            path,
-            "is the database of another program; name another file",
-        )),
+        _ => Err(unavailable(path, "is the database of another program; name another file")),
     }
 }
 
 /// Refuses a store that this program cannot read; touches nothing.
 fn check_version(connection: &Connection, path: &Path) -> StoreResult<u32> {
     let (found, known) = (found_version(connection, path)?, known_version());
-    if found > known {
-        Err(StoreError::Newer { found, known })
-    } else {
-        Ok(found)
-    }
+    if found > known { Err(StoreError::Newer { found, known }) } else { Ok(found) }
 }
 
 fn common(connection: &Connection) -> rusqlite::Result<()> {
@@ -186,15 +157,9 @@ pub(crate) fn open_writer(path: &Path) -> StoreResult<Connection> {
     settings().map_err(at(path))?;
     // Grouped: the migrations and their history rows are one transaction, so a kill leaves the old
     // schema or the new one.
-    embedded::migrations::runner()
-        .set_grouped(true)
-        .run(&mut connection)
-        .map_err(|error| {
-            unavailable(
-                path,
-                format!("the schema cannot be brought up to date: {error}"),
-            )
-        })?;
+    embedded::migrations::runner().set_grouped(true).run(&mut connection).map_err(|error| {
+        unavailable(path, format!("the schema cannot be brought up to date: {error}"))
+    })?;
     Ok(connection)
 }
 
@@ -227,9 +192,7 @@ pub(crate) fn open_beside(path: &Path) -> StoreResult<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(at(path))?;
     common(&connection).map_err(at(path))?;
-    connection
-        .pragma_update(None, "synchronous", "full")
-        .map_err(at(path))?;
+    connection.pragma_update(None, "synchronous", "full").map_err(at(path))?;
     Ok(connection)
 }
 

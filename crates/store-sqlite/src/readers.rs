@@ -25,11 +25,7 @@ impl Readers {
     /// Readers of the database at `path`.
     pub(crate) fn new(path: PathBuf) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
-        Arc::new(Self {
-            path,
-            idle: Mutex::new(Vec::new()),
-            permits,
-        })
+        Arc::new(Self { path, idle: Mutex::new(Vec::new()), permits })
     }
 
     /// Carries out `act` in one snapshot, on a thread that may block.
@@ -39,10 +35,7 @@ impl Readers {
         F: FnOnce(&Connection) -> Queried<T> + Send + 'static,
     {
         let gone = || StoreError::Unavailable("the program is shutting down".to_owned());
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| gone())?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| gone())?;
         let readers = Arc::clone(self);
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -52,11 +45,7 @@ impl Readers {
     }
 
     fn read_now<T>(&self, act: impl FnOnce(&Connection) -> Queried<T>) -> StoreResult<T> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = idle.map_or_else(|| open_reader(&self.path), Ok)?;
         let outcome = connection
             .transaction_with_behavior(TransactionBehavior::Deferred)
@@ -64,10 +53,7 @@ impl Readers {
             .and_then(|snapshot| act(&snapshot).map_err(StoreError::from));
         // After an error the file may have been replaced: the next read opens it again.
         if outcome.is_ok() {
-            self.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
         outcome
     }

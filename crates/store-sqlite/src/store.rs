@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use kasparro_domain::{
     BodyHash, Clock, Command, CommandId, CommandKind, Generation, ListingId, PageId, RawPage, Run,
-    RunError, RunId, RunReason, SourceName, Timestamp,
+    RunCounts, RunError, RunId, RunReason, SourceName, Timestamp,
 };
 use kasparro_store::{
     AuditStore, Batch, BatchStore, CommandStore, Committed, CompressedBody, HistoryPoint,
@@ -41,10 +41,7 @@ enum Writing {
     /// Everything. The writer stands first, so it is closed before the lock is given up.
     All { writer: Writer, lock: Lock },
     /// Commands and queued runs.
-    Beside {
-        connection: Arc<Mutex<Connection>>,
-        silent: watch::Sender<Generation>,
-    },
+    Beside { connection: Arc<Mutex<Connection>>, silent: watch::Sender<Generation> },
     /// Nothing.
     Nothing { silent: watch::Sender<Generation> },
 }
@@ -76,11 +73,7 @@ impl SqliteStore {
         let path = open::existing_path(path.as_ref())?;
         open::check_readable(&open::open_reader(&path)?, &path)?;
         let silent = watch::Sender::new(Generation(0));
-        Ok(Self {
-            readers: Readers::new(path.clone()),
-            path,
-            writing: Writing::Nothing { silent },
-        })
+        Ok(Self { readers: Readers::new(path.clone()), path, writing: Writing::Nothing { silent } })
     }
 
     /// Opens a store to read it and to add commands and queued runs, beside the process that holds it.
@@ -93,11 +86,7 @@ impl SqliteStore {
         let connection = Arc::new(Mutex::new(open::open_beside(&path)?));
         let silent = watch::Sender::new(Generation(0));
         let writing = Writing::Beside { connection, silent };
-        Ok(Self {
-            readers: Readers::new(path.clone()),
-            path,
-            writing,
-        })
+        Ok(Self { readers: Readers::new(path.clone()), path, writing })
     }
 
     /// What the handle may do.
@@ -178,24 +167,16 @@ impl SqliteStore {
 #[async_trait]
 impl PageStore for SqliteStore {
     async fn land(&self, page: NewPage, body: CompressedBody) -> StoreResult<RawPage> {
-        self.write(PAGE_ROWS, move |connection, _| {
-            pages::land(connection, page, body)
-        })
-        .await
+        self.write(PAGE_ROWS, move |connection, _| pages::land(connection, page, body)).await
     }
 
     async fn refuse(&self, page: PageId, error: RunError) -> StoreResult<()> {
-        self.write(1, move |connection, _| {
-            pages::refuse(connection, page, &error)
-        })
-        .await
+        self.write(1, move |connection, _| pages::refuse(connection, page, &error)).await
     }
 
     async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>> {
         let source = source.clone();
-        self.readers
-            .read(move |connection| pages::landed(connection, &source))
-            .await
+        self.readers.read(move |connection| pages::landed(connection, &source)).await
     }
 
     async fn last_loaded(
@@ -204,21 +185,15 @@ impl PageStore for SqliteStore {
         request: &serde_json::Value,
     ) -> StoreResult<Option<RawPage>> {
         let (source, request) = (source.clone(), request.to_string());
-        self.readers
-            .read(move |connection| pages::last_loaded(connection, &source, &request))
-            .await
+        self.readers.read(move |connection| pages::last_loaded(connection, &source, &request)).await
     }
 
     async fn page(&self, page: PageId) -> StoreResult<Option<RawPage>> {
-        self.readers
-            .read(move |connection| pages::page(connection, page))
-            .await
+        self.readers.read(move |connection| pages::page(connection, page)).await
     }
 
     async fn body_chunk(&self, body: BodyHash, index: u32) -> StoreResult<Option<Vec<u8>>> {
-        self.readers
-            .read(move |connection| pages::body_chunk(connection, body, index))
-            .await
+        self.readers.read(move |connection| pages::body_chunk(connection, body, index)).await
     }
 }
 
@@ -226,25 +201,22 @@ impl PageStore for SqliteStore {
 impl BatchStore for SqliteStore {
     async fn acquire(&self, source: &SourceName, holder: &str) -> StoreResult<u64> {
         let (source, holder) = (source.clone(), holder.to_owned());
-        self.write(1, move |connection, _| {
-            batches::acquire(connection, &source, &holder)
-        })
-        .await
+        self.write(1, move |connection, _| batches::acquire(connection, &source, &holder)).await
     }
 
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory> {
         let source = source.clone();
-        self.readers
-            .read(move |connection| batches::memory(connection, &source))
-            .await
+        self.readers.read(move |connection| batches::memory(connection, &source)).await
+    }
+
+    async fn settled(&self, page: PageId) -> StoreResult<Option<RunCounts>> {
+        self.readers.read(move |connection| batches::settled(connection, page)).await
     }
 
     async fn commit(&self, batch: Batch) -> StoreResult<Committed> {
         let rows = batch.rows.len() + batch.quarantined.len() + 1;
-        self.write(rows, move |connection, minted| {
-            batches::commit(connection, minted, &batch)
-        })
-        .await
+        self.write(rows, move |connection, minted| batches::commit(connection, minted, &batch))
+            .await
     }
 }
 
@@ -258,33 +230,23 @@ impl RunStore for SqliteStore {
         now: Timestamp,
     ) -> StoreResult<Run> {
         let source = source.clone();
-        self.add(move |connection| runs::queue(connection, run_id, &source, reason, now))
-            .await
+        self.add(move |connection| runs::queue(connection, run_id, &source, reason, now)).await
     }
 
     async fn update_run(&self, run_id: RunId, update: RunUpdate) -> StoreResult<()> {
-        self.write(1, move |connection, _| {
-            runs::update(connection, run_id, &update)
-        })
-        .await
+        self.write(1, move |connection, _| runs::update(connection, run_id, &update)).await
     }
 
     async fn run(&self, run_id: RunId) -> StoreResult<Option<Run>> {
-        self.readers
-            .read(move |connection| runs::run(connection, run_id))
-            .await
+        self.readers.read(move |connection| runs::run(connection, run_id)).await
     }
 
     async fn runs(&self, filter: RunFilter) -> StoreResult<Vec<Run>> {
-        self.readers
-            .read(move |connection| runs::list(connection, &filter))
-            .await
+        self.readers.read(move |connection| runs::list(connection, &filter)).await
     }
 
     async fn count_runs(&self, filter: RunFilter) -> StoreResult<u64> {
-        self.readers
-            .read(move |connection| runs::count(connection, &filter))
-            .await
+        self.readers.read(move |connection| runs::count(connection, &filter)).await
     }
 
     async fn source_summaries(&self) -> StoreResult<Vec<SourceSummary>> {
@@ -296,10 +258,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn put_source_state(&self, state: SourceState) -> StoreResult<()> {
-        self.write(1, move |connection, _| {
-            source_states::put(connection, &state)
-        })
-        .await
+        self.write(1, move |connection, _| source_states::put(connection, &state)).await
     }
 
     async fn source_states(&self) -> StoreResult<Vec<SourceState>> {
@@ -310,26 +269,19 @@ impl RunStore for SqliteStore {
 #[async_trait]
 impl CommandStore for SqliteStore {
     async fn submit(&self, kind: CommandKind, now: Timestamp) -> StoreResult<CommandId> {
-        self.add(move |connection| commands::submit(connection, &kind, now))
-            .await
+        self.add(move |connection| commands::submit(connection, &kind, now)).await
     }
 
     async fn claim(&self, reclaim: bool) -> StoreResult<Vec<Command>> {
-        self.write(1, move |connection, _| commands::claim(connection, reclaim))
-            .await
+        self.write(1, move |connection, _| commands::claim(connection, reclaim)).await
     }
 
     async fn complete(&self, command: CommandId, result: serde_json::Value) -> StoreResult<()> {
-        self.write(1, move |connection, _| {
-            commands::complete(connection, command, &result)
-        })
-        .await
+        self.write(1, move |connection, _| commands::complete(connection, command, &result)).await
     }
 
     async fn command(&self, command: CommandId) -> StoreResult<Option<Command>> {
-        self.readers
-            .read(move |connection| commands::command(connection, command))
-            .await
+        self.readers.read(move |connection| commands::command(connection, command)).await
     }
 }
 
@@ -351,19 +303,14 @@ impl ReadStore for SqliteStore {
         since: Generation,
         pieces: mpsc::Sender<Vec<ListingRow>>,
     ) -> StoreResult<Generation> {
-        self.readers
-            .read(move |connection| crate::changes::send(connection, since, &pieces))
-            .await
+        self.readers.read(move |connection| crate::changes::send(connection, since, &pieces)).await
     }
 
     async fn ping(&self) -> StoreResult<StoreInfo> {
         self.readers
             .read(|connection| {
                 connection.query_row("SELECT value FROM generation", [], |_| Ok(()))?;
-                Ok(StoreInfo {
-                    kind: "sqlite",
-                    schema_version: open::known_version(),
-                })
+                Ok(StoreInfo { kind: "sqlite", schema_version: open::known_version() })
             })
             .await
     }
@@ -376,9 +323,7 @@ impl HistoryStore for SqliteStore {
         listing: ListingId,
         range: HistoryRange,
     ) -> StoreResult<Vec<HistoryPoint>> {
-        self.readers
-            .read(move |connection| history::points(connection, listing, range))
-            .await
+        self.readers.read(move |connection| history::points(connection, listing, range)).await
     }
 }
 

@@ -128,11 +128,7 @@ impl Writer {
             .map_err(|error| {
                 StoreError::Unavailable(format!("cannot start its writer: {error}"))
             })?;
-        Ok(Self {
-            queue: Some(queue),
-            thread: Some(thread),
-            announced,
-        })
+        Ok(Self { queue: Some(queue), thread: Some(thread), announced })
     }
 
     /// The generations committed here.
@@ -147,12 +143,7 @@ impl Writer {
         F: FnOnce(&Connection, &mut Minted) -> Queried<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let request = Asked {
-            rows,
-            act: Some(act),
-            outcome: None,
-            answer,
-        };
+        let request = Asked { rows, act: Some(act), outcome: None, answer };
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(Box::new(request)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
@@ -206,9 +197,7 @@ fn commit_group(
     group: &mut Vec<Box<dyn Request>>,
 ) -> StoreResult<()> {
     let run = |sql: &'static str| -> StoreResult<()> {
-        let done = connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([]));
+        let done = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
         done.map(|_| ()).map_err(|error| store_error(&error))
     };
     let mut rows = 0;
@@ -217,16 +206,26 @@ fn commit_group(
     while let Some(mut request) = next.take() {
         rows += request.rows();
         let outcome = (|| {
-            if !begun {
+            let before = *minted;
+            // The first request of a transaction needs no savepoint, since nothing stands before it.
+            // With one, SQLite would journal every page twice and walk that journal after each
+            // statement, which made a batch of 5,000 updates half as fast.
+            let alone = !begun;
+            if alone {
                 // At once as a writer: a transaction that became one later could fail for good when
                 // another process adds a command in between.
                 run("BEGIN IMMEDIATE")?;
                 begun = true;
+            } else {
+                run("SAVEPOINT request")?;
             }
-            run("SAVEPOINT request")?;
-            let before = *minted;
-            if !request.work(connection, minted) {
+            let done = request.work(connection, minted);
+            if !done {
                 *minted = before;
+                if alone {
+                    begun = false;
+                    return if connection.is_autocommit() { Ok(()) } else { run("ROLLBACK") };
+                }
                 if connection.is_autocommit() {
                     // Some errors, such as a full disk, make SQLite undo the whole transaction.
                     let why = "a neighbouring request ended the transaction; try again";
@@ -234,13 +233,16 @@ fn commit_group(
                 }
                 run("ROLLBACK TO request")?;
             }
-            run("RELEASE request")
+            if alone { Ok(()) } else { run("RELEASE request") }
         })();
         group.push(request);
         outcome?;
         if rows < GROUP_ROWS {
             next = requests.try_recv().ok();
         }
+    }
+    if !begun {
+        return Ok(());
     }
     run("COMMIT")
 }

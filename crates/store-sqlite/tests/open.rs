@@ -33,16 +33,10 @@ async fn a_second_process_finds_the_store_locked_and_learns_by_whom() {
         other => panic!("expected Locked, got {other:?}"),
     };
     let holder = locked(SqliteStore::open(&path, clock()));
-    assert_eq!(
-        holder,
-        format!("pid {} since 2023-11-14T22:13:20Z", std::process::id())
-    );
+    assert_eq!(holder, format!("pid {} since 2023-11-14T22:13:20Z", std::process::id()));
     first.set_address("http://127.0.0.1:8000").unwrap();
     let holder = locked(SqliteStore::open(&path, clock()));
-    assert!(
-        holder.ends_with(", answering at http://127.0.0.1:8000"),
-        "{holder}"
-    );
+    assert!(holder.ends_with(", answering at http://127.0.0.1:8000"), "{holder}");
     // Another name of the same file takes the same lock.
     let link = folder.path().join("link.db");
     std::os::unix::fs::symlink(&path, &link).unwrap();
@@ -66,15 +60,9 @@ async fn i19_a_store_of_a_newer_program_is_refused_and_not_touched() {
         .unwrap();
     drop(direct);
     let before = std::fs::read(&path).unwrap();
-    let newer = StoreError::Newer {
-        found: 99,
-        known: 1,
-    };
+    let newer = StoreError::Newer { found: 99, known: 1 };
     assert_eq!(SqliteStore::open(&path, clock()).unwrap_err(), newer);
-    assert_eq!(
-        SqliteStore::open_read_only(&path, clock()).unwrap_err(),
-        newer
-    );
+    assert_eq!(SqliteStore::open_read_only(&path, clock()).unwrap_err(), newer);
     assert_eq!(SqliteStore::open_beside(&path, clock()).unwrap_err(), newer);
     assert_eq!(std::fs::read(&path).unwrap(), before);
     drop(folder);
@@ -84,24 +72,14 @@ async fn i19_a_store_of_a_newer_program_is_refused_and_not_touched() {
 async fn what_is_no_store_is_named_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("notes.txt");
-    std::fs::write(
-        &text,
-        "not a database at all, but long enough to look at".repeat(40),
-    )
-    .unwrap();
+    std::fs::write(&text, "not a database at all, but long enough to look at".repeat(40)).unwrap();
     let why = unavailable(SqliteStore::open(&text, clock()));
-    assert!(
-        why.contains("notes.txt") && why.contains("is not a SQLite database"),
-        "{why}"
-    );
+    assert!(why.contains("notes.txt") && why.contains("is not a SQLite database"), "{why}");
     let why = unavailable(SqliteStore::open_read_only(&text, clock()));
     assert!(why.contains("is not a SQLite database"), "{why}");
 
     let foreign = folder.path().join("foreign.db");
-    Connection::open(&foreign)
-        .unwrap()
-        .execute_batch("CREATE TABLE theirs (x)")
-        .unwrap();
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
     let before = std::fs::read(&foreign).unwrap();
     let why = unavailable(SqliteStore::open(&foreign, clock()));
     assert!(why.contains("of another program"), "{why}");
@@ -111,14 +89,8 @@ async fn what_is_no_store_is_named_and_left_alone() {
     assert!(why.contains("is a folder"), "{why}");
     let why = unavailable(SqliteStore::open(text.join("below/store.db"), clock()));
     assert!(why.contains("its folder cannot be made"), "{why}");
-    let why = unavailable(SqliteStore::open_read_only(
-        folder.path().join("none.db"),
-        clock(),
-    ));
-    assert!(
-        why.contains("there is no store") && why.contains("kasparro serve"),
-        "{why}"
-    );
+    let why = unavailable(SqliteStore::open_read_only(folder.path().join("none.db"), clock()));
+    assert!(why.contains("there is no store") && why.contains("kasparro serve"), "{why}");
     let empty = folder.path().join("empty.db");
     std::fs::write(&empty, "").unwrap();
     let why = unavailable(SqliteStore::open_read_only(&empty, clock()));
@@ -146,22 +118,13 @@ async fn a_file_without_its_wal_is_read_in_a_read_only_way() {
     assert_eq!(reader.mode(), OpenMode::ReadOnly);
     assert_eq!(reader.dump().await.unwrap(), before);
     let refused = reader.acquire(&source(), "me").await;
-    assert!(
-        matches!(refused, Err(StoreError::Conflict(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     let refused = reader.submit(command(), Timestamp::EPOCH).await;
-    assert!(
-        matches!(refused, Err(StoreError::Conflict(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 
 fn command() -> CommandKind {
-    CommandKind::Run {
-        source: source(),
-        run_id: run_id(7),
-    }
+    CommandKind::Run { source: source(), run_id: run_id(7) }
 }
 
 #[tokio::test]
@@ -192,22 +155,14 @@ async fn commands_are_added_beside_a_busy_writer() {
     for _ in 0..20 {
         ids.push(beside.submit(command(), Timestamp::EPOCH).await.unwrap());
     }
-    let run = beside
-        .queue_run(run_id(7), &source(), RunReason::Manual, Timestamp::EPOCH)
-        .await;
+    let run = beside.queue_run(run_id(7), &source(), RunReason::Manual, Timestamp::EPOCH).await;
     assert_eq!(run.unwrap().run_id, run_id(7));
     writing.await.unwrap();
     let claimed = store.claim(false).await.unwrap();
-    assert_eq!(
-        claimed.iter().map(|one| one.command_id).collect::<Vec<_>>(),
-        ids
-    );
+    assert_eq!(claimed.iter().map(|one| one.command_id).collect::<Vec<_>>(), ids);
     assert_eq!(store.count_runs(RunFilter::default()).await.unwrap(), 1);
     assert_eq!(
-        beside
-            .claim(true)
-            .await
-            .map_err(|error| matches!(error, StoreError::Conflict(_))),
+        beside.claim(true).await.map_err(|error| matches!(error, StoreError::Conflict(_))),
         Err(true)
     );
 }

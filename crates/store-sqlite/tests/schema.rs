@@ -24,11 +24,7 @@ async fn refused(statements: &[&str]) {
     direct.pragma_update(None, "foreign_keys", true).unwrap();
     for statement in statements {
         let error = direct.execute_batch(statement).expect_err(statement);
-        assert_eq!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::ConstraintViolation),
-            "{statement}"
-        );
+        assert_eq!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation), "{statement}");
     }
     assert_eq!(store.dump().await.unwrap(), before);
 }
@@ -95,11 +91,7 @@ async fn a_request_that_fails_costs_no_neighbour_in_its_transaction() {
     let (good, bad, late) = tokio::join!(store.commit(good), store.commit(bad), store.commit(late));
     assert!(matches!(bad, Err(StoreError::Conflict(_))), "{bad:?}");
     let ids = |committed: kasparro_store::Committed| {
-        committed
-            .new_listings
-            .into_iter()
-            .map(|id| id.0)
-            .collect::<Vec<_>>()
+        committed.new_listings.into_iter().map(|id| id.0).collect::<Vec<_>>()
     };
     assert_eq!(ids(good.unwrap()), [1]);
     assert_eq!(ids(late.unwrap()), [2]);
@@ -113,19 +105,11 @@ async fn a_value_that_was_damaged_is_told_and_not_guessed() {
     let (_folder, store) = new_store();
     first_batch(&store).await;
     let direct = Connection::open(store.path()).unwrap();
-    direct
-        .execute_batch("UPDATE quote SET price_usd = '1.50' WHERE listing_id = 1")
-        .unwrap();
+    direct.execute_batch("UPDATE quote SET price_usd = '1.50' WHERE listing_id = 1").unwrap();
     let outcome = store.memory(&source()).await;
-    assert!(
-        matches!(outcome, Err(StoreError::Corrupt(_))),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
     let path = store.path().to_owned();
     drop(store);
     let outcome = SqliteStore::open(&path, clock()).unwrap().dump().await;
-    assert!(
-        matches!(outcome, Err(StoreError::Corrupt(_))),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
 }

@@ -106,18 +106,11 @@ impl AuditDump {
     #[must_use]
     pub fn new() -> Self {
         let tables = TABLES.map(|(name, digested)| (name, (digested, Vec::new())));
-        Self {
-            tables: BTreeMap::from(tables),
-            ..Self::default()
-        }
+        Self { tables: BTreeMap::from(tables), ..Self::default() }
     }
 
     fn add(&mut self, table: &'static str, row: &Value) {
-        self.tables
-            .entry(table)
-            .or_default()
-            .1
-            .push(row.to_string());
+        self.tables.entry(table).or_default().1.push(row.to_string());
     }
 
     /// A listing, its current quote and where that came from.
@@ -126,27 +119,13 @@ impl AuditDump {
         let about = &row.attributes;
         self.add(
             "listing",
-            &json!([
-                source,
-                id,
-                about.symbol,
-                about.name,
-                about.contracts,
-                row.active
-            ]),
+            &json!([source, id, about.symbol, about.name, about.contracts, row.active]),
         );
-        self.names
-            .insert(row.listing_id, (source.to_owned(), id.to_owned()));
-        self.assets
-            .entry(row.asset_id)
-            .or_default()
-            .push((source.to_owned(), id.to_owned()));
+        self.names.insert(row.listing_id, (source.to_owned(), id.to_owned()));
+        self.assets.entry(row.asset_id).or_default().push((source.to_owned(), id.to_owned()));
         if let Some(quote) = &row.quote {
             let observed_at = row.observed_at.filter(|_| row.source_timed);
-            self.add(
-                "quote",
-                &json!([source, id, observed_at, values(quote), quote.rank]),
-            );
+            self.add("quote", &json!([source, id, observed_at, values(quote), quote.rank]));
         }
         self.add(
             "origin",
@@ -171,12 +150,7 @@ impl AuditDump {
 
     /// A row in quarantine.
     pub fn quarantined(&mut self, row: &QuarantineRecord) {
-        let Rejection {
-            reason,
-            field,
-            value,
-            external_id,
-        } = &row.rejection;
+        let Rejection { reason, field, value, external_id } = &row.rejection;
         self.add(
             "quarantine",
             &json!([
@@ -263,13 +237,7 @@ impl AuditDump {
 
     /// A command.
     pub fn command(&mut self, command: &Command) {
-        let Command {
-            kind,
-            state,
-            created_at,
-            result,
-            command_id: _,
-        } = command;
+        let Command { kind, state, created_at, result, command_id: _ } = command;
         self.add("command", &json!([kind, state, created_at, result]));
     }
 
@@ -299,11 +267,7 @@ impl AuditDump {
             if name == "raw_body" {
                 rows.dedup();
             }
-            TableDump {
-                name,
-                digested,
-                rows,
-            }
+            TableDump { name, digested, rows }
         };
         self.tables.into_iter().map(sorted).collect()
     }

@@ -94,6 +94,8 @@ pub struct Batch {
     pub unchanged: u64,
     /// Further rows that repeated a listing and instant within the run.
     pub duplicate: u64,
+    /// Further rows that are in quarantine already: those of a body that was loaded before.
+    pub known_quarantined: u64,
     /// Rows of the page whose disposition is known once this batch is committed.
     pub rows_done: u64,
     /// True when that is all of them: the page becomes `loaded`.
@@ -154,17 +156,10 @@ impl Batch {
     /// is 0.
     pub fn check(&self) -> StoreResult<()> {
         for row in &self.rows {
-            let Attributes {
-                symbol,
-                name,
-                contracts,
-            } = &row.attributes;
-            let contracts = contracts
-                .iter()
-                .flat_map(|stated| [&stated.platform, &stated.address]);
-            let mut texts = [Some(&row.external_id), symbol.as_ref(), name.as_ref()]
-                .into_iter()
-                .flatten();
+            let Attributes { symbol, name, contracts } = &row.attributes;
+            let contracts = contracts.iter().flat_map(|stated| [&stated.platform, &stated.address]);
+            let mut texts =
+                [Some(&row.external_id), symbol.as_ref(), name.as_ref()].into_iter().flatten();
             if texts.any(|text| text.contains('\0'))
                 || contracts.into_iter().any(|text| text.contains('\0'))
             {
@@ -190,12 +185,7 @@ impl Batch {
             if !seen.insert(row.ordinal) {
                 return Err(self.refusal(row.ordinal, "has two dispositions"));
             }
-            let Rejection {
-                field,
-                value,
-                external_id,
-                ..
-            } = &row.rejection;
+            let Rejection { field, value, external_id, .. } = &row.rejection;
             if [Some(field), Some(value), external_id.as_ref()]
                 .into_iter()
                 .flatten()

@@ -53,13 +53,7 @@ mod tests {
 
     #[test]
     fn ids_come_back_as_they_went_in() {
-        for ids in [
-            vec![],
-            vec![1],
-            vec![1, 2, 3, 500, 100_000],
-            vec![0, i64::MAX],
-            vec![-5, 7],
-        ] {
+        for ids in [vec![], vec![1], vec![1, 2, 3, 500, 100_000], vec![0, i64::MAX], vec![-5, 7]] {
             let ids: Vec<ListingId> = ids.into_iter().map(ListingId).collect();
             assert_eq!(decode_changed(&encode_changed(&ids)), Ok(ids));
         }

@@ -60,8 +60,6 @@ impl HistoryRange {
     /// The limit as a count of points.
     #[must_use]
     pub fn limit_points(&self) -> usize {
-        self.limit.map_or(usize::MAX, |limit| {
-            usize::try_from(limit).unwrap_or(usize::MAX)
-        })
+        self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
     }
 }

@@ -29,8 +29,8 @@ pub use read::{
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    BodyHash, Command, CommandId, CommandKind, Generation, ListingId, PageId, RawPage, RunError,
-    RunId, RunReason, SourceName, Timestamp,
+    BodyHash, Command, CommandId, CommandKind, Generation, ListingId, PageId, RawPage, RunCounts,
+    RunError, RunId, RunReason, SourceName, Timestamp,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -70,6 +70,10 @@ pub trait BatchStore: Send + Sync {
 
     /// What is known of a source: its checkpoint, the next batch sequence and every listing.
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory>;
+
+    /// What became of the rows of a loaded page, if no batch of a later run of its source wrote a row:
+    /// bringing the same body again would then say what is known. `None` otherwise.
+    async fn settled(&self, page: PageId) -> StoreResult<Option<RunCounts>>;
 
     /// Commits one batch in one transaction: listings, quotes, history, quarantine, manifest, the
     /// page's progress, the run's counters, the checkpoint and, last of all, the generation.

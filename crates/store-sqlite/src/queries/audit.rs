@@ -29,22 +29,14 @@ pub(crate) fn dump(connection: &Connection) -> Queried<Vec<TableDump>> {
         names.insert(listing.listing_id, (listing.source, listing.external_id));
         Ok(())
     })?;
-    history::every_point(
-        connection,
-        |id| names.get(&id).cloned(),
-        |point| dump.point(point),
-    )?;
+    history::every_point(connection, |id| names.get(&id).cloned(), |point| dump.point(point))?;
     quarantine(connection, &sources, &mut dump)?;
     every_body(connection, |hash, body_bytes, chunks| {
         dump.body(hash, body_bytes, chunks.iter().map(Vec::as_slice));
     })?;
     each(connection, select_page!(""), [], |row| {
         let page = read_page(row, &sources)?;
-        let error = if page.state == PageState::Refused {
-            maybe_json(row, 13)?
-        } else {
-            None
-        };
+        let error = if page.state == PageState::Refused { maybe_json(row, 13)? } else { None };
         dump.page(&PageRecord { page, error });
         Ok(())
     })?;
@@ -56,22 +48,13 @@ pub(crate) fn dump(connection: &Connection) -> Queried<Vec<TableDump>> {
         Ok(())
     })?;
     manifests(connection, &sources, &mut dump)?;
-    each(
-        connection,
-        "SELECT source_id, holder, epoch FROM lease",
-        [],
-        |row| {
-            dump.lease(sources.name(row.get(0)?)?, text(row, 1)?, uint(row, 2)?);
-            Ok(())
-        },
-    )?;
+    each(connection, "SELECT source_id, holder, epoch FROM lease", [], |row| {
+        dump.lease(sources.name(row.get(0)?)?, text(row, 1)?, uint(row, 2)?);
+        Ok(())
+    })?;
     runs::all(connection)?.iter().for_each(|run| dump.run(run));
-    commands::all(connection)?
-        .iter()
-        .for_each(|command| dump.command(command));
-    source_states::all(connection)?
-        .iter()
-        .for_each(|state| dump.source_state(state));
+    commands::all(connection)?.iter().for_each(|command| dump.command(command));
+    source_states::all(connection)?.iter().for_each(|state| dump.source_state(state));
     dump.generation(crate::changes::generation(connection)?.0);
     Ok(dump.finish())
 }
@@ -95,9 +78,7 @@ fn quarantine(connection: &Connection, sources: &Sources, dump: &mut AuditDump) 
             status: row.get(8)?,
         })
     };
-    each(connection, sql, [], read)?
-        .iter()
-        .for_each(|row| dump.quarantined(row));
+    each(connection, sql, [], read)?.iter().for_each(|row| dump.quarantined(row));
     Ok(())
 }
 
@@ -105,19 +86,10 @@ fn manifests(connection: &Connection, sources: &Sources, dump: &mut AuditDump) -
     let sql = "SELECT source_id, sequence, run_id, changed, received, inserted, updated, unchanged,
                       stale, duplicate, quarantined FROM batch";
     each(connection, sql, [], |row| {
-        let changed = row
-            .get_ref(3)?
-            .as_blob()
-            .map_err(|error| damaged("a manifest", error))?;
+        let changed = row.get_ref(3)?.as_blob().map_err(|error| damaged("a manifest", error))?;
         let changed = decode_changed(changed)?;
         let source = sources.name(row.get(0)?)?;
-        dump.batch(
-            source,
-            uint(row, 1)?,
-            run_id(row, 2)?,
-            &read_counts(row, 4)?,
-            &changed,
-        );
+        dump.batch(source, uint(row, 1)?, run_id(row, 2)?, &read_counts(row, 4)?, &changed);
         Ok(())
     })?;
     Ok(())

@@ -1,7 +1,9 @@
 //! Batches: the lease, what is known of a source, and the commit.
 
 use compact_str::CompactString;
-use kasparro_domain::{Checkpoint, Generation, ListingId, PageState, RunCounts, SourceName};
+use kasparro_domain::{
+    Checkpoint, Generation, ListingId, PageId, PageState, RunCounts, SourceName,
+};
 use kasparro_store::{Batch, Committed, KnownListing, SourceMemory, StoreError, encode_changed};
 use rusqlite::{Connection, Row, params};
 
@@ -60,10 +62,7 @@ fn read_known(row: &Row<'_>) -> Queried<KnownListing> {
 pub(super) fn checkpoint(connection: &Connection, source: i64) -> Queried<Option<Checkpoint>> {
     let sql = "SELECT position, moved_at FROM checkpoint WHERE source_id = ?1";
     first(connection, sql, [source], |row| {
-        Ok(Checkpoint {
-            position: json(row, 0)?,
-            moved_at: instant(row, 1)?,
-        })
+        Ok(Checkpoint { position: json(row, 0)?, moved_at: instant(row, 1)? })
     })
 }
 
@@ -78,6 +77,38 @@ pub(super) fn read_counts(row: &Row<'_>, from: usize) -> Queried<RunCounts> {
         duplicate: uint(row, from + 5)?,
         quarantined: uint(row, from + 6)?,
     })
+}
+
+/// What became of the rows of a loaded page, if no batch of a later run of its source wrote a row.
+pub(crate) fn settled(connection: &Connection, page: PageId) -> Queried<Option<RunCounts>> {
+    let page_sql = "SELECT source_id, run_id, rows_done FROM page
+                    WHERE page_id = ?1 AND state = 'loaded'";
+    let found = first(connection, page_sql, [page.0], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, uint(row, 2)?))
+    })?;
+    let Some((source, run, rows_done)) = found else {
+        return Ok(None);
+    };
+    // Newest first, until every row of the page is found.
+    let sql = "SELECT page_id, run_id, received, inserted, updated, unchanged, stale, duplicate,
+                      quarantined
+               FROM batch WHERE source_id = ?1 ORDER BY sequence DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut batches = statement.query([source])?;
+    let mut counts = RunCounts::default();
+    while let Some(batch) = batches.next()? {
+        let (of_page, of_run): (i64, String) = (batch.get(0)?, batch.get(1)?);
+        let of_batch = read_counts(batch, 2)?;
+        if of_page == page.0 {
+            counts.add(&of_batch);
+            if counts.received >= rows_done {
+                return Ok(Some(counts));
+            }
+        } else if of_run != run && of_batch.inserted + of_batch.updated + of_batch.stale > 0 {
+            return Ok(None);
+        }
+    }
+    Ok(None)
 }
 
 /// Commits a batch within the writer's transaction.
@@ -102,7 +133,7 @@ pub(crate) fn commit(
     quarantine(connection, source, body, batch)?;
     counts.unchanged += batch.unchanged;
     counts.duplicate = batch.duplicate;
-    counts.quarantined = batch.quarantined.len() as u64;
+    counts.quarantined = batch.quarantined.len() as u64 + batch.known_quarantined;
     counts.received = counts.inserted
         + counts.updated
         + counts.unchanged
@@ -118,24 +149,14 @@ pub(crate) fn commit(
                  ON CONFLICT (source_id) DO UPDATE
                  SET position = excluded.position, moved_at = excluded.moved_at",
             )?
-            .execute(params![
-                source,
-                json_text(position)?,
-                batch.stored_at.as_millis()
-            ])?;
+            .execute(params![source, json_text(position)?, batch.stored_at.as_millis()])?;
     }
     // Last of all, so that whoever waits for this row waits no longer than the commit takes.
     minted.generation += 1;
     let generation = Generation(minted.generation);
-    connection
-        .prepare_cached("UPDATE generation SET value = ?1")?
-        .execute([int(generation.0)?])?;
+    connection.prepare_cached("UPDATE generation SET value = ?1")?.execute([int(generation.0)?])?;
     let new_listings: Vec<ListingId> = (first_new..=minted.listing_id).map(ListingId).collect();
-    let committed = Committed {
-        generation,
-        counts,
-        new_listings,
-    };
+    let committed = Committed { generation, counts, new_listings };
     write_manifest(connection, source, batch, &committed, &changed)?;
     Ok(committed)
 }
@@ -150,11 +171,7 @@ fn held(connection: &Connection, batch: &Batch) -> Queried<i64> {
         Some((source, epoch)) if epoch == batch.epoch => Ok(source),
         _ => {
             let source_name = batch.source.clone();
-            Err(StoreError::Fenced {
-                source_name,
-                epoch: batch.epoch,
-            }
-            .into())
+            Err(StoreError::Fenced { source_name, epoch: batch.epoch }.into())
         }
     }
 }
@@ -167,15 +184,10 @@ fn outcome(connection: &Connection, source: i64, sequence: u64) -> Queried<Optio
     first(connection, sql, params![source, int(sequence)?], |row| {
         let counts = read_counts(row, 2)?;
         let first_new: Option<i64> = row.get(1)?;
-        let new_ids = first_new.map_or(1..1, |first| {
-            first..first.saturating_add_unsigned(counts.inserted)
-        });
+        let new_ids =
+            first_new.map_or(1..1, |first| first..first.saturating_add_unsigned(counts.inserted));
         let new_listings = new_ids.map(ListingId).collect();
-        Ok(Committed {
-            generation: Generation(uint(row, 0)?),
-            counts,
-            new_listings,
-        })
+        Ok(Committed { generation: Generation(uint(row, 0)?), counts, new_listings })
     })
 }
 
@@ -187,10 +199,7 @@ fn take_page(connection: &Connection, source: i64, batch: &Batch) -> Queried<i64
     })?;
     match page {
         Some((body, state)) if state != PageState::Refused => Ok(body),
-        _ => refused(format!(
-            "page {} takes no rows of {}",
-            batch.page_id, batch.source
-        )),
+        _ => refused(format!("page {} takes no rows of {}", batch.page_id, batch.source)),
     }
 }
 
@@ -271,10 +280,7 @@ fn advance_run(
     if moved == 1 {
         Ok(())
     } else {
-        refused(format!(
-            "run {} of {} is not known",
-            batch.run_id, batch.source
-        ))
+        refused(format!("run {} of {} is not known", batch.run_id, batch.source))
     }
 }
 

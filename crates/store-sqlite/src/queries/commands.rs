@@ -33,9 +33,7 @@ pub(crate) fn submit(
 ) -> Queried<CommandId> {
     let mut insert =
         connection.prepare_cached("INSERT INTO command (kind, created_at) VALUES (?1, ?2)")?;
-    Ok(CommandId(
-        insert.insert(params![json_text(kind)?, now.as_millis()])?,
-    ))
+    Ok(CommandId(insert.insert(params![json_text(kind)?, now.as_millis()])?))
 }
 
 /// Takes the pending commands, and those of a dead holder where `reclaim` says so.
@@ -61,11 +59,7 @@ pub(crate) fn complete(
              WHERE command_id = ?1 AND state = 'claimed'",
         )?
         .execute(params![command.0, json_text(result)?])?;
-    if done == 1 {
-        Ok(())
-    } else {
-        refused(format!("command {} is not claimed", command.0))
-    }
+    if done == 1 { Ok(()) } else { refused(format!("command {} is not claimed", command.0)) }
 }
 
 /// One command.

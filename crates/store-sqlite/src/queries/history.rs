@@ -46,10 +46,7 @@ pub(crate) fn points(
     let sources = Sources::read(connection)?;
     let name = "SELECT source_id, external_id FROM listing WHERE listing_id = ?1";
     let name = first(connection, name, [listing.0], |row| {
-        Ok((
-            sources.name(row.get(0)?)?.clone(),
-            CompactString::from(text(row, 1)?),
-        ))
+        Ok((sources.name(row.get(0)?)?.clone(), CompactString::from(text(row, 1)?)))
     })?;
     let Some(name) = name else {
         return Ok(Vec::new());
@@ -69,29 +66,17 @@ pub(crate) fn points(
     };
     let earliest = range.from.map_or(0, Timestamp::hour);
     let latest = range.until.map_or(i64::MAX, Timestamp::hour);
-    let (mut hour, step) = if range.newest_first {
-        (latest, -1)
-    } else {
-        (earliest, 1)
-    };
+    let (mut hour, step) = if range.newest_first { (latest, -1) } else { (earliest, 1) };
     let limit = range.limit_points();
     let mut points = Vec::new();
     while points.len() < limit {
         let found: Option<Option<i64>> =
             next_hour.query_row([hour], |row| row.get(0)).optional()?;
-        let Some(found) = found
-            .flatten()
-            .filter(|hour| (earliest..=latest).contains(hour))
-        else {
+        let Some(found) = found.flatten().filter(|hour| (earliest..=latest).contains(hour)) else {
             break;
         };
-        let all = each(connection, in_hour, [found, listing.0], |row| {
-            read_point(row, &name)
-        })?;
-        points.extend(
-            all.into_iter()
-                .filter(|point| range.contains(point.observed_at)),
-        );
+        let all = each(connection, in_hour, [found, listing.0], |row| read_point(row, &name))?;
+        points.extend(all.into_iter().filter(|point| range.contains(point.observed_at)));
         hour = found + step;
     }
     points.truncate(limit);

@@ -72,14 +72,10 @@ pub(crate) fn read_listing(row: &Row<'_>, sources: &Sources) -> Queried<ListingR
 
 /// Where the values came from.
 pub(super) fn read_origin(row: &Row<'_>) -> Queried<Option<Origin>> {
-    match row
-        .get::<_, Option<i64>>(21)
-        .map_err(|error| damaged("a hash", error))?
-    {
+    match row.get::<_, Option<i64>>(21).map_err(|error| damaged("a hash", error))? {
         None => Ok(None),
-        Some(raw_hash) => Ok(Some(Origin {
-            raw_hash: raw_hash.cast_unsigned(),
-            ordinal: uint(row, 22)?,
-        })),
+        Some(raw_hash) => {
+            Ok(Some(Origin { raw_hash: raw_hash.cast_unsigned(), ordinal: uint(row, 22)? }))
+        }
     }
 }

@@ -69,8 +69,7 @@ pub(crate) fn maybe_decimal(row: &Row<'_>, column: usize) -> Queried<Option<Deci
 /// A run's id that is stored.
 pub(crate) fn run_id(row: &Row<'_>, column: usize) -> Queried<RunId> {
     let text = text(row, column)?;
-    text.parse()
-        .map_err(|_| damaged("the id of a run", text).into())
+    text.parse().map_err(|_| damaged("the id of a run", text).into())
 }
 
 /// A JSON value that may be stored.
@@ -104,9 +103,7 @@ pub(crate) fn named<T>(
 pub(crate) fn find_source(connection: &Connection, source: &SourceName) -> Queried<Option<i64>> {
     let mut statement =
         connection.prepare_cached("SELECT source_id FROM source WHERE name = ?1")?;
-    Ok(statement
-        .query_row([source.as_str()], |row| row.get(0))
-        .optional()?)
+    Ok(statement.query_row([source.as_str()], |row| row.get(0)).optional()?)
 }
 
 /// The number of a source, written now where it is new.
@@ -125,21 +122,17 @@ pub(crate) struct Sources(Vec<(i64, SourceName)>);
 impl Sources {
     /// Reads the names.
     pub(crate) fn read(connection: &Connection) -> Queried<Self> {
-        let names = each(
-            connection,
-            "SELECT source_id, name FROM source ORDER BY source_id",
-            [],
-            |row| Ok((row.get(0)?, SourceName::new(text(row, 1)?))),
-        )?;
+        let names =
+            each(connection, "SELECT source_id, name FROM source ORDER BY source_id", [], |row| {
+                Ok((row.get(0)?, SourceName::new(text(row, 1)?)))
+            })?;
         Ok(Self(names))
     }
 
     /// The name of a source's number.
     pub(crate) fn name(&self, source_id: i64) -> Queried<&SourceName> {
         let found = self.0.iter().find(|(known, _)| *known == source_id);
-        found
-            .map(|(_, name)| name)
-            .ok_or_else(|| damaged("a source", source_id).into())
+        found.map(|(_, name)| name).ok_or_else(|| damaged("a source", source_id).into())
     }
 }
 

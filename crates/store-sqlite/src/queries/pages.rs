@@ -127,11 +127,10 @@ fn keep_body(
     for index in 0_u32.. {
         chunk.clear();
         let chunk_bytes = u64::try_from(CHUNK_BYTES).unwrap_or(u64::MAX);
-        let read = frame
-            .by_ref()
-            .take(chunk_bytes)
-            .read_to_end(&mut chunk)
-            .map_err(|error| StoreError::Unavailable(format!("cannot read the body: {error}")))?;
+        let read =
+            frame.by_ref().take(chunk_bytes).read_to_end(&mut chunk).map_err(|error| {
+                StoreError::Unavailable(format!("cannot read the body: {error}"))
+            })?;
         if read > 0 {
             insert.execute(params![body_id, index, chunk])?;
         }
@@ -149,11 +148,7 @@ pub(crate) fn refuse(connection: &Connection, page: PageId, error: &RunError) ->
             "UPDATE page SET state = 'refused', error = ?2 WHERE page_id = ?1 AND state = 'landed'",
         )?
         .execute(params![page.0, json_text(error)?])?;
-    if marked == 1 {
-        Ok(())
-    } else {
-        refused(format!("page {page} is not landed"))
-    }
+    if marked == 1 { Ok(()) } else { refused(format!("page {page} is not landed")) }
 }
 
 /// The unfinished pages of a source.
@@ -161,9 +156,7 @@ pub(crate) fn landed(connection: &Connection, source: &SourceName) -> Queried<Ve
     let sources = Sources::read(connection)?;
     let sql =
         select_page!("WHERE page.source_id = ?1 AND page.state = 'landed' ORDER BY page.page_id");
-    each(connection, sql, [find_source(connection, source)?], |row| {
-        read_page(row, &sources)
-    })
+    each(connection, sql, [find_source(connection, source)?], |row| read_page(row, &sources))
 }
 
 /// The newest loaded page for a request.
@@ -198,9 +191,7 @@ pub(crate) fn body_chunk(
     let sql = "SELECT bytes FROM raw_body JOIN raw_chunk USING (body_id)
                WHERE body_hash = ?1 AND chunk_index = ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    Ok(statement
-        .query_row(params![body.0, index], |row| row.get(0))
-        .optional()?)
+    Ok(statement.query_row(params![body.0, index], |row| row.get(0)).optional()?)
 }
 
 /// Hands every chunk of every body to `see`, in order.

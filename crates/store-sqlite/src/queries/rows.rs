@@ -46,21 +46,13 @@ struct Value<'a>(Option<&'a Decimal>);
 
 impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self
-            .0
-            .map_or(ToSqlOutput::Borrowed(ValueRef::Null), |value| {
-                value.as_str().into()
-            }))
+        Ok(self.0.map_or(ToSqlOutput::Borrowed(ValueRef::Null), |value| value.as_str().into()))
     }
 }
 
 /// Contracts as they are stored: none as NULL, which is most rows.
 fn contracts_text(contracts: &[Contract]) -> Queried<Option<String>> {
-    if contracts.is_empty() {
-        Ok(None)
-    } else {
-        json_text(&contracts).map(Some)
-    }
+    if contracts.is_empty() { Ok(None) } else { json_text(&contracts).map(Some) }
 }
 
 /// Writes the rows of one batch with statements that are prepared once, and counts them.
@@ -170,12 +162,8 @@ impl<'a> RowWriter<'a> {
     fn replace(&mut self, listing_id: ListingId, row: &BatchRow, newer: bool) -> Queried<()> {
         let contracts = contracts_text(&row.attributes.contracts)?;
         if !self.check(listing_id, row, contracts.as_deref())? {
-            let (symbol, name) = (
-                row.attributes.symbol.as_deref(),
-                row.attributes.name.as_deref(),
-            );
-            self.update_listing
-                .execute(params![listing_id.0, symbol, name, contracts])?;
+            let (symbol, name) = (row.attributes.symbol.as_deref(), row.attributes.name.as_deref());
+            self.update_listing.execute(params![listing_id.0, symbol, name, contracts])?;
         }
         let [price, cap, volume, change, circulating, total, max, diluted] = values(row);
         let replaced = self.update_quote.execute(params![
@@ -213,10 +201,7 @@ impl<'a> RowWriter<'a> {
         self.check(listing_id, row, None)?;
         let later: Option<bool> = self
             .quoted_later
-            .query_row(
-                params![listing_id.0, row.observed_at.as_millis()],
-                |later| later.get(0),
-            )
+            .query_row(params![listing_id.0, row.observed_at.as_millis()], |later| later.get(0))
             .optional()?;
         if later != Some(true) {
             return refused(format!(
@@ -269,11 +254,7 @@ impl<'a> RowWriter<'a> {
 
     /// The newest revision of the row's point, and whether it says what the row says.
     fn revision(&mut self, listing_id: ListingId, row: &BatchRow) -> Queried<Option<(i64, bool)>> {
-        let params = [
-            row.observed_at.hour(),
-            listing_id.0,
-            row.observed_at.as_millis(),
-        ];
+        let params = [row.observed_at.hour(), listing_id.0, row.observed_at.as_millis()];
         let mut found = self.last_revision.query(params)?;
         let Some(point) = found.next()? else {
             return Ok(None);

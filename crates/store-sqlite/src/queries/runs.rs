@@ -60,12 +60,7 @@ pub(crate) fn queue(
             "INSERT INTO run (run_id, source_id, status, reason, created_at)
              VALUES (?1, ?2, 'queued', ?3, ?4)",
         )?
-        .execute(params![
-            run_id.to_string(),
-            source_id,
-            reason.name(),
-            now.as_millis()
-        ])?;
+        .execute(params![run_id.to_string(), source_id, reason.name(), now.as_millis()])?;
     Ok(Run {
         run_id,
         source: source.clone(),
@@ -92,12 +87,7 @@ pub(crate) fn update(connection: &Connection, run_id: RunId, update: &RunUpdate)
             )?
             .execute(params![run, at.as_millis()])?,
         RunUpdate::Ended { status, .. } if status.open() => 0,
-        RunUpdate::Ended {
-            at,
-            status,
-            requests,
-            error,
-        } => connection
+        RunUpdate::Ended { at, status, requests, error } => connection
             .prepare_cached(
                 "UPDATE run SET status = ?2, completed_at = ?3, requests = ?4, error = ?5
                  WHERE run_id = ?1 AND status IN ('queued', 'running')",
@@ -110,28 +100,20 @@ pub(crate) fn update(connection: &Connection, run_id: RunId, update: &RunUpdate)
                 error.as_ref().map(json_text).transpose()?
             ])?,
     };
-    if moved == 1 {
-        Ok(())
-    } else {
-        refused(format!("run {run} is not where it could do that"))
-    }
+    if moved == 1 { Ok(()) } else { refused(format!("run {run} is not where it could do that")) }
 }
 
 /// One run.
 pub(crate) fn run(connection: &Connection, run_id: RunId) -> Queried<Option<Run>> {
     let sources = Sources::read(connection)?;
     let sql = select_run!("WHERE run_id = ?1");
-    first(connection, sql, [run_id.to_string()], |row| {
-        read_run(row, &sources)
-    })
+    first(connection, sql, [run_id.to_string()], |row| read_run(row, &sources))
 }
 
 /// Every run.
 pub(super) fn all(connection: &Connection) -> Queried<Vec<Run>> {
     let sources = Sources::read(connection)?;
-    each(connection, select_run!(""), [], |row| {
-        read_run(row, &sources)
-    })
+    each(connection, select_run!(""), [], |row| read_run(row, &sources))
 }
 
 /// Runs that fit, newest first.
@@ -153,12 +135,7 @@ pub(crate) fn list(connection: &Connection, filter: &RunFilter) -> Queried<Vec<R
         "WHERE source_id = ?4 AND (?1 IS NULL OR status = ?1) \
          ORDER BY created_at DESC, run_id DESC LIMIT ?2 OFFSET ?3"
     );
-    each(
-        connection,
-        sql,
-        params![status, filter.limit, offset, source],
-        read,
-    )
+    each(connection, sql, params![status, filter.limit, offset, source], read)
 }
 
 /// How many runs fit.

@@ -13,10 +13,7 @@ pub(crate) fn put(connection: &Connection, state: &SourceState) -> Queried<()> {
             "INSERT INTO source_state (source_id, state) VALUES (?1, ?2)
              ON CONFLICT (source_id) DO UPDATE SET state = excluded.state",
         )?
-        .execute(params![
-            source_id(connection, &state.source)?,
-            json_text(state)?
-        ])?;
+        .execute(params![source_id(connection, &state.source)?, json_text(state)?])?;
     Ok(())
 }
 

@@ -1,8 +1,5 @@
 //! A store that holds something.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot be set up has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use kasparro_domain::{Rejection, RejectionReason};
 use kasparro_store::{BatchStore, Committed, QuarantinedRow};
@@ -15,10 +12,6 @@ pub(crate) async fn first_batch(store: &SqliteStore) -> Committed {
     let (epoch, page) = landed(store).await;
     let mut batch = batch(&page, epoch, 0, vec![new_row(0, "btc"), new_row(1, "eth")]);
     let rejection = Rejection::new(RejectionReason::BadNumber, "/price", "1e400");
-    batch.quarantined = vec![QuarantinedRow {
-        ordinal: 2,
-        rejection,
-        rule: "domain/1",
-    }];
+    batch.quarantined = vec![QuarantinedRow { ordinal: 2, rejection, rule: "domain/1" }];
     store.commit(batch).await.unwrap()
 }

@@ -1,8 +1,5 @@
 //! Real files and hand-made rows for the tests.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot be set up has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::sync::Arc;
 
@@ -63,9 +60,7 @@ pub(crate) fn new_page() -> NewPage {
 pub(crate) fn new_row(ordinal: u64, id: &str) -> BatchRow {
     BatchRow {
         ordinal,
-        change: RowChange::New {
-            membership: Membership::Founds,
-        },
+        change: RowChange::New { membership: Membership::Founds },
         external_id: id.into(),
         attributes: Attributes {
             symbol: Some(id.into()),
@@ -102,6 +97,7 @@ pub(crate) fn batch(page: &RawPage, epoch: u64, sequence: u64, rows: Vec<BatchRo
         quarantined: Vec::new(),
         unchanged: 0,
         duplicate: 0,
+        known_quarantined: 0,
         page_done: false,
         position: Some(serde_json::json!({"sequence": sequence})),
         stored_at: at(1),
@@ -111,12 +107,6 @@ pub(crate) fn batch(page: &RawPage, epoch: u64, sequence: u64, rows: Vec<BatchRo
 /// Takes the source, starts a run and lands a page.
 pub(crate) async fn landed(store: &SqliteStore) -> (u64, RawPage) {
     let epoch = store.acquire(&source(), "test").await.unwrap();
-    store
-        .queue_run(run_id(1), &source(), RunReason::Manual, at(0))
-        .await
-        .unwrap();
-    (
-        epoch,
-        store.land(new_page(), body(b"a page")).await.unwrap(),
-    )
+    store.queue_run(run_id(1), &source(), RunReason::Manual, at(0)).await.unwrap();
+    (epoch, store.land(new_page(), body(b"a page")).await.unwrap())
 }

@@ -4,8 +4,8 @@ use kasparro_domain::{ListingId, RejectionReason, RunCounts};
 use serde_json::json;
 
 use super::fixture::{
-    NEW, Subject, about, at, bad, changes, decimal, gecko, hold, page_now, paprika, priced, row,
-    start, table,
+    NEW, Subject, about, at, bad, changes, decimal, end, gecko, hold, page_now, paprika, priced,
+    row, start, table,
 };
 use super::{Broken, Told, ensure, expect_conflict, expect_eq};
 use crate::{BatchRow, KnownListing, QuarantineCount, RowChange, StoreError};
@@ -15,28 +15,10 @@ pub(super) async fn i1_every_row_has_exactly_one_disposition(store: Subject) -> 
     let [btc, eth, _] = begun.ids;
     let rows = vec![
         row(3, NEW, "doge", at(10), "0.1"),
-        row(
-            4,
-            RowChange::Newer { listing_id: btc },
-            "btc",
-            at(11),
-            "101",
-        ),
-        row(
-            5,
-            RowChange::Correction { listing_id: eth },
-            "eth",
-            at(10),
-            "99",
-        ),
+        row(4, RowChange::Newer { listing_id: btc }, "btc", at(11), "101"),
+        row(5, RowChange::Correction { listing_id: eth }, "eth", at(10), "99"),
         row(6, RowChange::Late { listing_id: btc }, "btc", at(9), "90"),
-        row(
-            7,
-            RowChange::Late { listing_id: btc },
-            "btc",
-            at(10),
-            "100.5",
-        ),
+        row(7, RowChange::Late { listing_id: btc }, "btc", at(10), "100.5"),
     ];
     let mut batch = begun.held.batch(&begun.page, 1, rows);
     batch.unchanged = 2;
@@ -59,26 +41,17 @@ pub(super) async fn i1_every_row_has_exactly_one_disposition(store: Subject) -> 
     let mut sum = begun.committed.counts;
     sum.add(&counts);
     expect_eq("counters of the run", run.map(|run| run.counts), Some(sum))?;
-    expect_eq(
-        "rows done",
-        page_now(&store, &begun.page).await?.rows_done,
-        12,
-    )
+    expect_eq("rows done", page_now(&store, &begun.page).await?.rows_done, 12)
 }
 
 pub(super) async fn i1_a_batch_that_loses_or_doubles_a_row_is_refused(store: Subject) -> Told {
     let begun = start(&store).await?;
-    let good = begun
-        .held
-        .batch(&begun.page, 1, vec![row(3, NEW, "doge", at(10), "0.1")]);
+    let good = begun.held.batch(&begun.page, 1, vec![row(3, NEW, "doge", at(10), "0.1")]);
     let before = store.dump().await?;
 
     let mut more_done = good.clone();
     more_done.rows_done += 1;
-    expect_conflict(
-        "more rows done than accounted for",
-        store.commit(more_done).await,
-    )?;
+    expect_conflict("more rows done than accounted for", store.commit(more_done).await)?;
     let mut fewer_done = good.clone();
     fewer_done.rows_done = 1;
     expect_conflict("progress that goes back", store.commit(fewer_done).await)?;
@@ -86,10 +59,8 @@ pub(super) async fn i1_a_batch_that_loses_or_doubles_a_row_is_refused(store: Sub
     doubled.quarantined = vec![bad(3, RejectionReason::BadNumber)];
     expect_conflict("a row with two dispositions", store.commit(doubled).await)?;
     let mut twice = good.clone();
-    twice.quarantined = vec![
-        bad(4, RejectionReason::BadNumber),
-        bad(4, RejectionReason::WrongType),
-    ];
+    twice.quarantined =
+        vec![bad(4, RejectionReason::BadNumber), bad(4, RejectionReason::WrongType)];
     expect_conflict("a row quarantined twice", store.commit(twice).await)?;
     expect_eq("tables", store.dump().await?, before)?;
     store.commit(good).await?;
@@ -132,15 +103,7 @@ pub(super) async fn i2_the_checkpoint_moves_with_its_batch_and_never_without(
 
     batch.sequence = 2;
     batch.position = Some(json!({"page": 2}));
-    batch.rows = vec![row(
-        4,
-        RowChange::Newer {
-            listing_id: ListingId(999),
-        },
-        "?",
-        at(20),
-        "1",
-    )];
+    batch.rows = vec![row(4, RowChange::Newer { listing_id: ListingId(999) }, "?", at(20), "1")];
     batch.rows_done = 5;
     expect_conflict("a batch about nothing", store.commit(batch.clone()).await)?;
     let kept = store.memory(&paprika()).await?.checkpoint;
@@ -163,22 +126,8 @@ pub(super) async fn a_failing_batch_leaves_every_table_as_it_was(store: Subject)
         1,
         vec![
             row(3, NEW, "doge", at(10), "1"),
-            row(
-                4,
-                RowChange::Newer { listing_id: btc },
-                "btc",
-                at(11),
-                "101",
-            ),
-            row(
-                5,
-                RowChange::Newer {
-                    listing_id: ListingId(999),
-                },
-                "nobody",
-                at(11),
-                "1",
-            ),
+            row(4, RowChange::Newer { listing_id: btc }, "btc", at(11), "101"),
+            row(5, RowChange::Newer { listing_id: ListingId(999) }, "nobody", at(11), "1"),
         ],
     );
     batch.position = Some(json!(1));
@@ -196,11 +145,7 @@ pub(super) async fn a_failing_batch_leaves_every_table_as_it_was(store: Subject)
     batch.rows = vec![row(3, NEW, "doge", at(10), "1")];
     let committed = store.commit(batch).await?;
     let next = ListingId(begun.ids[2].0 + 1);
-    expect_eq(
-        "ids that failures did not use up",
-        committed.new_listings,
-        vec![next],
-    )
+    expect_eq("ids that failures did not use up", committed.new_listings, vec![next])
 }
 
 pub(super) async fn a_batch_that_is_sent_twice_is_applied_once(store: Subject) -> Told {
@@ -208,15 +153,7 @@ pub(super) async fn a_batch_that_is_sent_twice_is_applied_once(store: Subject) -
     let rows = vec![
         row(3, NEW, "doge", at(10), "1"),
         row(4, NEW, "ada", at(10), "1"),
-        row(
-            5,
-            RowChange::Late {
-                listing_id: begun.ids[0],
-            },
-            "btc",
-            at(9),
-            "90",
-        ),
+        row(5, RowChange::Late { listing_id: begun.ids[0] }, "btc", at(9), "90"),
     ];
     let mut batch = begun.held.batch(&begun.page, 1, rows);
     batch.quarantined = vec![bad(6, RejectionReason::BadNumber)];
@@ -226,44 +163,24 @@ pub(super) async fn a_batch_that_is_sent_twice_is_applied_once(store: Subject) -
     let second = store.commit(batch).await?;
     expect_eq("the answer", second, first)?;
     expect_eq("tables", store.dump().await?, tables)?;
-    expect_eq(
-        "next sequence",
-        store.memory(&paprika()).await?.next_sequence,
-        2,
-    )
+    expect_eq("next sequence", store.memory(&paprika()).await?.next_sequence, 2)
 }
 
 pub(super) async fn i4_an_old_epoch_is_fenced_and_writes_nothing(store: Subject) -> Told {
     let begun = start(&store).await?;
-    let batch = begun
-        .held
-        .batch(&begun.page, 1, vec![row(3, NEW, "doge", at(10), "1")]);
+    let batch = begun.held.batch(&begun.page, 1, vec![row(3, NEW, "doge", at(10), "1")]);
     let epoch = store.acquire(&paprika(), "the next holder").await?;
     ensure(epoch > begun.held.epoch, "the epoch rises")?;
     let before = store.dump().await?;
-    let fenced = StoreError::Fenced {
-        source_name: paprika(),
-        epoch: begun.held.epoch,
-    };
-    expect_eq(
-        "the old holder",
-        store.commit(batch.clone()).await,
-        Err(fenced.clone()),
-    )?;
+    let fenced = StoreError::Fenced { source_name: paprika(), epoch: begun.held.epoch };
+    expect_eq("the old holder", store.commit(batch.clone()).await, Err(fenced.clone()))?;
     let mut known = batch.clone();
     known.sequence = 0;
-    expect_eq(
-        "a known batch of the old holder",
-        store.commit(known).await,
-        Err(fenced),
-    )?;
+    expect_eq("a known batch of the old holder", store.commit(known).await, Err(fenced))?;
     let mut never = batch.clone();
     never.epoch = epoch + 1;
     let outcome = store.commit(never).await;
-    ensure(
-        matches!(outcome, Err(StoreError::Fenced { .. })),
-        "an epoch to come is fenced too",
-    )?;
+    ensure(matches!(outcome, Err(StoreError::Fenced { .. })), "an epoch to come is fenced too")?;
     expect_eq("tables", store.dump().await?, before)?;
     let mut theirs = batch;
     theirs.epoch = epoch;
@@ -277,10 +194,7 @@ pub(super) async fn ids_are_given_in_row_order_and_never_again(store: Subject) -
     ensure(first < second && second < third, "ids rise")?;
     let other = hold(&store, gecko(), 2).await?;
     let page = other.land(&store, 0, b"gecko").await?;
-    let rows = vec![
-        row(1, NEW, "zcash", at(10), "1"),
-        row(0, NEW, "aave", at(10), "1"),
-    ];
+    let rows = vec![row(1, NEW, "zcash", at(10), "1"), row(0, NEW, "aave", at(10), "1")];
     let committed = store.commit(other.batch(&page, 0, rows)).await?;
     let expected = vec![ListingId(third.0 + 1), ListingId(third.0 + 2)];
     expect_eq("ids", &committed.new_listings, &expected)?;
@@ -300,15 +214,9 @@ pub(super) async fn generations_rise_by_one_and_are_announced(store: Subject) ->
     expect_eq("generation", begun.committed.generation.0, before.0 + 1)?;
     let announced = *watch.borrow_and_update();
     expect_eq("announced", announced, begun.committed.generation)?;
-    let committed = store
-        .commit(begun.held.batch(&begun.page, 1, Vec::new()))
-        .await?;
+    let committed = store.commit(begun.held.batch(&begun.page, 1, Vec::new())).await?;
     expect_eq("of an empty batch", committed.generation.0, before.0 + 2)?;
-    expect_eq(
-        "announced",
-        *watch.borrow_and_update(),
-        committed.generation,
-    )?;
+    expect_eq("announced", *watch.borrow_and_update(), committed.generation)?;
     expect_eq("stored", store.generation().await?, committed.generation)
 }
 
@@ -316,40 +224,21 @@ pub(super) async fn quarantined_rows_are_kept_once_and_counted_each_time(store: 
     let begun = start(&store).await?;
     let held = &begun.held;
     let mut batch = held.batch(&begun.page, 1, Vec::new());
-    batch.quarantined = vec![
-        bad(3, RejectionReason::BadNumber),
-        bad(4, RejectionReason::NulInText),
-    ];
+    batch.quarantined =
+        vec![bad(3, RejectionReason::BadNumber), bad(4, RejectionReason::NulInText)];
     batch.rows_done = 5;
-    expect_eq(
-        "counted",
-        store.commit(batch.clone()).await?.counts.quarantined,
-        2,
-    )?;
+    expect_eq("counted", store.commit(batch.clone()).await?.counts.quarantined, 2)?;
 
     // The same bytes again, judged with another reason: what was said first stays.
     let again = held.land(&store, 1, b"first page").await?;
     batch.page_id = again.page_id;
     batch.sequence = 2;
-    batch.quarantined = vec![
-        bad(3, RejectionReason::WrongType),
-        bad(5, RejectionReason::BadNumber),
-    ];
+    batch.quarantined =
+        vec![bad(3, RejectionReason::WrongType), bad(5, RejectionReason::BadNumber)];
     batch.rows_done = 2;
-    expect_eq(
-        "counted again",
-        store.commit(batch).await?.counts.quarantined,
-        2,
-    )?;
-    let count = |reason, rows| QuarantineCount {
-        source: paprika(),
-        reason,
-        rows,
-    };
-    let expected = vec![
-        count(RejectionReason::BadNumber, 2),
-        count(RejectionReason::NulInText, 1),
-    ];
+    expect_eq("counted again", store.commit(batch).await?.counts.quarantined, 2)?;
+    let count = |reason, rows| QuarantineCount { source: paprika(), reason, rows };
+    let expected = vec![count(RejectionReason::BadNumber, 2), count(RejectionReason::NulInText, 1)];
     expect_eq("kept", store.quarantine_counts().await?, expected)?;
     expect_eq("rows", table(&store, "quarantine").await?.len(), 3)
 }
@@ -387,15 +276,8 @@ pub(super) async fn d2_every_digit_comes_back(store: Subject) -> Told {
     let read: Vec<_> = read.into_iter().map(|row| row.quote).collect();
     expect_eq("quotes", read, sent)?;
     let known = store.memory(&paprika()).await?.listings;
-    let prices: Vec<_> = known
-        .iter()
-        .map(|known| known.quote.price_usd.clone())
-        .collect();
-    expect_eq(
-        "prices",
-        prices,
-        numbers.iter().map(|number| decimal(number)).collect(),
-    )
+    let prices: Vec<_> = known.iter().map(|known| known.quote.price_usd.clone()).collect();
+    expect_eq("prices", prices, numbers.iter().map(|number| decimal(number)).collect())
 }
 
 pub(super) async fn a_listing_takes_rows_of_its_own_source_and_id_only(store: Subject) -> Told {
@@ -424,25 +306,13 @@ pub(super) async fn a_listing_takes_rows_of_its_own_source_and_id_only(store: Su
 pub(super) async fn memory_holds_what_judging_the_next_row_needs(store: Subject) -> Told {
     let begun = start(&store).await?;
     let [btc, ..] = begun.ids;
-    let mut newer = row(
-        3,
-        RowChange::Newer { listing_id: btc },
-        "btc",
-        at(11),
-        "101",
-    );
+    let mut newer = row(3, RowChange::Newer { listing_id: btc }, "btc", at(11), "101");
     newer.attributes.name = Some("Bitcoin".into());
     newer.source_timed = false;
-    store
-        .commit(begun.held.batch(&begun.page, 7, vec![newer.clone()]))
-        .await?;
+    store.commit(begun.held.batch(&begun.page, 7, vec![newer.clone()])).await?;
     let memory = store.memory(&paprika()).await?;
     expect_eq("next sequence", memory.next_sequence, 8)?;
-    let ids: Vec<ListingId> = memory
-        .listings
-        .iter()
-        .map(|known| known.listing_id)
-        .collect();
+    let ids: Vec<ListingId> = memory.listings.iter().map(|known| known.listing_id).collect();
     expect_eq("listings", ids, begun.ids.to_vec())?;
     let expected = KnownListing {
         listing_id: btc,
@@ -453,20 +323,56 @@ pub(super) async fn memory_holds_what_judging_the_next_row_needs(store: Subject)
         source_timed: false,
         raw_hash: newer.raw_hash,
     };
-    expect_eq(
-        "the listing that changed",
-        memory.listings.first(),
-        Some(&expected),
-    )?;
-    let eth = memory
-        .listings
-        .get(1)
-        .map(|known| (known.attributes.clone(), known.raw_hash));
+    expect_eq("the listing that changed", memory.listings.first(), Some(&expected))?;
+    let eth = memory.listings.get(1).map(|known| (known.attributes.clone(), known.raw_hash));
     expect_eq("one that did not", eth, Some((about("eth"), u64::MAX - 1)))?;
     let nothing = store.memory(&gecko()).await?;
-    expect_eq(
-        "of a source never seen",
-        (nothing.next_sequence, nothing.listings.len()),
-        (0, 0),
-    )
+    expect_eq("of a source never seen", (nothing.next_sequence, nothing.listings.len()), (0, 0))
+}
+
+pub(super) async fn a_page_is_settled_until_a_later_run_writes(store: Subject) -> Told {
+    let begun = start(&store).await?;
+    let held = &begun.held;
+    let settled = |page| store.settled(page);
+    expect_eq("a landed page", settled(begun.page.page_id).await?, None)?;
+    let mut last = held.batch(&begun.page, 1, Vec::new());
+    last.quarantined = vec![bad(3, RejectionReason::BadNumber)];
+    last.duplicate = 1;
+    last.rows_done = 5;
+    last.page_done = true;
+    store.commit(last).await?;
+    let counts = RunCounts {
+        received: 5,
+        inserted: 3,
+        duplicate: 1,
+        quarantined: 1,
+        ..RunCounts::default()
+    };
+    expect_eq("a loaded page", settled(begun.page.page_id).await?, Some(counts))?;
+
+    // A later page of the same run, and a later run that finds nothing new, leave it settled.
+    let second = held.land(&store, 1, b"second page").await?;
+    let mut more = held.batch(&second, 2, vec![row(0, NEW, "doge", at(10), "0.1")]);
+    more.page_done = true;
+    store.commit(more).await?;
+    end(&store, held).await?;
+    let later = hold(&store, paprika(), 2).await?;
+    let again = later.land(&store, 0, b"first page").await?;
+    let mut same = later.batch(&again, 3, Vec::new());
+    same.unchanged = 3;
+    same.duplicate = 1;
+    same.known_quarantined = 1;
+    same.rows_done = 5;
+    same.page_done = true;
+    let known = store.commit(same).await?.counts;
+    expect_eq("rows in quarantine already", known.quarantined, 1)?;
+    expect_eq("still", settled(begun.page.page_id).await?, Some(counts))?;
+    expect_eq("the same again", settled(again.page_id).await?, Some(known))?;
+
+    end(&store, &later).await?;
+    let latest = hold(&store, paprika(), 3).await?;
+    let page = latest.land(&store, 0, b"third page").await?;
+    let change = RowChange::Newer { listing_id: begun.ids[0] };
+    store.commit(latest.batch(&page, 4, vec![row(0, change, "btc", at(11), "101")])).await?;
+    expect_eq("once a later run wrote", settled(begun.page.page_id).await?, None)
 }

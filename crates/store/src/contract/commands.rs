@@ -7,10 +7,7 @@ use super::fixture::{Subject, at, gecko, paprika, run_id};
 use super::{Told, ensure, expect_conflict, expect_eq};
 
 fn run_of(source: kasparro_domain::SourceName) -> CommandKind {
-    CommandKind::Run {
-        source,
-        run_id: run_id(1),
-    }
+    CommandKind::Run { source, run_id: run_id(1) }
 }
 
 fn ids(commands: &[Command]) -> Vec<CommandId> {
@@ -25,18 +22,11 @@ pub(super) async fn a_command_is_claimed_once_and_again_after_a_crash(store: Sub
     expect_eq("at first", pending, Some(CommandState::Pending))?;
     let claimed = store.claim(false).await?;
     expect_eq("claimed", ids(&claimed), vec![first, second])?;
-    ensure(
-        claimed.iter().all(|one| one.state == CommandState::Claimed),
-        "they say so",
-    )?;
+    ensure(claimed.iter().all(|one| one.state == CommandState::Claimed), "they say so")?;
     expect_eq("once", store.claim(false).await?, Vec::new())?;
     let third = store.submit(run_of(paprika()), at(2)).await?;
     store.complete(first, json!({"ok": true})).await?;
-    expect_eq(
-        "after a crash",
-        ids(&store.claim(true).await?),
-        vec![second, third],
-    )
+    expect_eq("after a crash", ids(&store.claim(true).await?), vec![second, third])
 }
 
 pub(super) async fn a_command_has_one_outcome(store: Subject) -> Told {
@@ -55,8 +45,5 @@ pub(super) async fn a_command_has_one_outcome(store: Subject) -> Told {
     expect_conflict("done already", store.complete(id, json!(2)).await)?;
     expect_eq("not claimed again", store.claim(true).await?, Vec::new())?;
     expect_eq("unknown", store.command(CommandId(id.0 + 1)).await?, None)?;
-    expect_conflict(
-        "unknown",
-        store.complete(CommandId(id.0 + 1), json!(2)).await,
-    )
+    expect_conflict("unknown", store.complete(CommandId(id.0 + 1), json!(2)).await)
 }

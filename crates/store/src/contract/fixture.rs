@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use kasparro_domain::{
     Attributes, BodyHash, Decimal, Generation, ListingId, Membership, Quote, RawPage, Rejection,
-    RejectionReason, RunId, RunReason, SourceName, Timestamp,
+    RejectionReason, RunId, RunReason, RunStatus, SourceName, Timestamp,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -27,9 +27,7 @@ pub(super) fn at(minutes: i64) -> Timestamp {
 
 /// Run number `number`: the later, the greater.
 pub(super) fn run_id(number: u128) -> RunId {
-    RunId(uuid::Uuid::from_u128(
-        0x0190_0000_0000_7000_8000_0000_0000_0000 + number,
-    ))
+    RunId(uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + number))
 }
 
 /// The source of most stories.
@@ -60,17 +58,11 @@ pub(super) fn priced(price: &str) -> Quote {
 /// What a source says of the listing `id`.
 pub(super) fn about(id: &str) -> Attributes {
     let name = CompactString::from(format!("Coin {id}"));
-    Attributes {
-        symbol: Some(CompactString::from(id)),
-        name: Some(name),
-        contracts: Vec::new(),
-    }
+    Attributes { symbol: Some(CompactString::from(id)), name: Some(name), contracts: Vec::new() }
 }
 
 /// A change that brings a listing.
-pub(super) const NEW: RowChange = RowChange::New {
-    membership: Membership::Founds,
-};
+pub(super) const NEW: RowChange = RowChange::New { membership: Membership::Founds };
 
 /// A row whose instant is its source's.
 pub(super) fn row(
@@ -95,11 +87,7 @@ pub(super) fn row(
 /// A row for quarantine.
 pub(super) fn bad(ordinal: u64, reason: RejectionReason) -> QuarantinedRow {
     let rejection = Rejection::new(reason, "/price", "1e400").of("bad-coin");
-    QuarantinedRow {
-        ordinal,
-        rejection,
-        rule: "domain/1",
-    }
+    QuarantinedRow { ordinal, rejection, rule: "domain/1" }
 }
 
 /// A body whose frame is these bytes: stores take a frame as it comes.
@@ -123,17 +111,16 @@ pub(super) struct Held {
 pub(super) async fn hold(store: &Subject, source: SourceName, run: u128) -> StoreResult<Held> {
     let epoch = store.acquire(&source, "a holder").await?;
     let run_id = run_id(run);
-    store
-        .queue_run(run_id, &source, RunReason::Manual, at(0))
-        .await?;
-    store
-        .update_run(run_id, RunUpdate::Started { at: at(0) })
-        .await?;
-    Ok(Held {
-        source,
-        epoch,
-        run_id,
-    })
+    store.queue_run(run_id, &source, RunReason::Manual, at(0)).await?;
+    store.update_run(run_id, RunUpdate::Started { at: at(0) }).await?;
+    Ok(Held { source, epoch, run_id })
+}
+
+/// Ends the run of a held source.
+pub(super) async fn end(store: &Subject, held: &Held) -> StoreResult<()> {
+    let ended =
+        RunUpdate::Ended { at: at(2), status: RunStatus::Success, requests: 1, error: None };
+    store.update_run(held.run_id, ended).await
 }
 
 impl Held {
@@ -175,6 +162,7 @@ impl Held {
             quarantined: Vec::new(),
             unchanged: 0,
             duplicate: 0,
+            known_quarantined: 0,
             page_done: false,
             position: None,
             stored_at: at(1),
@@ -195,19 +183,12 @@ pub(super) async fn start(store: &Subject) -> Result<Start, Broken> {
     let held = hold(store, paprika(), 1).await?;
     let page = held.land(store, 0, b"first page").await?;
     let rows = ["btc", "eth", "xrp"].into_iter().enumerate();
-    let rows = rows
-        .map(|(place, id)| row(place as u64, NEW, id, at(10), "100.5"))
-        .collect();
+    let rows = rows.map(|(place, id)| row(place as u64, NEW, id, at(10), "100.5")).collect();
     let committed = store.commit(held.batch(&page, 0, rows)).await?;
     let ids = <[ListingId; 3]>::try_from(committed.new_listings.as_slice())
         .map_err(|_| Broken(format!("three rows brought {:?}", committed.new_listings)))?;
     let page = page_now(store, &page).await?;
-    Ok(Start {
-        held,
-        page,
-        committed,
-        ids,
-    })
+    Ok(Start { held, page, committed, ids })
 }
 
 /// A page as it stands now.
@@ -237,7 +218,5 @@ pub(super) async fn changes(
 pub(super) async fn table(store: &Subject, name: &str) -> Result<Vec<String>, Broken> {
     let tables = store.dump().await?;
     let found = tables.into_iter().find(|table| table.name == name);
-    found
-        .map(|table| table.rows)
-        .ok_or_else(|| Broken(format!("there is no table {name}")))
+    found.map(|table| table.rows).ok_or_else(|| Broken(format!("there is no table {name}")))
 }

@@ -47,11 +47,7 @@ type Told = Result<(), Broken>;
 
 /// Fails the story unless `holds`.
 fn ensure(holds: bool, what: &str) -> Told {
-    if holds {
-        Ok(())
-    } else {
-        Err(Broken(format!("{what} does not hold")))
-    }
+    if holds { Ok(()) } else { Err(Broken(format!("{what} does not hold"))) }
 }
 
 /// Fails the story unless both are equal.
@@ -59,9 +55,7 @@ fn expect_eq<T: PartialEq + fmt::Debug>(what: &str, got: T, expected: T) -> Told
     if got == expected {
         Ok(())
     } else {
-        Err(Broken(format!(
-            "{what}: got {got:?}, expected {expected:?}"
-        )))
+        Err(Broken(format!("{what}: got {got:?}, expected {expected:?}")))
     }
 }
 
@@ -69,9 +63,7 @@ fn expect_eq<T: PartialEq + fmt::Debug>(what: &str, got: T, expected: T) -> Told
 fn expect_conflict<T: fmt::Debug>(what: &str, outcome: crate::StoreResult<T>) -> Told {
     match outcome {
         Err(StoreError::Conflict(_)) => Ok(()),
-        other => Err(Broken(format!(
-            "{what}: got {other:?}, expected a conflict"
-        ))),
+        other => Err(Broken(format!("{what}: got {other:?}, expected a conflict"))),
     }
 }
 
@@ -111,6 +103,7 @@ macro_rules! store_contract {
             batches::d2_every_digit_comes_back,
             batches::a_listing_takes_rows_of_its_own_source_and_id_only,
             batches::memory_holds_what_judging_the_next_row_needs,
+            batches::a_page_is_settled_until_a_later_run_writes,
             points::a_newer_point_replaces_the_quote_and_is_kept,
             points::a_correction_keeps_both_values,
             points::a_correction_of_anything_else_adds_no_point,
@@ -166,11 +159,7 @@ pub async fn run_all(factory: Factory<'_>) -> Result<(), Vec<Violation>> {
     for case in CASES {
         violations.extend(run(case, factory).await.err());
     }
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(violations)
-    }
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
 /// Tells the story of this name.
@@ -180,19 +169,13 @@ pub async fn run_all(factory: Factory<'_>) -> Result<(), Vec<Violation>> {
 pub async fn run_case(name: &'static str, factory: Factory<'_>) -> Result<(), Violation> {
     match CASES.iter().find(|case| case.name == name) {
         Some(case) => run(case, factory).await,
-        None => Err(Violation {
-            case: name,
-            detail: "there is no such story".to_owned(),
-        }),
+        None => Err(Violation { case: name, detail: "there is no such story".to_owned() }),
     }
 }
 
 async fn run(case: &Case, factory: Factory<'_>) -> Result<(), Violation> {
     let told = tell_both(case, factory).await;
-    told.map_err(|Broken(detail)| Violation {
-        case: case.name,
-        detail,
-    })
+    told.map_err(|Broken(detail)| Violation { case: case.name, detail })
 }
 
 /// Tells a story to the store and to its model, and compares every table.

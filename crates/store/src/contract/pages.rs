@@ -8,9 +8,7 @@ use crate::{CHUNK_BYTES, CompressedBody, StoreError};
 
 pub(super) async fn landing_keeps_every_byte(store: Subject) -> Told {
     let held = hold(&store, paprika(), 1).await?;
-    let bytes: Vec<u8> = (0..CHUNK_BYTES * 2 + 17)
-        .map(|place| (place % 251) as u8)
-        .collect();
+    let bytes: Vec<u8> = (0..CHUNK_BYTES * 2 + 17).map(|place| (place % 251) as u8).collect();
     let page = held.land(&store, 0, &bytes).await?;
     expect_eq("state", page.state, PageState::Landed)?;
     expect_eq("rows done", page.rows_done, 0)?;
@@ -18,11 +16,7 @@ pub(super) async fn landing_keeps_every_byte(store: Subject) -> Told {
     expect_eq("request", &page.request, &held.new_page(0).request)?;
     expect_eq("context", &page.context, &held.new_page(0).context)?;
     expect_eq("headers", &page.headers, &held.new_page(0).headers)?;
-    expect_eq(
-        "page by its number",
-        store.page(page.page_id).await?,
-        Some(page.clone()),
-    )?;
+    expect_eq("page by its number", store.page(page.page_id).await?, Some(page.clone()))?;
     let mut read = Vec::new();
     for index in 0.. {
         let Some(chunk) = store.body_chunk(page.body, index).await? else {
@@ -32,11 +26,7 @@ pub(super) async fn landing_keeps_every_byte(store: Subject) -> Told {
         read.extend(chunk);
     }
     ensure(read == bytes, "the chunks together are the body")?;
-    expect_eq(
-        "pages of the run",
-        store.run(held.run_id).await?.map(|run| run.pages),
-        Some(1),
-    )
+    expect_eq("pages of the run", store.run(held.run_id).await?.map(|run| run.pages), Some(1))
 }
 
 pub(super) async fn an_equal_body_is_kept_once(store: Subject) -> Told {
@@ -44,21 +34,11 @@ pub(super) async fn an_equal_body_is_kept_once(store: Subject) -> Told {
     let other = hold(&store, gecko(), 2).await?;
     let first = held.land(&store, 0, b"the same").await?;
     // The second frame would be other bytes, so a store that reads it would show.
-    let again = CompressedBody {
-        frame: Box::new(&b"not read"[..]),
-        ..body(b"the same")
-    };
+    let again = CompressedBody { frame: Box::new(&b"not read"[..]), ..body(b"the same") };
     let second = store.land(other.new_page(0), again).await?;
-    ensure(
-        first.page_id < second.page_id,
-        "pages are numbered in landing order",
-    )?;
+    ensure(first.page_id < second.page_id, "pages are numbered in landing order")?;
     expect_eq("body", first.body, second.body)?;
-    expect_eq(
-        "bytes",
-        store.body_chunk(second.body, 0).await?,
-        Some(b"the same".to_vec()),
-    )?;
+    expect_eq("bytes", store.body_chunk(second.body, 0).await?, Some(b"the same".to_vec()))?;
     expect_eq("bodies", table(&store, "body").await?.len(), 1)
 }
 
@@ -66,11 +46,7 @@ pub(super) async fn an_empty_body_can_be_landed(store: Subject) -> Told {
     let held = hold(&store, paprika(), 1).await?;
     let page = held.land(&store, 0, b"").await?;
     expect_eq("chunk", store.body_chunk(page.body, 0).await?, None)?;
-    expect_eq(
-        "unknown body",
-        store.body_chunk(body(b"?").hash, 0).await?,
-        None,
-    )
+    expect_eq("unknown body", store.body_chunk(body(b"?").hash, 0).await?, None)
 }
 
 pub(super) async fn landed_pages_are_listed_until_they_are_loaded(store: Subject) -> Told {
@@ -79,21 +55,13 @@ pub(super) async fn landed_pages_are_listed_until_they_are_loaded(store: Subject
     let second = held.land(&store, 1, b"two").await?;
     let pages = vec![first.clone(), second.clone()];
     expect_eq("landed", store.landed_pages(&paprika()).await?, pages)?;
-    expect_eq(
-        "of another source",
-        store.landed_pages(&gecko()).await?,
-        Vec::new(),
-    )?;
+    expect_eq("of another source", store.landed_pages(&gecko()).await?, Vec::new())?;
 
     let mut batch = held.batch(&first, 0, vec![row(0, NEW, "btc", at(1), "1")]);
     store.commit(batch.clone()).await?;
     let half = page_now(&store, &first).await?;
     expect_eq("rows done", half.rows_done, 1)?;
-    expect_eq(
-        "landed",
-        store.landed_pages(&paprika()).await?,
-        vec![half, second.clone()],
-    )?;
+    expect_eq("landed", store.landed_pages(&paprika()).await?, vec![half, second.clone()])?;
 
     batch.rows = vec![row(1, NEW, "eth", at(1), "1")];
     batch.sequence = 1;
@@ -102,11 +70,7 @@ pub(super) async fn landed_pages_are_listed_until_they_are_loaded(store: Subject
     store.commit(batch).await?;
     let done = page_now(&store, &first).await?;
     expect_eq("done", (done.state, done.rows_done), (PageState::Loaded, 2))?;
-    expect_eq(
-        "landed",
-        store.landed_pages(&paprika()).await?,
-        vec![second],
-    )
+    expect_eq("landed", store.landed_pages(&paprika()).await?, vec![second])
 }
 
 pub(super) async fn a_refused_page_keeps_its_reason_and_does_not_come_back(store: Subject) -> Told {
@@ -119,16 +83,9 @@ pub(super) async fn a_refused_page_keeps_its_reason_and_does_not_come_back(store
     };
     store.refuse(page.page_id, error.clone()).await?;
     expect_eq("landed", store.landed_pages(&paprika()).await?, Vec::new())?;
-    expect_eq(
-        "state",
-        page_now(&store, &page).await?.state,
-        PageState::Refused,
-    )?;
+    expect_eq("state", page_now(&store, &page).await?.state, PageState::Refused)?;
     let kept = table(&store, "page").await?;
-    ensure(
-        kept.iter().any(|row| row.contains("the answer is HTML")),
-        "the reason is kept",
-    )?;
+    ensure(kept.iter().any(|row| row.contains("the answer is HTML")), "the reason is kept")?;
     let known = store.last_loaded(&paprika(), &page.request).await?;
     expect_eq("last loaded", known, None)?;
     expect_conflict("refused twice", store.refuse(page.page_id, error).await)?;
@@ -139,11 +96,7 @@ pub(super) async fn a_refused_page_keeps_its_reason_and_does_not_come_back(store
 pub(super) async fn the_last_loaded_page_of_a_request_is_found(store: Subject) -> Told {
     let held = hold(&store, paprika(), 1).await?;
     let request = held.new_page(0).request;
-    expect_eq(
-        "of nothing",
-        store.last_loaded(&paprika(), &request).await?,
-        None,
-    )?;
+    expect_eq("of nothing", store.last_loaded(&paprika(), &request).await?, None)?;
     for (sequence, bytes) in [&b"one"[..], b"two"].into_iter().enumerate() {
         let page = held.land(&store, 0, bytes).await?;
         let mut batch = held.batch(&page, sequence as u64, Vec::new());
@@ -155,20 +108,10 @@ pub(super) async fn the_last_loaded_page_of_a_request_is_found(store: Subject) -
     let mut batch = held.batch(&other, 2, Vec::new());
     batch.page_done = true;
     store.commit(batch).await?;
-    let found = store
-        .last_loaded(&paprika(), &request)
-        .await?
-        .map(|page| page.body);
+    let found = store.last_loaded(&paprika(), &request).await?.map(|page| page.body);
     expect_eq("newest of the request", found, Some(body(b"two").hash))?;
-    ensure(
-        Some(unfinished.body) != found,
-        "an unfinished page is not loaded",
-    )?;
-    expect_eq(
-        "of another source",
-        store.last_loaded(&gecko(), &request).await?,
-        None,
-    )
+    ensure(Some(unfinished.body) != found, "an unfinished page is not loaded")?;
+    expect_eq("of another source", store.last_loaded(&gecko(), &request).await?, None)
 }
 
 pub(super) async fn a_body_that_cannot_be_read_leaves_nothing(store: Subject) -> Told {
@@ -180,15 +123,9 @@ pub(super) async fn a_body_that_cannot_be_read_leaves_nothing(store: Subject) ->
     }
     let held = hold(&store, paprika(), 1).await?;
     let before = store.dump().await?;
-    let broken = CompressedBody {
-        frame: Box::new(Failing),
-        ..body(b"lost")
-    };
+    let broken = CompressedBody { frame: Box::new(Failing), ..body(b"lost") };
     let outcome = store.land(held.new_page(0), broken).await;
-    ensure(
-        matches!(outcome, Err(StoreError::Unavailable(_))),
-        "the error reaches the caller",
-    )?;
+    ensure(matches!(outcome, Err(StoreError::Unavailable(_))), "the error reaches the caller")?;
     expect_eq("tables", store.dump().await?, before)?;
     held.land(&store, 0, b"lost").await?;
     Ok(())
@@ -201,9 +138,6 @@ pub(super) async fn a_page_of_an_unknown_run_is_refused(store: Subject) -> Told 
     expect_conflict("unknown run", store.land(stranger, body(b"x")).await)?;
     let mut stranger = held.new_page(0);
     stranger.source = gecko();
-    expect_conflict(
-        "run of another source",
-        store.land(stranger, body(b"x")).await,
-    )?;
+    expect_conflict("run of another source", store.land(stranger, body(b"x")).await)?;
     expect_eq("bodies", table(&store, "body").await?.len(), 0)
 }

@@ -13,23 +13,14 @@ fn ended(minute: i64, status: RunStatus) -> RunUpdate {
         message: "nobody answers".to_owned(),
         hint: "look at the network".to_owned(),
     });
-    RunUpdate::Ended {
-        at: at(minute),
-        status,
-        requests: 3,
-        error,
-    }
+    RunUpdate::Ended { at: at(minute), status, requests: 3, error }
 }
 
 /// Queues, starts and ends a run that begins at `minute`.
 async fn whole_run(store: &Subject, number: u128, minute: i64, status: RunStatus) -> Told {
     let run_id = run_id(number);
-    store
-        .queue_run(run_id, &paprika(), RunReason::Schedule, at(minute))
-        .await?;
-    store
-        .update_run(run_id, RunUpdate::Started { at: at(minute) })
-        .await?;
+    store.queue_run(run_id, &paprika(), RunReason::Schedule, at(minute)).await?;
+    store.update_run(run_id, RunUpdate::Started { at: at(minute) }).await?;
     store.update_run(run_id, ended(minute + 1, status)).await?;
     Ok(())
 }
@@ -40,147 +31,67 @@ async fn run(store: &Subject, number: u128) -> Result<Run, Broken> {
 }
 
 pub(super) async fn a_second_trigger_finds_the_open_run(store: Subject) -> Told {
-    let first = store
-        .queue_run(run_id(1), &paprika(), RunReason::Schedule, at(0))
-        .await?;
+    let first = store.queue_run(run_id(1), &paprika(), RunReason::Schedule, at(0)).await?;
     expect_eq("status", first.status, RunStatus::Queued)?;
-    let second = store
-        .queue_run(run_id(2), &paprika(), RunReason::Manual, at(1))
-        .await?;
+    let second = store.queue_run(run_id(2), &paprika(), RunReason::Manual, at(1)).await?;
     expect_eq("while it is queued", &second, &first)?;
-    store
-        .update_run(run_id(1), RunUpdate::Started { at: at(1) })
-        .await?;
-    let third = store
-        .queue_run(run_id(3), &paprika(), RunReason::Manual, at(2))
-        .await?;
-    expect_eq(
-        "while it runs",
-        (third.run_id, third.status),
-        (run_id(1), RunStatus::Running),
-    )?;
-    let other = store
-        .queue_run(run_id(4), &gecko(), RunReason::Manual, at(2))
-        .await?;
+    store.update_run(run_id(1), RunUpdate::Started { at: at(1) }).await?;
+    let third = store.queue_run(run_id(3), &paprika(), RunReason::Manual, at(2)).await?;
+    expect_eq("while it runs", (third.run_id, third.status), (run_id(1), RunStatus::Running))?;
+    let other = store.queue_run(run_id(4), &gecko(), RunReason::Manual, at(2)).await?;
     expect_eq("of another source", other.run_id, run_id(4))?;
-    store
-        .update_run(run_id(1), ended(3, RunStatus::Success))
-        .await?;
-    let next = store
-        .queue_run(run_id(5), &paprika(), RunReason::Manual, at(4))
-        .await?;
+    store.update_run(run_id(1), ended(3, RunStatus::Success)).await?;
+    let next = store.queue_run(run_id(5), &paprika(), RunReason::Manual, at(4)).await?;
     expect_eq("once it ended", next.run_id, run_id(5))?;
     expect_eq("runs", store.count_runs(RunFilter::default()).await?, 3)
 }
 
 pub(super) async fn a_run_moves_forward_only(store: Subject) -> Told {
-    store
-        .queue_run(run_id(1), &paprika(), RunReason::Manual, at(0))
-        .await?;
+    store.queue_run(run_id(1), &paprika(), RunReason::Manual, at(0)).await?;
     let again = RunUpdate::Started { at: at(9) };
-    expect_conflict(
-        "unknown run",
-        store.update_run(run_id(9), again.clone()).await,
-    )?;
+    expect_conflict("unknown run", store.update_run(run_id(9), again.clone()).await)?;
     let open = ended(1, RunStatus::Running);
-    expect_conflict(
-        "an end that is none",
-        store.update_run(run_id(1), open).await,
-    )?;
-    store
-        .update_run(run_id(1), RunUpdate::Started { at: at(1) })
-        .await?;
-    expect_conflict(
-        "started twice",
-        store.update_run(run_id(1), again.clone()).await,
-    )?;
-    store
-        .update_run(run_id(1), ended(2, RunStatus::Failed))
-        .await?;
+    expect_conflict("an end that is none", store.update_run(run_id(1), open).await)?;
+    store.update_run(run_id(1), RunUpdate::Started { at: at(1) }).await?;
+    expect_conflict("started twice", store.update_run(run_id(1), again.clone()).await)?;
+    store.update_run(run_id(1), ended(2, RunStatus::Failed)).await?;
     let failed = run(&store, 1).await?;
     expect_eq("status", failed.status, RunStatus::Failed)?;
-    expect_eq(
-        "instants",
-        (failed.started_at, failed.completed_at),
-        (Some(at(1)), Some(at(2))),
-    )?;
+    expect_eq("instants", (failed.started_at, failed.completed_at), (Some(at(1)), Some(at(2))))?;
     expect_eq("requests", failed.requests, 3)?;
-    expect_eq(
-        "error",
-        failed.error.map(|error| error.code),
-        Some("connect_failed".to_owned()),
-    )?;
-    expect_conflict(
-        "started after its end",
-        store.update_run(run_id(1), again).await,
-    )?;
+    expect_eq("error", failed.error.map(|error| error.code), Some("connect_failed".to_owned()))?;
+    expect_conflict("started after its end", store.update_run(run_id(1), again).await)?;
     let success = ended(3, RunStatus::Success);
     expect_conflict("ended twice", store.update_run(run_id(1), success).await)?;
-    store
-        .queue_run(run_id(2), &paprika(), RunReason::Manual, at(5))
-        .await?;
-    store
-        .update_run(run_id(2), ended(6, RunStatus::Abandoned))
-        .await?;
-    expect_eq(
-        "abandoned in the queue",
-        run(&store, 2).await?.started_at,
-        None,
-    )
+    store.queue_run(run_id(2), &paprika(), RunReason::Manual, at(5)).await?;
+    store.update_run(run_id(2), ended(6, RunStatus::Abandoned)).await?;
+    expect_eq("abandoned in the queue", run(&store, 2).await?.started_at, None)
 }
 
 pub(super) async fn runs_are_listed_newest_first(store: Subject) -> Told {
     whole_run(&store, 1, 0, RunStatus::Success).await?;
     whole_run(&store, 3, 10, RunStatus::Failed).await?;
     whole_run(&store, 2, 20, RunStatus::Success).await?;
-    store
-        .queue_run(run_id(4), &gecko(), RunReason::Manual, at(5))
-        .await?;
+    store.queue_run(run_id(4), &gecko(), RunReason::Manual, at(5)).await?;
     let list = async |filter: RunFilter| -> Result<Vec<u128>, Broken> {
         let runs = store.runs(filter).await?;
-        Ok(runs
-            .iter()
-            .map(|run| run.run_id.0.as_u128() & 0xff)
-            .collect())
+        Ok(runs.iter().map(|run| run.run_id.0.as_u128() & 0xff).collect())
     };
-    let all = RunFilter {
-        limit: 10,
-        ..RunFilter::default()
-    };
+    let all = RunFilter { limit: 10, ..RunFilter::default() };
     expect_eq("all", list(all.clone()).await?, vec![2, 3, 4, 1])?;
-    let page = RunFilter {
-        limit: 2,
-        offset: 1,
-        ..RunFilter::default()
-    };
+    let page = RunFilter { limit: 2, offset: 1, ..RunFilter::default() };
     expect_eq("a page", list(page.clone()).await?, vec![3, 4])?;
     expect_eq("count", store.count_runs(page).await?, 4)?;
-    let source = RunFilter {
-        source: Some(paprika()),
-        ..all.clone()
-    };
+    let source = RunFilter { source: Some(paprika()), ..all.clone() };
     expect_eq("of a source", list(source.clone()).await?, vec![2, 3, 1])?;
-    let success = RunFilter {
-        status: Some(RunStatus::Success),
-        ..source
-    };
+    let success = RunFilter { status: Some(RunStatus::Success), ..source };
     expect_eq("with a status", list(success.clone()).await?, vec![2, 1])?;
     expect_eq("count", store.count_runs(success).await?, 2)?;
-    let queued = RunFilter {
-        status: Some(RunStatus::Queued),
-        ..all.clone()
-    };
+    let queued = RunFilter { status: Some(RunStatus::Queued), ..all.clone() };
     expect_eq("queued", list(queued.clone()).await?, vec![4])?;
     expect_eq("count", store.count_runs(queued).await?, 1)?;
-    let nobody = RunFilter {
-        source: Some(kasparro_domain::SourceName::new("csv")),
-        ..all
-    };
-    expect_eq(
-        "of a source that never ran",
-        list(nobody).await?,
-        Vec::new(),
-    )
+    let nobody = RunFilter { source: Some(kasparro_domain::SourceName::new("csv")), ..all };
+    expect_eq("of a source that never ran", list(nobody).await?, Vec::new())
 }
 
 pub(super) async fn counters_of_a_run_are_the_sum_of_its_batches(store: Subject) -> Told {
@@ -188,9 +99,7 @@ pub(super) async fn counters_of_a_run_are_the_sum_of_its_batches(store: Subject)
     let other = hold(&store, gecko(), 2).await?;
     let mut sum = RunCounts::default();
     for sequence in 0..3 {
-        let page = held
-            .land(&store, sequence, format!("page {sequence}").as_bytes())
-            .await?;
+        let page = held.land(&store, sequence, format!("page {sequence}").as_bytes()).await?;
         let rows = vec![row(0, NEW, &format!("coin-{sequence}"), at(1), "1")];
         let mut batch = held.batch(&page, sequence, rows);
         batch.unchanged = sequence;
@@ -211,47 +120,27 @@ pub(super) async fn totals_and_latest_runs_of_each_source(store: Subject) -> Tol
     let mut batch = begun.held.batch(&begun.page, 1, Vec::new());
     batch.position = Some(json!("here"));
     store.commit(batch).await?;
-    store
-        .update_run(run_id(1), ended(1, RunStatus::Success))
-        .await?;
+    store.update_run(run_id(1), ended(1, RunStatus::Success)).await?;
     whole_run(&store, 2, 10, RunStatus::Failed).await?;
     whole_run(&store, 3, 20, RunStatus::Partial).await?;
-    store
-        .queue_run(run_id(4), &paprika(), RunReason::Manual, at(30))
-        .await?;
-    store
-        .queue_run(run_id(5), &gecko(), RunReason::Manual, at(0))
-        .await?;
+    store.queue_run(run_id(4), &paprika(), RunReason::Manual, at(30)).await?;
+    store.queue_run(run_id(5), &gecko(), RunReason::Manual, at(0)).await?;
     let summaries = store.source_summaries().await?;
-    let names: Vec<_> = summaries
-        .iter()
-        .map(|summary| summary.source.clone())
-        .collect();
+    let names: Vec<_> = summaries.iter().map(|summary| summary.source.clone()).collect();
     expect_eq("sources", names, vec![gecko(), paprika()])?;
     let [other, summary] = summaries.as_slice() else {
         return Ok(());
     };
-    let totals = (
-        summary.total_runs,
-        summary.successful_runs,
-        summary.ended_runs,
-    );
+    let totals = (summary.total_runs, summary.successful_runs, summary.ended_runs);
     expect_eq("totals", totals, (4, 1, 3))?;
     expect_eq("rows", (summary.rows_received, summary.listings), (3, 3))?;
     let id = |run: &Option<Run>| run.as_ref().map(|run| run.run_id);
     expect_eq("last", id(&summary.last_run), Some(run_id(4)))?;
     expect_eq("last success", id(&summary.last_success), Some(run_id(1)))?;
     expect_eq("last failure", id(&summary.last_failure), Some(run_id(3)))?;
-    let position = summary
-        .checkpoint
-        .as_ref()
-        .map(|checkpoint| checkpoint.position.clone());
+    let position = summary.checkpoint.as_ref().map(|checkpoint| checkpoint.position.clone());
     expect_eq("position", position, Some(json!("here")))?;
-    expect_eq(
-        "one that only waits",
-        (other.total_runs, other.ended_runs),
-        (1, 0),
-    )?;
+    expect_eq("one that only waits", (other.total_runs, other.ended_runs), (1, 0))?;
     expect_eq("its rows", (other.rows_received, other.listings), (0, 0))
 }
 

@@ -14,43 +14,27 @@ use crate::{
 /// Applies a batch. On an error the tables are half changed and must be thrown away.
 pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed> {
     if tables.leases.get(&batch.source).map(|lease| lease.epoch) != Some(batch.epoch) {
-        return Err(StoreError::Fenced {
-            source_name: batch.source,
-            epoch: batch.epoch,
-        });
+        return Err(StoreError::Fenced { source_name: batch.source, epoch: batch.epoch });
     }
     let key = (batch.source.clone(), batch.sequence);
     if let Some(manifest) = tables.batches.get(&key) {
         return Ok(manifest.committed());
     }
     batch.check()?;
-    if tables
-        .runs
-        .get(&batch.run_id)
-        .is_none_or(|run| run.source != batch.source)
-    {
-        return refused(format!(
-            "run {} of {} is not known",
-            batch.run_id, batch.source
-        ));
+    if tables.runs.get(&batch.run_id).is_none_or(|run| run.source != batch.source) {
+        return refused(format!("run {} of {} is not known", batch.run_id, batch.source));
     }
 
     let mut counts = RunCounts {
         unchanged: batch.unchanged,
         duplicate: batch.duplicate,
+        quarantined: batch.known_quarantined,
         ..RunCounts::default()
     };
     let mut new_listings = Vec::new();
     let mut changed = Vec::new();
     for row in &batch.rows {
-        apply(
-            tables,
-            &batch,
-            row,
-            &mut counts,
-            &mut new_listings,
-            &mut changed,
-        )?;
+        apply(tables, &batch, row, &mut counts, &mut new_listings, &mut changed)?;
     }
     quarantine(tables, &batch, &mut counts)?;
     counts.received = counts.inserted
@@ -65,10 +49,7 @@ pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed
         run.counts.add(&counts);
     }
     if let Some(position) = batch.position {
-        let checkpoint = Checkpoint {
-            position,
-            moved_at: batch.stored_at,
-        };
+        let checkpoint = Checkpoint { position, moved_at: batch.stored_at };
         tables.checkpoints.insert(batch.source, checkpoint);
     }
     tables.generation += 1;
@@ -76,6 +57,7 @@ pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed
     changed.dedup();
     let manifest = Manifest {
         run_id: batch.run_id,
+        page_id: batch.page_id,
         generation: Generation(tables.generation),
         counts,
         new_listings,
@@ -161,9 +143,7 @@ fn current(
         .and_then(|known| known.quote.clone())
         .ok_or_else(|| {
             let (source, id) = (&batch.source, &row.external_id);
-            StoreError::Conflict(format!(
-                "listing {listing_id} is not a quoted {id} of {source}"
-            ))
+            StoreError::Conflict(format!("listing {listing_id} is not a quoted {id} of {source}"))
         })
 }
 
@@ -196,10 +176,7 @@ fn replace_quote(tables: &mut Tables, listing_id: ListingId, batch: &Batch, row:
             observed_at: row.observed_at,
             source_timed: row.source_timed,
             fetched_at: batch.fetched_at,
-            origin: Origin {
-                raw_hash: row.raw_hash,
-                ordinal: row.ordinal,
-            },
+            origin: Origin { raw_hash: row.raw_hash, ordinal: row.ordinal },
         });
     }
 }
@@ -221,34 +198,25 @@ fn append_history(tables: &mut Tables, listing_id: ListingId, source: &SourceNam
         volume_24h: row.quote.volume_24h.clone(),
         source_timed: row.source_timed,
     };
-    tables
-        .history
-        .insert((listing_id, row.observed_at, revision), point);
+    tables.history.insert((listing_id, row.observed_at, revision), point);
 }
 
 /// Keeps the quarantined rows; one that is kept already is counted and stays as it is.
 fn quarantine(tables: &mut Tables, batch: &Batch, counts: &mut RunCounts) -> StoreResult<()> {
-    let Some(body) = tables
-        .pages
-        .get(&batch.page_id)
-        .map(|record| record.page.body)
-    else {
+    let Some(body) = tables.pages.get(&batch.page_id).map(|record| record.page.body) else {
         return refused(format!("page {} is not known", batch.page_id));
     };
     for row in &batch.quarantined {
         counts.quarantined += 1;
         let key = (batch.source.clone(), body, row.ordinal);
-        tables
-            .quarantine
-            .entry(key)
-            .or_insert_with(|| QuarantineRecord {
-                source: batch.source.clone(),
-                body,
-                ordinal: row.ordinal,
-                rejection: row.rejection.clone(),
-                rule: row.rule.to_owned(),
-                status: "open".to_owned(),
-            });
+        tables.quarantine.entry(key).or_insert_with(|| QuarantineRecord {
+            source: batch.source.clone(),
+            body,
+            ordinal: row.ordinal,
+            rejection: row.rejection.clone(),
+            rule: row.rule.to_owned(),
+            status: "open".to_owned(),
+        });
     }
     Ok(())
 }

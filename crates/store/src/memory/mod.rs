@@ -45,10 +45,7 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         let tables = Mutex::new(Tables::default());
-        Self {
-            tables,
-            announced: watch::Sender::new(Generation(0)),
-        }
+        Self { tables, announced: watch::Sender::new(Generation(0)) }
     }
 
     /// A call that panicked has not replaced the tables, so what the lock holds is whole.
@@ -64,10 +61,7 @@ impl PageStore for MemoryStore {
         match tables.runs.get(&page.run_id) {
             Some(run) if run.source == page.source => {}
             _ => {
-                return refused(format!(
-                    "run {} of {} is not known",
-                    page.run_id, page.source
-                ));
+                return refused(format!("run {} of {} is not known", page.run_id, page.source));
             }
         }
         let known = tables.bodies.get(&body.hash).map(|known| known.body_bytes);
@@ -77,18 +71,10 @@ impl PageStore for MemoryStore {
             body.frame.read_to_end(&mut bytes).map_err(|error| {
                 StoreError::Unavailable(format!("cannot read the body: {error}"))
             })?;
-            tables.bodies.insert(
-                body.hash,
-                Body {
-                    body_bytes,
-                    frame: Arc::from(bytes),
-                },
-            );
+            tables.bodies.insert(body.hash, Body { body_bytes, frame: Arc::from(bytes) });
         }
-        let page_id = tables
-            .pages
-            .last_key_value()
-            .map_or(PageId(1), |(last, _)| PageId(last.0 + 1));
+        let page_id =
+            tables.pages.last_key_value().map_or(PageId(1), |(last, _)| PageId(last.0 + 1));
         let landed = RawPage {
             page_id,
             source: page.source,
@@ -104,13 +90,7 @@ impl PageStore for MemoryStore {
             state: PageState::Landed,
             rows_done: 0,
         };
-        tables.pages.insert(
-            page_id,
-            PageRecord {
-                page: landed.clone(),
-                error: None,
-            },
-        );
+        tables.pages.insert(page_id, PageRecord { page: landed.clone(), error: None });
         if let Some(run) = tables.runs.get_mut(&landed.run_id) {
             run.pages += 1;
         }
@@ -149,11 +129,7 @@ impl PageStore for MemoryStore {
     }
 
     async fn page(&self, page: PageId) -> StoreResult<Option<RawPage>> {
-        Ok(self
-            .tables()
-            .pages
-            .get(&page)
-            .map(|record| record.page.clone()))
+        Ok(self.tables().pages.get(&page).map(|record| record.page.clone()))
     }
 
     async fn body_chunk(&self, body: BodyHash, index: u32) -> StoreResult<Option<Vec<u8>>> {
@@ -162,11 +138,7 @@ impl PageStore for MemoryStore {
             return Ok(None);
         };
         let index = usize::try_from(index).unwrap_or(usize::MAX);
-        Ok(body
-            .frame
-            .chunks(CHUNK_BYTES)
-            .nth(index)
-            .map(<[u8]>::to_vec))
+        Ok(body.frame.chunks(CHUNK_BYTES).nth(index).map(<[u8]>::to_vec))
     }
 }
 
@@ -178,6 +150,30 @@ impl BatchStore for MemoryStore {
         lease.holder = holder.to_owned();
         lease.epoch += 1;
         Ok(lease.epoch)
+    }
+
+    async fn settled(&self, page: PageId) -> StoreResult<Option<RunCounts>> {
+        let tables = self.tables();
+        let loaded = tables.pages.get(&page).map(|record| &record.page);
+        let Some(loaded) = loaded.filter(|page| page.state == PageState::Loaded) else {
+            return Ok(None);
+        };
+        let of_source =
+            |((source, _), _): &(&(SourceName, u64), &tables::Manifest)| *source == loaded.source;
+        let mut counts = RunCounts::default();
+        for (_, batch) in tables.batches.iter().rev().filter(of_source) {
+            if batch.page_id == page {
+                counts.add(&batch.counts);
+                if counts.received >= loaded.rows_done {
+                    return Ok(Some(counts));
+                }
+            } else if batch.run_id != loaded.run_id
+                && batch.counts.inserted + batch.counts.updated + batch.counts.stale > 0
+            {
+                return Ok(None);
+            }
+        }
+        Ok(None)
     }
 
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory> {
@@ -194,17 +190,11 @@ impl BatchStore for MemoryStore {
                 raw_hash: quote.origin.raw_hash,
             })
         };
-        let of_source = tables
-            .listings
-            .values()
-            .filter(|listing| listing.source == *source);
+        let of_source = tables.listings.values().filter(|listing| listing.source == *source);
         let sequences = tables.batches.keys().filter(|(name, _)| name == source);
         Ok(SourceMemory {
             checkpoint: tables.checkpoints.get(source).cloned(),
-            next_sequence: sequences
-                .map(|(_, sequence)| sequence + 1)
-                .max()
-                .unwrap_or(0),
+            next_sequence: sequences.map(|(_, sequence)| sequence + 1).max().unwrap_or(0),
             listings: of_source.filter_map(known).collect(),
         })
     }

@@ -21,10 +21,7 @@ const PIECE_ROWS: usize = 5_000;
 
 fn fitting(tables: &Tables, filter: &RunFilter) -> Vec<Run> {
     let fits = |run: &&Run| {
-        filter
-            .source
-            .as_ref()
-            .is_none_or(|source| run.source == *source)
+        filter.source.as_ref().is_none_or(|source| run.source == *source)
             && filter.status.is_none_or(|status| run.status == status)
     };
     let mut runs: Vec<Run> = tables.runs.values().filter(fits).cloned().collect();
@@ -67,17 +64,9 @@ impl RunStore for MemoryStore {
                 run.status = RunStatus::Running;
                 run.started_at = Some(at);
             }
-            RunUpdate::Ended {
-                at,
-                status,
-                requests,
-                error,
-            } => {
+            RunUpdate::Ended { at, status, requests, error } => {
                 if !run.status.open() || status.open() {
-                    return refused(format!(
-                        "run {run_id} is {}, not to end {status}",
-                        run.status
-                    ));
+                    return refused(format!("run {run_id} is {}, not to end {status}", run.status));
                 }
                 run.status = status;
                 run.completed_at = Some(at);
@@ -107,10 +96,7 @@ impl RunStore for MemoryStore {
         let tables = self.tables();
         let sources: BTreeSet<&SourceName> = tables.runs.values().map(|run| &run.source).collect();
         let summary = |source: &SourceName| {
-            let filter = RunFilter {
-                source: Some(source.clone()),
-                ..RunFilter::default()
-            };
+            let filter = RunFilter { source: Some(source.clone()), ..RunFilter::default() };
             let runs = fitting(&tables, &filter);
             let ended = |run: &&Run| !run.status.open();
             let success = |run: &&Run| run.status == RunStatus::Success;
@@ -121,11 +107,7 @@ impl RunStore for MemoryStore {
                 successful_runs: runs.iter().filter(success).count() as u64,
                 ended_runs: runs.iter().filter(ended).count() as u64,
                 rows_received: runs.iter().map(|run| run.counts.received).sum(),
-                listings: tables
-                    .keys
-                    .keys()
-                    .filter(|(name, _)| name == source)
-                    .count() as u64,
+                listings: tables.keys.keys().filter(|(name, _)| name == source).count() as u64,
                 last_run: runs.first().cloned(),
                 last_success: runs.iter().find(success).cloned(),
                 last_failure: runs.iter().find(failure).cloned(),
@@ -138,15 +120,9 @@ impl RunStore for MemoryStore {
     async fn quarantine_counts(&self) -> StoreResult<Vec<QuarantineCount>> {
         let mut counts: BTreeMap<(SourceName, RejectionReason), u64> = BTreeMap::new();
         for row in self.tables().quarantine.values() {
-            *counts
-                .entry((row.source.clone(), row.rejection.reason))
-                .or_default() += 1;
+            *counts.entry((row.source.clone(), row.rejection.reason)).or_default() += 1;
         }
-        let count = |((source, reason), rows)| QuarantineCount {
-            source,
-            reason,
-            rows,
-        };
+        let count = |((source, reason), rows)| QuarantineCount { source, reason, rows };
         Ok(counts.into_iter().map(count).collect())
     }
 
@@ -177,15 +153,10 @@ impl ReadStore for MemoryStore {
     ) -> StoreResult<Generation> {
         let (generation, rows) = {
             let tables = self.tables();
-            let newer = tables
-                .batches
-                .values()
-                .filter(|manifest| manifest.generation > since);
+            let newer = tables.batches.values().filter(|manifest| manifest.generation > since);
             let changed: BTreeSet<ListingId> = match since {
                 Generation(0) => tables.listings.keys().copied().collect(),
-                _ => newer
-                    .flat_map(|manifest| manifest.changed.iter().copied())
-                    .collect(),
+                _ => newer.flat_map(|manifest| manifest.changed.iter().copied()).collect(),
             };
             let listings = changed.iter().filter_map(|id| tables.listings.get(id));
             let rows: Vec<ListingRow> = listings.map(super::tables::Listing::row).collect();
@@ -199,10 +170,7 @@ impl ReadStore for MemoryStore {
     }
 
     async fn ping(&self) -> StoreResult<StoreInfo> {
-        Ok(StoreInfo {
-            kind: "memory",
-            schema_version: 1,
-        })
+        Ok(StoreInfo { kind: "memory", schema_version: 1 })
     }
 }
 
@@ -214,10 +182,8 @@ impl HistoryStore for MemoryStore {
         range: HistoryRange,
     ) -> StoreResult<Vec<HistoryPoint>> {
         let tables = self.tables();
-        let points = tables
-            .history
-            .iter()
-            .filter(|((id, at, _), _)| *id == listing && range.contains(*at));
+        let points =
+            tables.history.iter().filter(|((id, at, _), _)| *id == listing && range.contains(*at));
         let mut points: Vec<HistoryPoint> = points.map(|(_, point)| point.clone()).collect();
         if range.newest_first {
             points.reverse();
@@ -233,19 +199,10 @@ impl AuditStore for MemoryStore {
         let tables = self.tables();
         let mut dump = AuditDump::new();
         for listing in tables.listings.values() {
-            dump.listing(
-                &listing.row(),
-                listing.quote.as_ref().map(|quote| quote.origin),
-            );
+            dump.listing(&listing.row(), listing.quote.as_ref().map(|quote| quote.origin));
         }
-        tables
-            .history
-            .values()
-            .for_each(|point| dump.point(point.clone()));
-        tables
-            .quarantine
-            .values()
-            .for_each(|row| dump.quarantined(row));
+        tables.history.values().for_each(|point| dump.point(point.clone()));
+        tables.quarantine.values().for_each(|row| dump.quarantined(row));
         for (hash, body) in &tables.bodies {
             dump.body(*hash, body.body_bytes, body.frame.chunks(CHUNK_BYTES));
         }
@@ -255,26 +212,14 @@ impl AuditStore for MemoryStore {
         }
         for ((source, sequence), manifest) in &tables.batches {
             let changed = &manifest.changed;
-            dump.batch(
-                source,
-                *sequence,
-                manifest.run_id,
-                &manifest.counts,
-                changed,
-            );
+            dump.batch(source, *sequence, manifest.run_id, &manifest.counts, changed);
         }
         for (source, lease) in &tables.leases {
             dump.lease(source, &lease.holder, lease.epoch);
         }
         tables.runs.values().for_each(|run| dump.run(run));
-        tables
-            .commands
-            .values()
-            .for_each(|command| dump.command(command));
-        tables
-            .states
-            .values()
-            .for_each(|state| dump.source_state(state));
+        tables.commands.values().for_each(|command| dump.command(command));
+        tables.states.values().for_each(|state| dump.source_state(state));
         dump.generation(tables.generation);
         Ok(dump.finish())
     }

@@ -64,6 +64,7 @@ pub(super) struct CurrentQuote {
 #[derive(Debug, Clone)]
 pub(super) struct Manifest {
     pub(super) run_id: RunId,
+    pub(super) page_id: PageId,
     pub(super) generation: Generation,
     pub(super) counts: RunCounts,
     pub(super) new_listings: Vec<ListingId>,
@@ -110,9 +111,6 @@ impl Tables {
     /// The newest revision of a point.
     pub(super) fn last_revision(&self, listing: ListingId, at: Timestamp) -> Option<&HistoryPoint> {
         let revisions = (listing, at, 0)..=(listing, at, u32::MAX);
-        self.history
-            .range(revisions)
-            .next_back()
-            .map(|(_, point)| point)
+        self.history.range(revisions).next_back().map(|(_, point)| point)
     }
 }

@@ -1,8 +1,5 @@
 //! The contract suite can fail: each rule has a store that breaks it and nothing else.
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot be set up has failed"
-)]
+#![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 mod twin;
 
@@ -14,13 +11,8 @@ use twin::{Fault, Twin};
 /// The stories that a store with this fault fails.
 async fn failed(fault: Fault) -> Vec<&'static str> {
     let factory = move || -> Arc<dyn Store> { Arc::new(Twin::new(fault)) };
-    let violations = contract::run_all(&factory)
-        .await
-        .expect_err("the suite saw nothing");
-    violations
-        .into_iter()
-        .map(|violation| violation.case)
-        .collect()
+    let violations = contract::run_all(&factory).await.expect_err("the suite saw nothing");
+    violations.into_iter().map(|violation| violation.case).collect()
 }
 
 macro_rules! rejected {
@@ -36,6 +28,8 @@ macro_rules! rejected {
 }
 
 rejected! {
+    a_store_that_settles_pages_too_soon_is_rejected:
+        SettlesTooSoon, "a_page_is_settled_until_a_later_run_writes";
     a_store_that_cuts_bodies_is_rejected:
         CutsBodies, "landing_keeps_every_byte";
     a_store_that_brings_refused_pages_back_is_rejected:

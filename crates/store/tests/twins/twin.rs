@@ -1,8 +1,5 @@
 //! A store that does one thing wrong and hands the rest to the in-memory store.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot be set up has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -37,6 +34,7 @@ pub(crate) enum Fault {
     AppliesTwice,
     DoesNotFence,
     TurnsIdsRound,
+    SettlesTooSoon,
     AnnouncesNothing,
     UsesBinaryNumbers,
     KeepsLastRevisionOnly,
@@ -71,17 +69,9 @@ pub(crate) struct Twin {
 
 impl Twin {
     pub(crate) fn new(fault: Fault) -> Self {
-        let notes = Mutex::new(Notes {
-            sequence: 1_000,
-            ..Notes::default()
-        });
+        let notes = Mutex::new(Notes { sequence: 1_000, ..Notes::default() });
         let silent = watch::Sender::new(Generation(0));
-        Self {
-            inner: MemoryStore::new(),
-            fault,
-            notes,
-            silent,
-        }
+        Self { inner: MemoryStore::new(), fault, notes, silent }
     }
 
     fn note<T>(&self, note: impl FnOnce(&mut Notes) -> T) -> T {
@@ -101,9 +91,7 @@ impl Twin {
                 if notes.applied.contains(&key) {
                     notes.sequence += 1;
                     batch.sequence = notes.sequence;
-                    batch
-                        .rows
-                        .retain(|row| !matches!(row.change, RowChange::New { .. }));
+                    batch.rows.retain(|row| !matches!(row.change, RowChange::New { .. }));
                     batch.rows_done = done;
                 }
             }),
@@ -193,6 +181,13 @@ impl BatchStore for Twin {
         Ok(epoch)
     }
 
+    async fn settled(&self, page: PageId) -> StoreResult<Option<RunCounts>> {
+        match self.inner.settled(page).await? {
+            None if self.fault == Fault::SettlesTooSoon => Ok(Some(RunCounts::default())),
+            counts => Ok(counts),
+        }
+    }
+
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory> {
         let mut memory = self.inner.memory(source).await?;
         if let Some(moved) = self.note(|notes| notes.checkpoint.clone()) {
@@ -203,20 +198,14 @@ impl BatchStore for Twin {
 
     async fn commit(&self, mut batch: Batch) -> StoreResult<Committed> {
         let quarantined = batch.quarantined.len() as u64;
-        let done = self
-            .inner
-            .page(batch.page_id)
-            .await?
-            .map_or(0, |page| page.rows_done);
+        let done = self.inner.page(batch.page_id).await?.map_or(0, |page| page.rows_done);
         self.spoil(&mut batch, done);
         let outcome = self.inner.commit(batch.clone()).await;
         match self.fault {
             Fault::MovesCheckpointOnFailure if outcome.is_err() => self.note(|notes| {
                 let moved_at = batch.stored_at;
-                notes.checkpoint = batch
-                    .position
-                    .clone()
-                    .map(|position| Checkpoint { position, moved_at });
+                notes.checkpoint =
+                    batch.position.clone().map(|position| Checkpoint { position, moved_at });
             }),
             Fault::KeepsHalfABatch if matches!(outcome, Err(StoreError::Conflict(_))) => {
                 batch.rows.truncate(1);
