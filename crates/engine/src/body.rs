@@ -31,12 +31,7 @@ impl BodyWriter {
     pub(crate) fn new(spool_dir: &Path) -> io::Result<Self> {
         let spool = tempfile::SpooledTempFile::new_in(MEMORY_BYTES, spool_dir);
         let frame = zstd::stream::write::Encoder::new(spool, ZSTD_LEVEL)?;
-        Ok(Self {
-            sha256: Sha256::new(),
-            bytes: 0,
-            head: Vec::new(),
-            frame,
-        })
+        Ok(Self { sha256: Sha256::new(), bytes: 0, head: Vec::new(), frame })
     }
 
     /// Bytes taken in so far.
@@ -48,8 +43,7 @@ impl BodyWriter {
         self.sha256.update(piece);
         self.bytes += piece.len() as u64;
         let missing = HEAD_BYTES.saturating_sub(self.head.len()).min(piece.len());
-        self.head
-            .extend_from_slice(piece.get(..missing).unwrap_or_default());
+        self.head.extend_from_slice(piece.get(..missing).unwrap_or_default());
         self.frame.write_all(piece)
     }
 
@@ -101,11 +95,7 @@ impl Body {
 
     /// The body as a store takes it.
     pub(crate) fn compressed(&self) -> io::Result<CompressedBody> {
-        Ok(CompressedBody {
-            hash: self.hash,
-            body_bytes: self.bytes,
-            frame: self.frame()?,
-        })
+        Ok(CompressedBody { hash: self.hash, body_bytes: self.bytes, frame: self.frame()? })
     }
 }
 
@@ -116,9 +106,7 @@ mod tests {
     fn incompressible(bytes: usize) -> Vec<u8> {
         let mut state = 1_u64;
         let mut next = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 56) as u8
         };
         (0..bytes).map(|_| next()).collect()

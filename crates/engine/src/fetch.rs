@@ -161,10 +161,7 @@ impl Fetcher {
         clock: &dyn Clock,
     ) -> Result<Fetched, PageError> {
         let text = |name: &str| {
-            let value = response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok());
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
             value.map(str::to_owned)
         };
         let content_type = text("content-type");
@@ -207,10 +204,7 @@ impl Fetcher {
         if attempt >= self.settings.max_attempts {
             return None;
         }
-        let exponential = self
-            .settings
-            .backoff
-            .saturating_mul(1 << (attempt - 1).min(5));
+        let exponential = self.settings.backoff.saturating_mul(1 << (attempt - 1).min(5));
         // Full jitter on the upper half, so that many processes do not come back together.
         let jittered = exponential.mul_f64(rand::random_range(0.5..1.0));
         let wait = after.map_or(jittered, |after| after.max(jittered));
@@ -230,25 +224,13 @@ fn without_empty_query(mut url: Url) -> Url {
 fn transport(origin: &str, error: reqwest::Error) -> PageError {
     let error = error.without_url();
     let (code, hint) = if error.is_connect() {
-        (
-            "connect_failed",
-            "check the network, the address and, behind a proxy, its settings",
-        )
+        ("connect_failed", "check the network, the address and, behind a proxy, its settings")
     } else if error.is_timeout() {
-        (
-            "timed_out",
-            "the upstream is slow or unreachable; the schedule asks again",
-        )
+        ("timed_out", "the upstream is slow or unreachable; the schedule asks again")
     } else if error.is_redirect() {
-        (
-            "redirect_refused",
-            "check the configured address: only redirects within it are followed",
-        )
+        ("redirect_refused", "check the configured address: only redirects within it are followed")
     } else {
-        (
-            "transfer_failed",
-            "the answer broke off; the schedule asks again",
-        )
+        ("transfer_failed", "the answer broke off; the schedule asks again")
     };
     let message = format!("{origin}: {}", causes(&error));
     if error.is_redirect() {

@@ -16,24 +16,13 @@ pub(crate) fn expand(pattern: &str) -> Result<Vec<PathBuf>, PageError> {
     } else {
         let paths = glob::glob(pattern).map_err(|error| {
             let message = format!("{pattern} is not a path or pattern: {error}");
-            PageError::stop(
-                "bad_pattern",
-                message,
-                "correct the path in the configuration",
-            )
+            PageError::stop("bad_pattern", message, "correct the path in the configuration")
         })?;
-        paths
-            .filter_map(Result::ok)
-            .filter(|path| path.is_file())
-            .collect()
+        paths.filter_map(Result::ok).filter(|path| path.is_file()).collect()
     };
     if found.is_empty() {
         let hint = "put the file there, or correct the path in the configuration";
-        return Err(PageError::stop(
-            "file_missing",
-            format!("{pattern}: no such file"),
-            hint,
-        ));
+        return Err(PageError::stop("file_missing", format!("{pattern}: no such file"), hint));
     }
     Ok(found)
 }
@@ -53,11 +42,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Read + Send>, PageError> {
     };
     read().map_err(|error| {
         let message = format!("{}: {error}", path.display());
-        PageError::stop(
-            "file_unreadable",
-            message,
-            "check the file and its permissions",
-        )
+        PageError::stop("file_unreadable", message, "check the file and its permissions")
     })
 }
 
@@ -74,10 +59,7 @@ mod tests {
         }
         let pattern = folder.path().join("*.csv").display().to_string();
         let names: Vec<_> = expand(&pattern).unwrap();
-        assert_eq!(
-            names,
-            [folder.path().join("a.csv"), folder.path().join("b.csv")]
-        );
+        assert_eq!(names, [folder.path().join("a.csv"), folder.path().join("b.csv")]);
         let missing = folder.path().join("none.csv").display().to_string();
         assert_eq!(expand(&missing).unwrap_err().code, "file_missing");
         assert_eq!(expand("[").unwrap_err().code, "bad_pattern");

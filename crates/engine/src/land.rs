@@ -14,6 +14,8 @@ use crate::progress::Watch;
 pub(crate) struct Landed {
     pub(crate) page: RawPage,
     pub(crate) body: Body,
+    /// The page that the same request brought last, where it brought the same bytes.
+    pub(crate) repeats: Option<RawPage>,
 }
 
 /// What an answer was, apart from its body.
@@ -43,10 +45,7 @@ impl PageContext {
     /// Reads the context of a stored page.
     pub(crate) fn of(page: &RawPage) -> Result<Self, PageError> {
         Self::deserialize(&page.context).map_err(|error| {
-            let message = format!(
-                "the context of page {} cannot be read: {error}",
-                page.page_id
-            );
+            let message = format!("the context of page {} cannot be read: {error}", page.page_id);
             PageError::stop("damaged", message, "restore the store from a backup")
         })
     }
@@ -70,12 +69,11 @@ impl Lander<'_> {
         context: PageContext,
         arrival: Arrival,
         body: Body,
+        repeats: Option<RawPage>,
     ) -> Result<(), PageError> {
-        let page = self
-            .keep(request, context.to_json(), arrival, &body)
-            .await?;
+        let page = self.keep(request, context.to_json(), arrival, &body).await?;
         // A closed channel means that the loader failed; its own error ends the run.
-        let passed = self.landed.send(Landed { page, body }).await;
+        let passed = self.landed.send(Landed { page, body, repeats }).await;
         passed.map_err(|_| PageError::stop("load_failed", "a page could not be loaded", ""))
     }
 
@@ -88,10 +86,7 @@ impl Lander<'_> {
         error: RunError,
     ) -> Result<(), PageError> {
         let page = self.keep(request, Value::Null, arrival, body).await?;
-        self.store
-            .refuse(page.page_id, error)
-            .await
-            .map_err(|error| store_failed(&error))
+        self.store.refuse(page.page_id, error).await.map_err(|error| store_failed(&error))
     }
 
     async fn keep(
@@ -112,11 +107,7 @@ impl Lander<'_> {
             fetched_at: arrival.fetched_at,
         };
         let compressed = body.compressed().map_err(|error| spool_failed(&error))?;
-        let page = self
-            .store
-            .land(page, compressed)
-            .await
-            .map_err(|error| store_failed(&error))?;
+        let page = self.store.land(page, compressed).await.map_err(|error| store_failed(&error))?;
         self.pages += 1;
         self.watch.page_landed();
         Ok(page)
@@ -132,9 +123,5 @@ pub(crate) fn store_failed(error: &kasparro_store::StoreError) -> PageError {
 /// The temporary file of a body failed.
 pub(crate) fn spool_failed(error: &std::io::Error) -> PageError {
     let hint = "check the disk space of the data folder";
-    PageError::stop(
-        "spool_failed",
-        format!("a body could not be kept: {error}"),
-        hint,
-    )
+    PageError::stop("spool_failed", format!("a body could not be kept: {error}"), hint)
 }

@@ -19,6 +19,7 @@ mod run;
 mod schedule;
 mod serve;
 mod slot;
+mod stored_body;
 
 pub use error::EngineError;
 pub use fetch::FetchSettings;
@@ -130,22 +131,12 @@ impl Engine {
         sources: &[SourceName],
         reason: RunReason,
     ) -> Result<Vec<Run>, EngineError> {
-        let slots = sources
-            .iter()
-            .map(|name| self.slot(name))
-            .collect::<Result<Vec<_>, _>>()?;
+        let slots = sources.iter().map(|name| self.slot(name)).collect::<Result<Vec<_>, _>>()?;
         let runs = slots.into_iter().map(|slot| {
             let engine = Arc::clone(self);
-            async move {
-                engine
-                    .run_slot(slot, RunId(uuid::Uuid::now_v7()), reason)
-                    .await
-            }
+            async move { engine.run_slot(slot, RunId(uuid::Uuid::now_v7()), reason).await }
         });
-        futures_util::future::join_all(runs)
-            .await
-            .into_iter()
-            .collect()
+        futures_util::future::join_all(runs).await.into_iter().collect()
     }
 
     /// How the runs under way stand, from now on.
@@ -166,13 +157,10 @@ impl Engine {
     }
 
     fn slot(&self, name: &SourceName) -> Result<Arc<Slot>, EngineError> {
-        self.slots
-            .get(name)
-            .map(Arc::clone)
-            .ok_or_else(|| EngineError::UnknownSource {
-                name: name.to_string(),
-                known: self.slots.keys().map(ToString::to_string).collect(),
-            })
+        self.slots.get(name).map(Arc::clone).ok_or_else(|| EngineError::UnknownSource {
+            name: name.to_string(),
+            known: self.slots.keys().map(ToString::to_string).collect(),
+        })
     }
 
     async fn show_state(

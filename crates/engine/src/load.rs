@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use kasparro_domain::{Checkpoint, Clock, RawPage, Timestamp};
+use kasparro_domain::{Checkpoint, Clock, RawPage, RunCounts, Timestamp};
 use kasparro_extract::frame::RowCutter;
 use kasparro_extract::{PageError, PageMeta, RowReader};
 use kasparro_store::{Batch, BatchRow, QuarantinedRow, RowChange, Store};
@@ -12,10 +12,12 @@ use kasparro_transform::{believe, membership};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
-use crate::land::{PageContext, store_failed};
+use crate::Engine;
+use crate::land::{Landed, PageContext, spool_failed, store_failed};
 use crate::memory::{Memory, Verdict, raw_hash};
 use crate::progress::Watch;
 use crate::slot::Slot;
+use crate::stored_body::StoredBody;
 
 /// Most rows of one transaction: larger ones gain nothing more and hold memory.
 const BATCH_ROWS: usize = 5_000;
@@ -23,14 +25,16 @@ const BATCH_ROWS: usize = 5_000;
 /// Name and version of the reading of rows, recorded with every row that it refuses.
 const READ_RULE: &str = "read/1";
 
-/// Loads pages of one source, on a thread that may block.
+/// Loads pages of one run, on a thread that may block.
 pub(crate) struct Loader<'a> {
-    pub(crate) slot: &'a Slot,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) memory: &'a mut Memory,
+    slot: &'a Slot,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    memory: &'a mut Memory,
     /// Told of each committed batch.
-    pub(crate) watch: &'a Watch,
+    watch: &'a Watch,
+    /// Pages of this run whose rows were accounted for without being read.
+    unread: Vec<RawPage>,
 }
 
 /// The batch being built.
@@ -40,6 +44,7 @@ struct Pending {
     quarantined: Vec<QuarantinedRow>,
     unchanged: u64,
     duplicate: u64,
+    known_quarantined: u64,
     rows_done: u64,
 }
 
@@ -49,30 +54,80 @@ impl Pending {
     }
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    pub(crate) fn new(
+        engine: &Engine,
+        slot: &'a Slot,
+        memory: &'a mut Memory,
+        watch: &'a Watch,
+    ) -> Self {
+        let (store, clock) = (Arc::clone(&engine.store), Arc::clone(&engine.clock));
+        Self { slot, store, clock, memory, watch, unread: Vec::new() }
+    }
+
+    /// Loads a page that was just landed. Where its bytes are those of the page before and nothing was
+    /// written since, every row says what is known, and none of them is read.
+    pub(crate) fn take_in(&mut self, landed: &Landed) -> Result<(), PageError> {
+        if let Some(last) = &landed.repeats {
+            let settled = Handle::current().block_on(self.store.settled(last.page_id));
+            if let Some(counts) = settled.map_err(|error| store_failed(&error))? {
+                return self.take_as_known(&landed.page, &counts);
+            }
+        }
+        self.load(&landed.page, landed.body.open().map_err(|error| spool_failed(&error))?)
+    }
+
+    fn take_as_known(&mut self, page: &RawPage, counts: &RunCounts) -> Result<(), PageError> {
+        let known = Pending {
+            unchanged: counts.received - counts.duplicate - counts.quarantined,
+            duplicate: counts.duplicate,
+            known_quarantined: counts.quarantined,
+            rows_done: counts.received,
+            ..Pending::default()
+        };
+        let position = PageContext::of(page)?.position;
+        self.commit(page, known, Some(position.as_ref()))?;
+        self.unread.push(page.clone());
+        Ok(())
+    }
+
+    /// Notes the rows of the pages that were not read, so that repetitions of them on the page that
+    /// comes now are recognised.
+    fn note_unread(&mut self) -> Result<(), PageError> {
+        for mut page in std::mem::take(&mut self.unread) {
+            let body = StoredBody::open(Arc::clone(&self.store), page.body)
+                .map_err(|error| spool_failed(&error))?;
+            page.rows_done = u64::MAX;
+            self.read_rows(&page, body)?;
+        }
+        Ok(())
+    }
+
     /// Loads the rows of a page that are not committed yet.
     pub(crate) fn load(
         &mut self,
         page: &RawPage,
         body: Box<dyn Read + Send>,
     ) -> Result<(), PageError> {
-        let PageContext {
-            survey,
-            framing,
-            position,
-        } = PageContext::of(page)?;
-        let meta = PageMeta {
-            request: &page.request,
-            context: &survey,
-            fetched_at: page.fetched_at,
-        };
+        self.note_unread()?;
+        let pending = self.read_rows(page, body)?;
+        let position = PageContext::of(page)?.position;
+        self.commit(page, pending, Some(position.as_ref()))
+    }
+
+    /// Reads every row of a page and commits full batches; what is left over is returned.
+    fn read_rows(
+        &mut self,
+        page: &RawPage,
+        body: Box<dyn Read + Send>,
+    ) -> Result<Pending, PageError> {
+        let PageContext { survey, framing, .. } = PageContext::of(page)?;
+        let meta =
+            PageMeta { request: &page.request, context: &survey, fetched_at: page.fetched_at };
         let source = Arc::clone(&self.slot.settings.source);
         let mut reader = source.reader(meta)?;
         let mut rows = RowCutter::new(&framing, &survey, body);
-        let mut pending = Pending {
-            rows_done: page.rows_done,
-            ..Pending::default()
-        };
+        let mut pending = Pending { rows_done: page.rows_done, ..Pending::default() };
         loop {
             let cut = match rows.next_row() {
                 Ok(Some(cut)) => cut,
@@ -88,11 +143,8 @@ impl Loader<'_> {
             match cut.row {
                 Ok(row) => self.take(page, reader.as_mut(), row, cut.ordinal, &mut pending)?,
                 Err(rejection) => {
-                    let refused = QuarantinedRow {
-                        ordinal: cut.ordinal,
-                        rejection,
-                        rule: READ_RULE,
-                    };
+                    let refused =
+                        QuarantinedRow { ordinal: cut.ordinal, rejection, rule: READ_RULE };
                     pending.quarantined.push(refused);
                 }
             }
@@ -102,15 +154,14 @@ impl Loader<'_> {
                 pending.rows_done = cut.ordinal + 1;
             }
         }
-        self.commit(page, pending, Some(position.as_ref()))
+        Ok(pending)
     }
 
     /// A row whose disposition was committed before a crash: its repetitions must still be known.
     fn note_committed(&mut self, reader: &mut dyn RowReader, row: &[u8], fetched_at: Timestamp) {
         let believed = reader.read(row).and_then(|seen| believe(seen, fetched_at));
         if let Ok(believed) = believed {
-            self.memory
-                .note_seen(&believed.observation.external_id, believed.observed_at);
+            self.memory.note_seen(&believed.observation.external_id, believed.observed_at);
         }
     }
 
@@ -137,11 +188,7 @@ impl Loader<'_> {
         let observation = match reader.read(row) {
             Ok(observation) => observation,
             Err(rejection) => {
-                pending.quarantined.push(QuarantinedRow {
-                    ordinal,
-                    rejection,
-                    rule: READ_RULE,
-                });
+                pending.quarantined.push(QuarantinedRow { ordinal, rejection, rule: READ_RULE });
                 return Ok(());
             }
         };
@@ -149,11 +196,7 @@ impl Loader<'_> {
             Ok(believed) => believed,
             Err(rejection) => {
                 let rule = kasparro_transform::RULE;
-                pending.quarantined.push(QuarantinedRow {
-                    ordinal,
-                    rejection,
-                    rule,
-                });
+                pending.quarantined.push(QuarantinedRow { ordinal, rejection, rule });
                 return Ok(());
             }
         };
@@ -178,11 +221,7 @@ impl Loader<'_> {
             }),
             Verdict::CommitFirst => {
                 let hint = "please report this as a defect";
-                return Err(PageError::stop(
-                    "internal",
-                    "a committed listing has no id",
-                    hint,
-                ));
+                return Err(PageError::stop("internal", "a committed listing has no id", hint));
             }
         }
         Ok(())
@@ -222,21 +261,18 @@ impl Loader<'_> {
             quarantined: pending.quarantined,
             unchanged: pending.unchanged,
             duplicate: pending.duplicate,
+            known_quarantined: pending.known_quarantined,
             rows_done: pending.rows_done,
             page_done: last.is_some(),
             position: position.cloned(),
             stored_at,
         };
         let commit = self.store.commit(batch);
-        let committed = Handle::current()
-            .block_on(commit)
-            .map_err(|error| store_failed(&error))?;
+        let committed = Handle::current().block_on(commit).map_err(|error| store_failed(&error))?;
         self.memory.committed(&new, &committed.new_listings);
         if let Some(position) = position {
-            self.memory.checkpoint = Some(Checkpoint {
-                position: position.clone(),
-                moved_at: stored_at,
-            });
+            self.memory.checkpoint =
+                Some(Checkpoint { position: position.clone(), moved_at: stored_at });
         }
         self.watch.batch_committed(&committed.counts);
         Ok(())

@@ -120,13 +120,7 @@ impl Memory {
     fn insert(&mut self, known: Known) {
         let place = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         self.known.push(known);
-        let Self {
-            known: all,
-            by_key,
-            by_raw,
-            hasher,
-            ..
-        } = self;
+        let Self { known: all, by_key, by_raw, hasher, .. } = self;
         let at = |place: &u32| all.get(*place as usize);
         by_key.insert_unique(hasher.hash_one(known.key), place, |place| {
             hasher.hash_one(at(place).map_or(0, |known| known.key))
@@ -145,16 +139,9 @@ impl Memory {
     /// Judges a row by its bytes alone: a row equal to the one that brought the current values of its
     /// listing says what was known.
     pub(crate) fn judge_bytes(&mut self, raw_hash: u64) -> Option<Verdict> {
-        let Self {
-            known,
-            by_raw,
-            hasher,
-            ..
-        } = self;
+        let Self { known, by_raw, hasher, .. } = self;
         let place = *by_raw.find(hasher.hash_one(raw_hash), |place| {
-            known
-                .get(*place as usize)
-                .is_some_and(|known| known.raw_hash == raw_hash)
+            known.get(*place as usize).is_some_and(|known| known.raw_hash == raw_hash)
         })?;
         let known = known.get_mut(place as usize)?;
         if known.seen_in_run == self.run {
@@ -202,13 +189,8 @@ impl Memory {
             return Verdict::CommitFirst;
         };
         let source_timed = row.source_timed || (at_current && same && known.source_timed);
-        let replaced = Known {
-            raw_hash,
-            content_hash,
-            seen_in_run: self.run,
-            source_timed,
-            ..known
-        };
+        let replaced =
+            Known { raw_hash, content_hash, seen_in_run: self.run, source_timed, ..known };
         if at_current {
             self.replace(place, replaced);
             return if same {
@@ -221,13 +203,7 @@ impl Memory {
             if seen {
                 self.older_seen.insert((place, known.observed_at));
             }
-            self.replace(
-                place,
-                Known {
-                    observed_at: row.observed_at,
-                    ..replaced
-                },
-            );
+            self.replace(place, Known { observed_at: row.observed_at, ..replaced });
             return Verdict::Write(RowChange::Newer { listing_id });
         }
         if !self.older_seen.insert((place, row.observed_at)) {
@@ -265,21 +241,13 @@ impl Memory {
     }
 
     fn find(&self, key: u128) -> Option<u32> {
-        let same = |place: &u32| {
-            self.known
-                .get(*place as usize)
-                .is_some_and(|known| known.key == key)
-        };
+        let same =
+            |place: &u32| self.known.get(*place as usize).is_some_and(|known| known.key == key);
         self.by_key.find(self.hasher.hash_one(key), same).copied()
     }
 
     fn replace(&mut self, place: u32, new: Known) {
-        let Self {
-            known: all,
-            by_raw,
-            hasher,
-            ..
-        } = self;
+        let Self { known: all, by_raw, hasher, .. } = self;
         let Some(slot) = all.get_mut(place as usize) else {
             return;
         };
@@ -307,10 +275,7 @@ mod tests {
     }
 
     fn row(id: &str, price: u64, observed_at: Timestamp, source_timed: bool) -> Believed {
-        let quote = Quote {
-            price_usd: Some(Decimal::from(price)),
-            ..Quote::default()
-        };
+        let quote = Quote { price_usd: Some(Decimal::from(price)), ..Quote::default() };
         Believed {
             observation: Observation {
                 external_id: id.into(),
@@ -333,11 +298,7 @@ mod tests {
         fn new() -> Self {
             let mut memory = Memory::new(SourceMemory::default(), 7);
             memory.begin_run();
-            Self {
-                memory,
-                raw: 0,
-                listings: 0,
-            }
+            Self { memory, raw: 0, listings: 0 }
         }
 
         /// Judges a row with bytes of its own; a new listing is committed at once.
@@ -347,8 +308,7 @@ mod tests {
             if let Verdict::Write(RowChange::New { .. }) = verdict {
                 self.listings += 1;
                 let ids = [ListingId(self.listings)];
-                self.memory
-                    .committed(std::slice::from_ref(&row.observation.external_id), &ids);
+                self.memory.committed(std::slice::from_ref(&row.observation.external_id), &ids);
             }
             verdict
         }
@@ -403,12 +363,7 @@ mod tests {
         assert_eq!(judge(&row("a", 2, at(5), true), 3), Verdict::Duplicate);
         world.memory.committed(&["a".into()], &[FIRST]);
         let newer = Verdict::Write(RowChange::Newer { listing_id: FIRST });
-        assert_eq!(
-            world
-                .memory
-                .judge(&row("a", 2, at(6), true), 4, Membership::Founds),
-            newer
-        );
+        assert_eq!(world.memory.judge(&row("a", 2, at(6), true), 4, Membership::Founds), newer);
     }
 
     #[test]

@@ -18,31 +18,17 @@ pub(crate) struct Pace {
 impl Pace {
     pub(crate) fn per_minute(limit: u32) -> Self {
         let limit = usize::try_from(limit.max(1)).unwrap_or(usize::MAX);
-        Self {
-            limit,
-            window: Duration::from_secs(60),
-            sent: Mutex::default(),
-        }
+        Self { limit, window: Duration::from_secs(60), sent: Mutex::default() }
     }
 
     /// Takes a place in the window: how long to wait before the request may be sent. The place counts
     /// from the moment the wait ends, so callers must wait it out.
     pub(crate) fn reserve(&self, now: Instant) -> Duration {
-        let mut sent = self
-            .sent
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        while sent
-            .front()
-            .is_some_and(|first| *first + self.window <= now)
-        {
+        let mut sent = self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while sent.front().is_some_and(|first| *first + self.window <= now) {
             sent.pop_front();
         }
-        let at = match sent
-            .len()
-            .checked_sub(self.limit)
-            .and_then(|index| sent.get(index))
-        {
+        let at = match sent.len().checked_sub(self.limit).and_then(|index| sent.get(index)) {
             Some(blocking) => (*blocking + self.window).max(now),
             None => now,
         };

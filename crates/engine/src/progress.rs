@@ -72,10 +72,7 @@ impl Watch {
     }
 
     pub(crate) fn batch_committed(&self, batch: &RunCounts) {
-        self.counts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .add(batch);
+        self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(batch);
         for (disposition, rows) in [
             ("inserted", batch.inserted),
             ("updated", batch.updated),
@@ -96,9 +93,6 @@ impl Watch {
     }
 
     pub(crate) fn counts(&self) -> RunCounts {
-        *self
-            .counts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

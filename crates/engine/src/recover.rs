@@ -1,16 +1,14 @@
 //! After a crash: pages that were landed are loaded before anything new is asked.
 
-use std::collections::BTreeSet;
-use std::io::{self, Read};
 use std::sync::Arc;
 
-use kasparro_domain::{BodyHash, RawPage, RunError, RunStatus};
-use kasparro_store::{RunFilter, RunUpdate, Store};
-use tokio::runtime::Handle;
+use kasparro_domain::{RawPage, RunError, RunStatus};
+use kasparro_store::{RunFilter, RunUpdate};
 
 use crate::load::Loader;
 use crate::progress::Watch;
 use crate::slot::Slot;
+use crate::stored_body::StoredBody;
 use crate::{Engine, EngineError};
 
 /// Most open runs that a dead process can have left: one for each source, with room to spare.
@@ -21,15 +19,6 @@ impl Engine {
     ///
     /// A page that cannot be loaded is refused with the reason, so that it never blocks what follows.
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), EngineError> {
-        let waiting: BTreeSet<_> = self
-            .store
-            .claim(true)
-            .await?
-            .into_iter()
-            .map(|command| match &command.kind {
-                kasparro_domain::CommandKind::Run { run_id, .. } => *run_id,
-            })
-            .collect();
         for slot in self.slots.values() {
             let mut run_before = None;
             for page in self.store.landed_pages(&slot.name).await? {
@@ -40,31 +29,27 @@ impl Engine {
                     self.store.refuse(page_id, error).await?;
                 }
             }
-            for status in [RunStatus::Running, RunStatus::Queued] {
-                let filter = RunFilter {
-                    source: Some(slot.name.clone()),
-                    status: Some(status),
-                    limit: OPEN_RUNS,
-                    offset: 0,
+            // A queued run is left as it is: whoever asked for it may be about to write its command,
+            // and the next run of the source carries it out in any case.
+            let filter = RunFilter {
+                source: Some(slot.name.clone()),
+                status: Some(RunStatus::Running),
+                limit: OPEN_RUNS,
+                offset: 0,
+            };
+            for run in self.store.runs(filter).await? {
+                let error = RunError {
+                    code: "abandoned".to_owned(),
+                    message: "the process that carried the run ended before it".to_owned(),
+                    hint: "what it committed is kept; the next run goes on from there".to_owned(),
                 };
-                for run in self.store.runs(filter).await? {
-                    if status == RunStatus::Queued && waiting.contains(&run.run_id) {
-                        continue;
-                    }
-                    let error = RunError {
-                        code: "abandoned".to_owned(),
-                        message: "the process that carried the run ended before it".to_owned(),
-                        hint: "what it committed is kept; the next run goes on from there"
-                            .to_owned(),
-                    };
-                    let ended = RunUpdate::Ended {
-                        at: self.clock.now(),
-                        status: RunStatus::Abandoned,
-                        requests: run.requests,
-                        error: Some(error),
-                    };
-                    self.store.update_run(run.run_id, ended).await?;
-                }
+                let ended = RunUpdate::Ended {
+                    at: self.clock.now(),
+                    status: RunStatus::Abandoned,
+                    requests: run.requests,
+                    error: Some(error),
+                };
+                self.store.update_run(run.run_id, ended).await?;
             }
         }
         Ok(())
@@ -81,10 +66,8 @@ impl Engine {
             .memory(&slot)
             .await
             .map_err(|error| crate::land::store_failed(&error).to_run_error())?;
-        let run = engine
-            .stored_run(page.run_id)
-            .await
-            .map_err(|_| crate::run::lost().to_run_error())?;
+        let run =
+            engine.stored_run(page.run_id).await.map_err(|_| crate::run::lost().to_run_error())?;
         let watch = Watch::new(&run, engine.progress.clone());
         let work = move || {
             let mut held = memory.take().ok_or_else(crate::run::lost)?;
@@ -93,60 +76,11 @@ impl Engine {
             }
             let body = StoredBody::open(Arc::clone(&engine.store), page.body)
                 .map_err(|error| crate::land::spool_failed(&error))?;
-            let mut loader = Loader {
-                slot: &slot,
-                store: Arc::clone(&engine.store),
-                clock: Arc::clone(&engine.clock),
-                memory: &mut held,
-                watch: &watch,
-            };
-            loader.load(&page, body)?;
+            Loader::new(&engine, &slot, &mut held, &watch).load(&page, body)?;
             *memory = Some(held);
             Ok(())
         };
         let outcome = tokio::task::spawn_blocking(work).await;
-        outcome
-            .unwrap_or_else(|_| Err(crate::run::lost()))
-            .map_err(|error| error.to_run_error())
-    }
-}
-
-/// Reads a compressed body back from a store, one chunk in memory at a time.
-struct StoredBody {
-    store: Arc<dyn Store>,
-    hash: BodyHash,
-    next: u32,
-    chunk: io::Cursor<Vec<u8>>,
-}
-
-impl StoredBody {
-    fn open(store: Arc<dyn Store>, hash: BodyHash) -> io::Result<Box<dyn Read + Send>> {
-        let frame = Self {
-            store,
-            hash,
-            next: 0,
-            chunk: io::Cursor::default(),
-        };
-        Ok(Box::new(zstd::stream::read::Decoder::new(frame)?))
-    }
-}
-
-impl Read for StoredBody {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = self.chunk.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
-            let chunk = self.store.body_chunk(self.hash, self.next);
-            match Handle::current()
-                .block_on(chunk)
-                .map_err(io::Error::other)?
-            {
-                Some(bytes) => self.chunk = io::Cursor::new(bytes),
-                None => return Ok(0),
-            }
-            self.next += 1;
-        }
+        outcome.unwrap_or_else(|_| Err(crate::run::lost())).map_err(|error| error.to_run_error())
     }
 }

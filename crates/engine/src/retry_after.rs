@@ -32,11 +32,7 @@ mod tests {
             ("-5", None),
             ("", None),
         ] {
-            assert_eq!(
-                read(value, now),
-                seconds.map(Duration::from_secs),
-                "{value}"
-            );
+            assert_eq!(read(value, now), seconds.map(Duration::from_secs), "{value}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{Run, RunError, RunId, RunReason, RunStatus, Timestamp};
+use kasparro_domain::{RawPage, Run, RunError, RunId, RunReason, RunStatus, Timestamp};
 use kasparro_extract::frame::{self, CsvChunks};
 use kasparro_extract::{
     Framing, HttpRequest, Next, PageError, PageSummary, Request, RunStart, Target,
@@ -50,10 +50,11 @@ impl Engine {
         run_id: RunId,
         reason: RunReason,
     ) -> Result<Run, EngineError> {
-        let queued = self
-            .store
-            .queue_run(run_id, &slot.name, reason, self.clock.now())
-            .await?;
+        // A run that was asked for by another process has its row already.
+        let queued = match self.store.run(run_id).await? {
+            Some(run) => run,
+            None => self.store.queue_run(run_id, &slot.name, reason, self.clock.now()).await?,
+        };
         let memory = Arc::clone(&slot.memory).lock_owned().await;
         // While the lock was waited for, somebody else may have carried the run out.
         let run = self.stored_run(queued.run_id).await?;
@@ -80,10 +81,7 @@ impl Engine {
 
     async fn fill(&self, slot: &Slot, memory: &mut Option<Memory>) -> Result<(), StoreError> {
         if memory.is_none() {
-            *memory = Some(Memory::new(
-                self.store.memory(&slot.name).await?,
-                rand::random(),
-            ));
+            *memory = Some(Memory::new(self.store.memory(&slot.name).await?, rand::random()));
         }
         Ok(())
     }
@@ -95,16 +93,11 @@ impl Engine {
         mut memory: OwnedMutexGuard<Option<Memory>>,
     ) -> Result<Run, EngineError> {
         let started_at = self.clock.now();
-        self.store
-            .update_run(run.run_id, RunUpdate::Started { at: started_at })
-            .await?;
+        self.store.update_run(run.run_id, RunUpdate::Started { at: started_at }).await?;
         let watch = Arc::new(Watch::new(&run, self.progress.clone()));
         watch.show(RunStatus::Running, None);
         let outcome = match self.fill(slot, &mut memory).await {
-            Ok(()) => {
-                self.move_forward(slot, &run, memory, started_at, &watch)
-                    .await
-            }
+            Ok(()) => self.move_forward(slot, &run, memory, started_at, &watch).await,
             Err(error) => Err(store_failed(&error)),
         };
         let received = watch.counts().received;
@@ -142,26 +135,19 @@ impl Engine {
         watch: &Arc<Watch>,
     ) -> Result<(), PageError> {
         let checkpoint = memory.as_ref().and_then(|memory| memory.checkpoint.clone());
-        let first = slot.settings.source.first(RunStart {
-            checkpoint: checkpoint.as_ref(),
-            now: started_at,
-        });
+        let first = slot
+            .settings
+            .source
+            .first(RunStart { checkpoint: checkpoint.as_ref(), now: started_at });
         let (sender, mut receiver) = mpsc::channel::<Landed>(LANDED_AHEAD);
         let (engine, loading, told) = (Arc::clone(self), Arc::clone(slot), Arc::clone(watch));
         let loader = tokio::task::spawn_blocking(move || {
             // Taken out, so that a failure leaves nothing behind and the store is read again.
             let mut held = memory.take().ok_or_else(lost)?;
             held.begin_run();
+            let mut loader = Loader::new(&engine, &loading, &mut held, &told);
             while let Some(landed) = receiver.blocking_recv() {
-                let body = landed.body.open().map_err(|error| spool_failed(&error))?;
-                let mut loader = Loader {
-                    slot: &loading,
-                    store: Arc::clone(&engine.store),
-                    clock: Arc::clone(&engine.clock),
-                    memory: &mut held,
-                    watch: &told,
-                };
-                loader.load(&landed.page, body)?;
+                loader.take_in(&landed)?;
             }
             *memory = Some(held);
             Ok(())
@@ -205,16 +191,14 @@ impl Engine {
             asked += 1;
             let rows = match (&request.target, source.framing(&request)) {
                 (Target::Files { pattern }, _) => {
-                    self.take_files(slot, &request, pattern, asked, &mut lander)
-                        .await?
+                    self.take_files(slot, &request, pattern, asked, &mut lander).await?
                 }
                 (Target::Http(http), Framing::Csv) => {
                     let fetched = self.fetch(slot, http, watch, |_| Ok(())).await?;
                     let arrival = fetched.0.arrival.clone();
                     let body = Arc::new(fetched.0.body);
                     let open = move || body.open().map_err(|error| spool_failed(&error));
-                    self.land_csv(slot, &request, Some(asked), arrival, open, &mut lander)
-                        .await?
+                    self.land_csv(slot, &request, Some(asked), arrival, open, &mut lander).await?
                 }
                 (Target::Http(http), framing) => {
                     self.take_page(slot, &request, http, &framing, asked, &mut lander, watch)
@@ -224,11 +208,7 @@ impl Engine {
             if rows == 0 && asked == 1 {
                 let hint =
                     "an empty answer is no proof that nothing exists; the schedule asks again";
-                return Err(PageError::stop(
-                    "empty_answer",
-                    "the upstream sent no rows",
-                    hint,
-                ));
+                return Err(PageError::stop("empty_answer", "the upstream sent no rows", hint));
             }
             next = source.next(&request, PageSummary { rows, pages: asked });
         }
@@ -246,16 +226,17 @@ impl Engine {
         lander: &mut Lander<'_>,
         watch: &Watch,
     ) -> Result<u64, PageError> {
+        let last = self.last_loaded(slot, &request.describe()).await?;
         let check = |fetched: &Fetched| -> Result<(Value, u64), PageError> {
+            // The same question and the same bytes: what was found in them then holds.
+            if let Some(last) = last.as_ref().filter(|last| last.body == fetched.body.hash) {
+                return Ok((PageContext::of(last)?.survey, last.rows_done));
+            }
             let open = || fetched.body.open().map_err(|error| spool_failed(&error));
             let survey = slot.settings.source.survey(request, &mut open()?)?;
             let rows =
                 frame::check(framing, &survey, open()?).map_err(|error| error.to_page_error())?;
-            if rows == 0 && pages == 1 {
-                Err(empty())
-            } else {
-                Ok((survey, rows))
-            }
+            if rows == 0 && pages == 1 { Err(empty()) } else { Ok((survey, rows)) }
         };
         let answer = self.fetch(slot, http, watch, check).await;
         let (fetched, (survey, rows)) = match answer {
@@ -272,15 +253,19 @@ impl Engine {
         };
         let summary = PageSummary { rows, pages };
         let position = slot.settings.source.position_after(request, summary);
-        let context = PageContext {
-            survey,
-            framing: framing.clone(),
-            position: Some(position),
-        };
-        lander
-            .land(request.describe(), context, fetched.arrival, fetched.body)
-            .await?;
+        let context = PageContext { survey, framing: framing.clone(), position: Some(position) };
+        let repeats = last.filter(|last| last.body == fetched.body.hash);
+        lander.land(request.describe(), context, fetched.arrival, fetched.body, repeats).await?;
         Ok(rows)
+    }
+
+    async fn last_loaded(
+        &self,
+        slot: &Slot,
+        request: &Value,
+    ) -> Result<Option<RawPage>, PageError> {
+        let last = self.store.last_loaded(&slot.name, request).await;
+        last.map_err(|error| store_failed(&error))
     }
 
     /// Sends a request until an answer comes in whole and passes, or trying again is not worth it.
@@ -298,10 +283,11 @@ impl Engine {
                 self.wait(wait, "for the request limit", watch).await?;
             }
             watch.request_sent();
-            let sent = self
-                .fetcher
-                .send(http, &self.spool_dir, self.clock.as_ref())
-                .await;
+            let sent = tokio::select! {
+                sent = self.fetcher.send(http, &self.spool_dir, self.clock.as_ref()) => sent,
+                // An upstream that hangs must not hold up the end of the process.
+                () = self.stopping.cancelled() => return Err(stopped().into()),
+            };
             let refused = match sent {
                 Err(error) => Refused { error, page: None },
                 Ok(fetched) => {
@@ -316,10 +302,9 @@ impl Engine {
                         });
                     match passed {
                         Ok(value) => return Ok((fetched, value)),
-                        Err((error, whole)) => Refused {
-                            error,
-                            page: whole.then(|| Box::new(fetched)),
-                        },
+                        Err((error, whole)) => {
+                            Refused { error, page: whole.then(|| Box::new(fetched)) }
+                        }
                     }
                 }
             };
@@ -337,10 +322,7 @@ impl Engine {
             return Ok(());
         }
         let seconds = wait.as_secs().max(1);
-        watch.show(
-            RunStatus::Running,
-            Some(format!("waiting {seconds} s {what}")),
-        );
+        watch.show(RunStatus::Running, Some(format!("waiting {seconds} s {what}")));
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             () = self.stopping.cancelled() => Err(stopped()),
@@ -359,25 +341,14 @@ impl Engine {
         let last = paths.len() - 1;
         let mut rows = 0;
         for (index, path) in paths.into_iter().enumerate() {
-            let target = Target::Files {
-                pattern: path.display().to_string(),
-            };
-            let one = Request {
-                endpoint: request.endpoint,
-                target,
-            };
+            let target = Target::Files { pattern: path.display().to_string() };
+            let one = Request { endpoint: request.endpoint, target };
             let headers = Value::Object(serde_json::Map::new());
             let fetched_at = self.clock.now();
-            let arrival = Arrival {
-                http_status: None,
-                headers,
-                fetched_at,
-            };
+            let arrival = Arrival { http_status: None, headers, fetched_at };
             let position_for = (index == last).then_some(asked);
             let open = move || files::open(&path);
-            rows += self
-                .land_csv(slot, &one, position_for, arrival, open, lander)
-                .await?;
+            rows += self.land_csv(slot, &one, position_for, arrival, open, lander).await?;
         }
         Ok(rows)
     }
@@ -414,14 +385,17 @@ impl Engine {
             if let Some(described) = described.as_object_mut() {
                 described.insert("chunk".to_owned(), number.into());
             }
-            let context = PageContext {
-                survey,
-                framing: Framing::Csv,
-                position,
-            };
-            lander
-                .land(described, context, arrival.clone(), body)
-                .await?;
+            if rows == 0 && following.is_none() {
+                lander.refuse(described, arrival, &body, empty().to_run_error()).await?;
+                return Err(empty());
+            }
+            // Equal bytes mean the same only under the same header and the same repeated keys.
+            let repeats = self.last_loaded(slot, &described).await?.filter(|last| {
+                last.body == body.hash
+                    && PageContext::of(last).is_ok_and(|context| context.survey == survey)
+            });
+            let context = PageContext { survey, framing: Framing::Csv, position };
+            lander.land(described, context, arrival.clone(), body, repeats).await?;
             current = following;
             number += 1;
         }

@@ -42,18 +42,12 @@ impl Schedule {
         }
         let interval = text.strip_prefix("every ").unwrap_or(text).trim();
         if let Some(interval) = read_interval(interval) {
-            return if interval < SHORTEST {
-                Err(wrong())
-            } else {
-                Ok(Self::Every(interval))
-            };
+            return if interval < SHORTEST { Err(wrong()) } else { Ok(Self::Every(interval)) };
         }
         if text.split_whitespace().count() < 5 {
             return Err(wrong());
         }
-        Cron::from_str(text)
-            .map(|cron| Self::Cron(Box::new(cron)))
-            .map_err(|_| wrong())
+        Cron::from_str(text).map(|cron| Self::Cron(Box::new(cron))).map_err(|_| wrong())
     }
 
     /// The first instant after `now` at which the source runs, when its last run started at
@@ -64,9 +58,7 @@ impl Schedule {
             Self::Every(interval) => Some(last_start.plus(*interval).max(now)),
             Self::Cron(cron) => {
                 let from = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?;
-                let next = cron
-                    .find_next_occurrence(&from.to_zoned(TimeZone::UTC), false)
-                    .ok()?;
+                let next = cron.find_next_occurrence(&from.to_zoned(TimeZone::UTC), false).ok()?;
                 Timestamp::from_millis(next.timestamp().as_millisecond()).ok()
             }
             Self::Never => None,
@@ -85,11 +77,7 @@ fn read_interval(text: &str) -> Option<Duration> {
         "d" => 86_400,
         _ => return None,
     };
-    number
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
+    number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
 }
 
 impl fmt::Display for Schedule {

@@ -38,16 +38,11 @@ impl Engine {
         loop {
             let started_at = self.clock.now();
             let run_id = RunId(uuid::Uuid::now_v7());
-            let run = self
-                .run_slot(Arc::clone(slot), run_id, RunReason::Schedule)
-                .await;
+            let run = self.run_slot(Arc::clone(slot), run_id, RunReason::Schedule).await;
             if let Err(error) = run {
                 tracing::error!(source = %slot.name, %error, "the run could not be recorded");
             }
-            let next = slot
-                .settings
-                .schedule
-                .next_after(started_at, self.clock.now());
+            let next = slot.settings.schedule.next_after(started_at, self.clock.now());
             if let Err(error) = self.show_state(slot, next).await {
                 tracing::error!(source = %slot.name, %error, "the state could not be stored");
             }

@@ -27,12 +27,6 @@ impl Slot {
     pub(crate) fn new(name: SourceName, settings: EngineSource, epoch: u64) -> Self {
         let own = settings.source.requests_per_minute();
         let pace = settings.requests_per_minute.or(own).map(Pace::per_minute);
-        Self {
-            name,
-            settings,
-            epoch,
-            memory: Arc::default(),
-            pace,
-        }
+        Self { name, settings, epoch, memory: Arc::default(), pace }
     }
 }

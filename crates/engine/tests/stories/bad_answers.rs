@@ -11,15 +11,8 @@ async fn fails_with(script: Vec<Vec<u8>>, code: &str, requests: u64) {
     let world = World::tickers(upstream.origin());
     let run = world.run("coinpaprika").await;
     let error = run.error.clone().unwrap();
-    assert_eq!(
-        (run.status, error.code.as_str()),
-        (RunStatus::Failed, code),
-        "{error:?}"
-    );
-    assert!(
-        !error.message.is_empty() && !error.hint.is_empty(),
-        "{error:?}"
-    );
+    assert_eq!((run.status, error.code.as_str()), (RunStatus::Failed, code), "{error:?}");
+    assert!(!error.message.is_empty() && !error.hint.is_empty(), "{error:?}");
     assert_eq!(run.counts, RunCounts::default());
     assert_eq!(run.requests, requests);
     let source = kasparro_domain::SourceName::new("coinpaprika");
@@ -37,12 +30,8 @@ async fn n5_truncated_json_is_refused_and_asked_for_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn n9_a_web_page_with_status_200_is_not_data() {
     let html = b"<!DOCTYPE html><html><body>Just a moment</body></html>";
-    fails_with(
-        vec![answer_with("200 OK", "content-type: text/html\r\n", html)],
-        "not_json",
-        3,
-    )
-    .await;
+    fails_with(vec![answer_with("200 OK", "content-type: text/html\r\n", html)], "not_json", 3)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,10 +52,7 @@ async fn n14_a_server_error_is_asked_for_again() {
     let upstream = Upstream::start(vec![bad.clone(), bad, good]).await;
     let world = World::tickers(upstream.origin());
     let run = world.run("coinpaprika").await;
-    assert_eq!(
-        (run.status, run.requests, run.counts.inserted),
-        (RunStatus::Success, 3, 1)
-    );
+    assert_eq!((run.status, run.requests, run.counts.inserted), (RunStatus::Success, 3, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,9 +70,8 @@ async fn n4_a_body_that_breaks_off_is_never_taken_as_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn n7_a_body_above_the_cap_is_cut_off() {
-    let rows: Vec<_> = (0..4000)
-        .map(|n| ticker(&format!("coin-{n}"), n, "1", "2025-12-31T23:00:00Z"))
-        .collect();
+    let rows: Vec<_> =
+        (0..4000).map(|n| ticker(&format!("coin-{n}"), n, "1", "2025-12-31T23:00:00Z")).collect();
     fails_with(vec![json(&page(&rows))], "body_too_large", 1).await;
 }
 
@@ -126,13 +111,6 @@ async fn d2_one_impossible_number_costs_its_row_and_not_the_page() {
     let world = World::tickers(upstream.origin());
     let run = world.run("coinpaprika").await;
     assert_eq!(run.status, RunStatus::Success);
-    assert_eq!(
-        (
-            run.counts.received,
-            run.counts.inserted,
-            run.counts.quarantined
-        ),
-        (5, 2, 3)
-    );
+    assert_eq!((run.counts.received, run.counts.inserted, run.counts.quarantined), (5, 2, 3));
     assert!(run.counts.balanced());
 }

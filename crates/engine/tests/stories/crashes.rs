@@ -39,6 +39,9 @@ impl BatchStore for Dying {
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory> {
         self.store.memory(source).await
     }
+    async fn settled(&self, page: PageId) -> StoreResult<Option<RunCounts>> {
+        self.store.settled(page).await
+    }
     async fn commit(&self, batch: Batch) -> StoreResult<Committed> {
         self.alive()?;
         self.commits_left.fetch_sub(1, Ordering::SeqCst);
@@ -87,11 +90,7 @@ impl RunStore for Dying {
     }
     async fn update_run(&self, run_id: RunId, update: RunUpdate) -> StoreResult<()> {
         // The end of a run never reaches a store whose process is dead.
-        if self.dead() {
-            Ok(())
-        } else {
-            self.store.update_run(run_id, update).await
-        }
+        if self.dead() { Ok(()) } else { self.store.update_run(run_id, update).await }
     }
     async fn run(&self, run_id: RunId) -> StoreResult<Option<Run>> {
         self.store.run(run_id).await
@@ -173,9 +172,8 @@ impl ReadStore for Dying {
 /// A page longer than a batch, with a row for quarantine, a repeated row and one of its own time.
 fn long_page() -> String {
     let at = "2025-12-31T23:00:00Z";
-    let mut rows: Vec<_> = (0..11_000)
-        .map(|n| ticker(&format!("coin-{n}"), n + 1, &format!("{n}.5"), at))
-        .collect();
+    let mut rows: Vec<_> =
+        (0..11_000).map(|n| ticker(&format!("coin-{n}"), n + 1, &format!("{n}.5"), at)).collect();
     rows.push(ticker("coin-3", 4, "99", at));
     rows.push(ticker("bad", 1, "1e400", at));
     page(&rows)
@@ -187,32 +185,17 @@ async fn i3_a_page_broken_off_after_any_batch_is_completed_to_the_same_store() {
     let control = big_world(&upstream);
     let whole = control.run("coinpaprika").await;
     assert_eq!(
-        (
-            whole.counts.received,
-            whole.counts.duplicate,
-            whole.counts.quarantined
-        ),
+        (whole.counts.received, whole.counts.duplicate, whole.counts.quarantined),
         (11_002, 1, 1)
     );
     for commits in 1..3 {
         let world = big_world(&upstream);
         let commits_left = AtomicU32::new(commits);
-        let dying = Dying {
-            store: Arc::clone(&world.store),
-            commits_left,
-        };
+        let dying = Dying { store: Arc::clone(&world.store), commits_left };
         let engine = world.engine_on(Arc::new(dying)).await;
         let source = [SourceName::new("coinpaprika")];
-        let run = engine
-            .run_now(&source, RunReason::Manual)
-            .await
-            .unwrap()
-            .remove(0);
-        assert_eq!(
-            run.status,
-            RunStatus::Running,
-            "the dead process could not end its run"
-        );
+        let run = engine.run_now(&source, RunReason::Manual).await.unwrap().remove(0);
+        assert_eq!(run.status, RunStatus::Running, "the dead process could not end its run");
         drop(engine);
 
         world.engine().await;
@@ -228,8 +211,5 @@ fn answer() -> Vec<u8> {
 }
 
 fn big_world(upstream: &Upstream) -> World {
-    World {
-        max_body_bytes: 32 << 20,
-        ..World::tickers(upstream.origin())
-    }
+    World { max_body_bytes: 32 << 20, ..World::tickers(upstream.origin()) }
 }

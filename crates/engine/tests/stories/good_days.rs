@@ -11,10 +11,7 @@ use crate::world::{World, assert_same, write};
 #[tokio::test(flavor = "multi_thread")]
 async fn running_twice_changes_nothing() {
     let at = "2025-12-31T23:00:00Z";
-    let rows = [
-        ticker("a", 2, "3.84e-18", at),
-        ticker("b", 1, "9223372036854775807", at),
-    ];
+    let rows = [ticker("a", 2, "3.84e-18", at), ticker("b", 1, "9223372036854775807", at)];
     let upstream = Upstream::start(vec![json_answer(&page(&rows))]).await;
     let world = World::tickers(upstream.origin());
     let first = world.run("coinpaprika").await;
@@ -37,17 +34,9 @@ async fn ids_are_handed_out_by_rank() {
     let upstream = Upstream::start(vec![json_answer(&page(&rows))]).await;
     let world = World::tickers(upstream.origin());
     world.run("coinpaprika").await;
-    let mut listings = world
-        .store
-        .memory(&SourceName::new("coinpaprika"))
-        .await
-        .unwrap()
-        .listings;
+    let mut listings = world.store.memory(&SourceName::new("coinpaprika")).await.unwrap().listings;
     listings.sort_by_key(|listing| listing.listing_id);
-    let order: Vec<_> = listings
-        .iter()
-        .map(|listing| listing.external_id.as_str())
-        .collect();
+    let order: Vec<_> = listings.iter().map(|listing| listing.external_id.as_str()).collect();
     assert_eq!(order, ["a", "b", "c", "none"]);
 }
 
@@ -63,12 +52,7 @@ async fn n17_older_data_never_replaces_newer_data() {
     assert_eq!(second.counts.stale, 1);
     let third = world.run("coinpaprika").await;
     assert_eq!(third.counts.unchanged, 1);
-    let listings = world
-        .store
-        .memory(&SourceName::new("coinpaprika"))
-        .await
-        .unwrap()
-        .listings;
+    let listings = world.store.memory(&SourceName::new("coinpaprika")).await.unwrap().listings;
     assert_eq!(listings[0].quote.price_usd.as_ref().unwrap().as_str(), "2");
 }
 
@@ -78,19 +62,13 @@ async fn sources_run_side_by_side_and_fail_alone() {
     let upstream = Upstream::start(vec![json_answer(&rows)]).await;
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.csv").display().to_string();
-    let sources = vec![
-        ("coinpaprika", json!({})),
-        ("csv", json!({"paths": [missing]})),
-    ];
+    let sources = vec![("coinpaprika", json!({})), ("csv", json!({"paths": [missing]}))];
     let world = World::new(Some(upstream.origin()), sources);
     let engine = world.engine().await;
     let names = [SourceName::new("csv"), SourceName::new("coinpaprika")];
     let runs = engine.run_now(&names, RunReason::Manual).await.unwrap();
     assert_eq!(runs[0].error.as_ref().unwrap().code, "file_missing");
-    assert_eq!(
-        (runs[0].status, runs[1].status),
-        (RunStatus::Failed, RunStatus::Success)
-    );
+    assert_eq!((runs[0].status, runs[1].status), (RunStatus::Failed, RunStatus::Success));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,13 +89,8 @@ async fn a_source_never_runs_twice_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dated_file_becomes_history_in_any_order() {
     let folder = tempfile::tempdir().unwrap();
-    let rows = [
-        "a,1,2025-01-01",
-        "a,2,2025-01-02",
-        "a,3,2025-01-03",
-        "b,7,2025-01-02",
-        "a,2,2025-01-02",
-    ];
+    let rows =
+        ["a,1,2025-01-01", "a,2,2025-01-02", "a,3,2025-01-03", "b,7,2025-01-02", "a,2,2025-01-02"];
     let mut kept = Vec::new();
     for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 3, 1, 4]] {
         let lines: Vec<_> = order.iter().map(|index| rows[*index]).collect();
@@ -146,16 +119,10 @@ async fn no_key_leaves_the_request_headers() {
     let world = World::new(Some(upstream.origin()), sources);
     world.run("coinpaprika").await;
     let head = upstream.requests().remove(0);
-    assert!(
-        head.to_lowercase()
-            .contains(&format!("authorization: {secret}"))
-    );
+    assert!(head.to_lowercase().contains(&format!("authorization: {secret}")));
     assert!(!head.lines().next().unwrap().contains(secret));
     assert!(!format!("{:?}", world.store.dump().await.unwrap()).contains(secret));
-    let runs = world.store.runs(kasparro_store::RunFilter {
-        limit: 9,
-        ..Default::default()
-    });
+    let runs = world.store.runs(kasparro_store::RunFilter { limit: 9, ..Default::default() });
     assert!(!format!("{:?}", runs.await.unwrap()).contains(secret));
 }
 
@@ -170,15 +137,8 @@ async fn commands_of_other_processes_are_carried_out() {
     let source = SourceName::new("coinpaprika");
     let run_id = kasparro_domain::RunId(uuid::Uuid::now_v7());
     let now = kasparro_domain::Clock::now(world.clock.as_ref());
-    let run = world
-        .store
-        .queue_run(run_id, &source, RunReason::Manual, now)
-        .await
-        .unwrap();
-    let kind = kasparro_domain::CommandKind::Run {
-        source,
-        run_id: run.run_id,
-    };
+    let run = world.store.queue_run(run_id, &source, RunReason::Manual, now).await.unwrap();
+    let kind = kasparro_domain::CommandKind::Run { source, run_id: run.run_id };
     let command = world.store.submit(kind, now).await.unwrap();
     let done = async {
         loop {
@@ -189,14 +149,59 @@ async fn commands_of_other_processes_are_carried_out() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };
-    let row = tokio::time::timeout(std::time::Duration::from_secs(30), done)
-        .await
-        .unwrap();
+    let row = tokio::time::timeout(std::time::Duration::from_secs(30), done).await.unwrap();
     assert_eq!(row.result.unwrap()["run_id"], run.run_id.to_string());
-    assert_eq!(
-        world.store.run(run.run_id).await.unwrap().unwrap().status,
-        RunStatus::Success
-    );
+    assert_eq!(world.store.run(run.run_id).await.unwrap().unwrap().status, RunStatus::Success);
     shutdown.cancel();
     serving.await.unwrap();
+}
+
+/// Two CoinGecko pages, the first full so that the second is asked for.
+fn markets(prices: [&str; 2]) -> Vec<Vec<u8>> {
+    let row = |id: &str, price: &str| {
+        format!(
+            r#"{{"id":"{id}","symbol":"s","name":"n","current_price":{price},"last_updated":"2025-12-31T23:00:00.000Z"}}"#
+        )
+    };
+    let first: Vec<_> = (0..250).map(|n| row(&format!("coin-{n}"), "1")).collect();
+    // The second page repeats a coin of the first with another price, as moving rankings do.
+    let second = [row("coin-7", "99"), row("late", prices[0]), row("bad", prices[1])];
+    vec![json_answer(&page(&first)), json_answer(&page(&second))]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_repeats_the_last_one_is_accounted_for_unread() {
+    let pages = markets(["5", "-1"]);
+    let upstream = Upstream::start(pages.iter().chain(&pages).cloned().collect()).await;
+    let world = World::new(Some(upstream.origin()), vec![("coingecko", json!({"pages": 2}))]);
+    let first = world.run("coingecko").await;
+    assert_eq!(
+        (first.counts.inserted, first.counts.duplicate, first.counts.quarantined),
+        (251, 1, 1)
+    );
+    let before = world.kept().await;
+    let second = world.run("coingecko").await;
+    assert_eq!(
+        (second.counts.unchanged, second.counts.duplicate, second.counts.quarantined),
+        (251, 1, 1)
+    );
+    assert_same(&world.kept().await, &before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repetitions_of_an_unread_page_are_recognised_on_the_next() {
+    let (old, new) = (markets(["5", "6"]), markets(["7", "6"]));
+    let script = old.iter().chain(&new).cloned().collect();
+    let upstream = Upstream::start(script).await;
+    let world = World::new(Some(upstream.origin()), vec![("coingecko", json!({"pages": 2}))]);
+    world.run("coingecko").await;
+    let second = world.run("coingecko").await;
+    // coin-7 was on the unread page with price 1, so its 99 is a duplicate and not a correction.
+    assert_eq!(
+        (second.counts.duplicate, second.counts.updated, second.counts.unchanged),
+        (1, 1, 251)
+    );
+    let listings = world.store.memory(&SourceName::new("coingecko")).await.unwrap().listings;
+    let coin = listings.iter().find(|listing| listing.external_id == "coin-7").unwrap();
+    assert_eq!(coin.quote.price_usd.as_ref().unwrap().as_str(), "1");
 }

@@ -53,11 +53,7 @@ async fn answer(
     heads.lock().unwrap().push(String::from_utf8(head).unwrap());
     let bytes = {
         let mut script = script.lock().unwrap();
-        if script.len() > 1 {
-            script.pop_front()
-        } else {
-            script.front().cloned()
-        }
+        if script.len() > 1 { script.pop_front() } else { script.front().cloned() }
     };
     // A client that hangs up early is part of some stories.
     let _ = stream.write_all(&bytes.unwrap_or_default()).await;
@@ -77,11 +73,7 @@ pub(crate) fn answer_with(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 
 /// A JSON answer with status 200.
 pub(crate) fn json(body: &str) -> Vec<u8> {
-    answer_with(
-        "200 OK",
-        "content-type: application/json\r\n",
-        body.as_bytes(),
-    )
+    answer_with("200 OK", "content-type: application/json\r\n", body.as_bytes())
 }
 
 /// One CoinPaprika ticker, after the vendor's description, with a price given as text.

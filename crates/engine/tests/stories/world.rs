@@ -69,26 +69,15 @@ impl World {
     pub(crate) async fn run(&self, source: &str) -> Run {
         let engine = self.engine().await;
         let source = SourceName::new(source);
-        engine
-            .run_now(&[source], RunReason::Manual)
-            .await
-            .unwrap()
-            .remove(0)
+        engine.run_now(&[source], RunReason::Manual).await.unwrap().remove(0)
     }
 
     /// Every row that the digest covers, as text with its table's name.
     pub(crate) async fn kept(&self) -> BTreeSet<String> {
-        let tables = self
-            .store
-            .dump()
-            .await
-            .unwrap()
-            .into_iter()
-            .filter(|table| table.digested);
+        let tables = self.store.dump().await.unwrap().into_iter().filter(|table| table.digested);
         let named = |table: TableDump| {
             let rows = table.rows.into_iter();
-            rows.map(|row| format!("{} {row}", table.name))
-                .collect::<Vec<_>>()
+            rows.map(|row| format!("{} {row}", table.name)).collect::<Vec<_>>()
         };
         tables.flat_map(named).collect()
     }
