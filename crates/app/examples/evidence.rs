@@ -1,0 +1,306 @@
+//! Measures what the documents claim of the first load, and writes it down.
+//!
+//! `make evidence` runs it: real captured bodies (from the folder that `KASPARRO_REAL_DATA` names) and one
+//! generated body of 100,000 rows go through the real binary, and come out of `/data` again. The result
+//! is `docs/evidence/first-load.json`.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a tool that cannot measure has nothing better to do than end"
+)]
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use kasparro_domain::Decimal;
+use kasparro_testkit::{Program, Reply, SimulatedUpstream, TinyUpstream, get};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// Rows of the generated body.
+const GENERATED: u32 = 100_000;
+
+/// Seed of the generated body.
+const SEED: u64 = 1;
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    external_id: &'a str,
+    #[serde(borrow)]
+    price_usd: Option<&'a RawValue>,
+    #[serde(borrow)]
+    market_cap: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    data: Vec<Row<'a>>,
+    total: u64,
+}
+
+/// What `/data` says of every listing of one source: price and cap as text.
+type Served = BTreeMap<String, (Option<String>, Option<String>)>;
+
+fn walk(url: &str, source: &str) -> Served {
+    let mut served = Served::new();
+    let mut page = 1;
+    loop {
+        let answer = get(&format!("{url}/data?source={source}&limit=500&page={page}")).unwrap();
+        let text = answer.text();
+        let parsed: Page<'_> = serde_json::from_str(&text).unwrap();
+        if parsed.data.is_empty() {
+            assert_eq!(served.len() as u64, parsed.total, "every row exactly once");
+            return served;
+        }
+        let token = |raw: Option<&RawValue>| raw.map(|raw| raw.get().to_owned());
+        for row in parsed.data {
+            let values = (token(row.price_usd), token(row.market_cap));
+            assert!(
+                served.insert(row.external_id.to_owned(), values).is_none(),
+                "twice: {}",
+                row.external_id
+            );
+        }
+        page += 1;
+    }
+}
+
+/// What a body says of every row, as canonical text, 0 and null being unknown where the vendor means so.
+fn sent(body: &str, id: &str, price: &str, cap: &str, zero_cap_is_unknown: bool) -> Served {
+    let rows: Vec<&RawValue> = serde_json::from_str(body).unwrap();
+    let text = |row: &BTreeMap<&str, &RawValue>, pointer: &str| -> Option<String> {
+        let mut value = row[pointer.split('/').next().unwrap()].get().to_owned();
+        for key in pointer.split('/').skip(1) {
+            let object: BTreeMap<&str, &RawValue> = serde_json::from_str(&value).unwrap();
+            value = object[key].get().to_owned();
+        }
+        (value != "null").then(|| Decimal::parse(&value).unwrap().to_string())
+    };
+    rows.into_iter()
+        .map(|row| {
+            let row: BTreeMap<&str, &RawValue> = serde_json::from_str(row.get()).unwrap();
+            let external_id: String = serde_json::from_str(row[id].get()).unwrap();
+            let cap = text(&row, cap).filter(|cap| !(zero_cap_is_unknown && cap == "0"));
+            (external_id, (text(&row, price), cap))
+        })
+        .collect()
+}
+
+fn gunzip(path: &Path) -> String {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).unwrap();
+    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    text
+}
+
+/// The most memory that a process of this id held, in kilobytes, watched until `done`.
+fn watch_memory(pid: u32, peak: &AtomicU64, done: &AtomicBool) {
+    while !done.load(Ordering::SeqCst) {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        peak.fetch_max(kilobytes.unwrap_or(0), Ordering::SeqCst);
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// User and system time of every child that has ended, in clock ticks of 10 ms.
+fn children_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit(')').next().unwrap();
+    let fields: Vec<u64> =
+        after_name.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+    fields[13] + fields[14]
+}
+
+struct Measured {
+    document: Value,
+    figures: Value,
+}
+
+fn run(program: &Program, arguments: &[&str]) -> Measured {
+    let ticks = children_ticks();
+    let begun = Instant::now();
+    let started = program.start(arguments);
+    let (peak, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let watcher = {
+        let (pid, peak, done) = (started.id(), Arc::clone(&peak), Arc::clone(&done));
+        std::thread::spawn(move || watch_memory(pid, &peak, &done))
+    };
+    let finished = started.finish();
+    let wall = begun.elapsed();
+    done.store(true, Ordering::SeqCst);
+    watcher.join().unwrap();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let figures = json!({
+        "wall_seconds": wall.as_secs_f64(),
+        "cpu_seconds": (children_ticks() - ticks) as f64 / 100.0,
+        "peak_rss_kilobytes": peak.load(Ordering::SeqCst),
+    });
+    Measured { document: finished.json(), figures }
+}
+
+fn counts(document: &Value, source: &str) -> Value {
+    let runs = document["runs"].as_array().unwrap();
+    let run = runs.iter().find(|run| run["source"] == source).unwrap();
+    let names = [
+        "status",
+        "received",
+        "inserted",
+        "updated",
+        "unchanged",
+        "stale",
+        "duplicate",
+        "quarantined",
+        "pages",
+        "requests",
+    ];
+    names
+        .iter()
+        .map(|name| ((*name).to_owned(), run[*name].clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn output_of(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn machine() -> Value {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    json!({
+        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "cpu": model.trim_start_matches(['\t', ' ', ':']),
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+    })
+}
+
+fn real_bodies(binary: &Path, data: &Path, folder: &Path) -> Value {
+    let tickers = gunzip(&data.join("coinpaprika/tickers/2021-08-12_all_usd.json.gz"));
+    let markets = gunzip(&data.join("coingecko/coins_markets/2022-01-29_page1_250.json.gz"));
+    let (tickers_body, markets_body) = (tickers.clone(), markets.clone());
+    let upstream = TinyUpstream::start(move |target| {
+        if target.starts_with("/v1/tickers") {
+            Reply::json(tickers_body.clone())
+        } else if target.starts_with("/api/v3/coins/markets")
+            && target.contains("page=1")
+            && !target.contains("page=10")
+        {
+            Reply::json(markets_body.clone())
+        } else {
+            Reply::json("[]")
+        }
+    });
+    let program = Program::new(binary, folder);
+    let arguments = [
+        "run",
+        "coinpaprika",
+        "coingecko",
+        "--json",
+        "--database",
+        "sqlite:real.db",
+        "--upstream",
+        &upstream.url,
+    ];
+    let first = run(&program, &arguments);
+    let second = run(&program, &arguments);
+    let server = program.serve(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--database",
+        "sqlite:real.db",
+        "--upstream",
+        &kasparro_testkit::closed_port(),
+    ]);
+    let mut digits = serde_json::Map::new();
+    for (source, expected) in [
+        ("coinpaprika", sent(&tickers, "id", "quotes/USD/price", "quotes/USD/market_cap", true)),
+        ("coingecko", sent(&markets, "id", "current_price", "market_cap", false)),
+    ] {
+        let served = walk(&server.url, source);
+        let different =
+            expected.iter().filter(|(id, values)| served.get(*id) != Some(*values)).count();
+        digits.insert(
+            source.to_owned(),
+            json!({"rows_sent": expected.len(), "rows_served": served.len(), "rows_with_other_digits": different}),
+        );
+    }
+    let verbatim = ["3.84e-18"].map(|text| tickers.contains(text));
+    let _ = server.stop();
+    json!({
+        "first": {"coinpaprika": counts(&first.document, "coinpaprika"), "coingecko": counts(&first.document, "coingecko"), "process": first.figures},
+        "second": {"coinpaprika": counts(&second.document, "coinpaprika"), "coingecko": counts(&second.document, "coingecko"), "process": second.figures},
+        "price_and_market_cap": digits,
+        "holds_3.84e-18": verbatim[0],
+    })
+}
+
+fn generated_body(binary: &Path, folder: &Path) -> Value {
+    let program = Program::new(binary, folder);
+    let idle = run(&program, &["run", "csv", "--json", "--database", "sqlite:idle.db"]);
+    let upstream = SimulatedUpstream::start(SEED, GENERATED);
+    let body = get(&format!("{}/v1/tickers", upstream.url)).unwrap().body.len();
+    let arguments = [
+        "run",
+        "coinpaprika",
+        "--json",
+        "--database",
+        "sqlite:generated.db",
+        "--upstream",
+        &upstream.url,
+    ];
+    let first = run(&program, &arguments);
+    let second = run(&program, &arguments);
+    upstream.step();
+    let changed = run(&program, &arguments);
+    let kilobytes = |measured: &Measured| measured.figures["peak_rss_kilobytes"].as_u64().unwrap();
+    let grown = kilobytes(&first).saturating_sub(kilobytes(&idle));
+    let database = std::fs::metadata(folder.join("generated.db")).unwrap().len();
+    json!({
+        "rows": GENERATED, "seed": SEED, "body_bytes": body,
+        "first": {"coinpaprika": counts(&first.document, "coinpaprika"), "process": first.figures},
+        "second": {"coinpaprika": counts(&second.document, "coinpaprika"), "process": second.figures},
+        "all_prices_changed": {"coinpaprika": counts(&changed.document, "coinpaprika"), "process": changed.figures},
+        "process_that_loads_12_rows": idle.figures,
+        "first_load_adds_kilobytes": grown,
+        "database_bytes": database,
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a tool, not the product, that is told where the captures lie"
+)]
+fn main() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let binary = root.join("target/release/kasparro").canonicalize().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let real = match std::env::var("KASPARRO_REAL_DATA") {
+        Ok(data) => real_bodies(&binary, Path::new(&data), folder.path()),
+        Err(_) => json!("skipped: KASPARRO_REAL_DATA is not set"),
+    };
+    let document = json!({
+        "command": "make evidence",
+        "commit": output_of("git", &["rev-parse", "HEAD"]),
+        "machine": machine(),
+        "real_bodies": real,
+        "generated_body": generated_body(&binary, folder.path()),
+    });
+    let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
+    std::fs::write(root.join("docs/evidence/first-load.json"), &text).unwrap();
+    #[expect(clippy::print_stdout, reason = "the tool's own output")]
+    {
+        print!("{text}");
+    }
+}

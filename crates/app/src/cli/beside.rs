@@ -1,0 +1,211 @@
+//! A run that is carried out by the process that holds the store.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kasparro_domain::{
+    Clock, CommandId, CommandKind, CommandState, Run, RunId, RunReason, SourceName,
+};
+use kasparro_store::{Store, StoreError};
+use tokio::time::Instant;
+
+use crate::clock::new_run_id;
+use crate::failure::{Exit, Failure};
+use crate::output::{Progress, Watcher};
+
+/// How often the rows are looked at.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Longest wait for the holder to take a request up.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Time without any change after which the holder is asked whether it is still there.
+const STILL: Duration = Duration::from_secs(2);
+
+/// What is asked of the holder of a store.
+pub(super) struct Asked<'a> {
+    /// The store, opened beside its holder.
+    pub(super) store: &'a dyn Store,
+    /// The time.
+    pub(super) clock: &'a dyn Clock,
+    /// The sources to run.
+    pub(super) names: &'a [SourceName],
+}
+
+/// One request under way.
+struct Pending {
+    run_id: RunId,
+    command_id: CommandId,
+    ended: Option<Run>,
+}
+
+impl Asked<'_> {
+    /// Leaves a request for every source, waits until the holder has carried them out, and returns the
+    /// runs in the order of the names; `None` when the holder is gone before that.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit code 3 where the holder does not take a request up, with exit code 2 where
+    /// it does not know a source.
+    pub(super) async fn carry_out(
+        &self,
+        path: &Path,
+        watcher: &mut Watcher,
+        holder_alive: impl Fn() -> bool,
+    ) -> Result<Option<Vec<Run>>, Failure> {
+        let failed = |error: StoreError| Failure::store(&error, path);
+        let mut pending = Vec::new();
+        for source in self.names {
+            let now = self.clock.now();
+            let queued = self.store.queue_run(new_run_id(now), source, RunReason::Manual, now);
+            let run_id = queued.await.map_err(failed)?.run_id;
+            let kind = CommandKind::Run { source: source.clone(), run_id };
+            let command_id = self.store.submit(kind, now).await.map_err(failed)?;
+            pending.push(Pending { run_id, command_id, ended: None });
+        }
+        let asked_at = Instant::now();
+        let (mut changed_at, mut seen) = (asked_at, Vec::new());
+        loop {
+            let mut unclaimed = false;
+            let mut seeing = Vec::new();
+            for request in pending.iter_mut().filter(|request| request.ended.is_none()) {
+                // The command first: a run that had not ended before its command was done never will.
+                let command = self.store.command(request.command_id).await.map_err(failed)?;
+                let run = self.store.run(request.run_id).await.map_err(failed)?;
+                let run =
+                    run.ok_or_else(|| failed(StoreError::Corrupt("a queued run is gone".into())))?;
+                let state = command.as_ref().map(|command| command.state);
+                unclaimed |= state == Some(CommandState::Pending);
+                watcher.show(Progress::from(&run));
+                if !run.status.open() {
+                    request.ended = Some(run);
+                    continue;
+                }
+                if state == Some(CommandState::Done) {
+                    return Err(refused(&run, command.and_then(|command| command.result)));
+                }
+                seeing.push((state, run));
+            }
+            if let Some(runs) = pending.iter().map(|request| request.ended.clone()).collect() {
+                return Ok(Some(runs));
+            }
+            if seeing != seen {
+                (changed_at, seen) = (Instant::now(), seeing);
+            }
+            if unclaimed && asked_at.elapsed() >= CLAIM_PATIENCE {
+                return Err(not_claimed(path));
+            }
+            if changed_at.elapsed() >= STILL {
+                if !holder_alive() {
+                    return Ok(None);
+                }
+                changed_at = Instant::now();
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+fn refused(run: &Run, result: Option<serde_json::Value>) -> Failure {
+    let said = result.as_ref().and_then(|result| result.get("error")?.as_str());
+    Failure::new(
+        Exit::Usage,
+        "refused_by_holder",
+        format!("{}: {}", run.source, said.unwrap_or("the holder of the store did not run it")),
+        "give the process that holds the store the same configuration as this one",
+    )
+}
+
+fn not_claimed(path: &Path) -> Failure {
+    Failure::new(
+        Exit::Store,
+        "not_claimed",
+        format!("{}: the process that holds the store took nothing up within 60 s", path.display()),
+        "check that it is a running `kasparro serve`; the request stays and is taken up when it can",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use kasparro_domain::{ManualClock, RunError, RunStatus, Timestamp};
+    use kasparro_store::{CommandStore, MemoryStore, RunStore, RunUpdate};
+
+    use super::*;
+
+    struct Holder {
+        store: MemoryStore,
+        clock: ManualClock,
+        names: [SourceName; 1],
+    }
+
+    impl Holder {
+        fn new() -> Self {
+            let clock = ManualClock::new(Timestamp::from_millis(1_700_000_000_000).unwrap());
+            Self { store: MemoryStore::new(), clock, names: [SourceName::new("csv")] }
+        }
+
+        async fn asked(&self, alive: bool) -> Result<Option<Vec<Run>>, Failure> {
+            let asked = Asked { store: &self.store, clock: &self.clock, names: &self.names };
+            asked.carry_out(Path::new("x.db"), &mut Watcher::new(false), || alive).await
+        }
+
+        /// Takes the next command up and returns it with its run.
+        async fn claim(&self) -> (CommandId, RunId) {
+            loop {
+                if let Some(command) = self.store.claim(false).await.unwrap().pop() {
+                    let CommandKind::Run { run_id, .. } = command.kind;
+                    return (command.command_id, run_id);
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_that_takes_nothing_up_is_given_a_minute() {
+        let holder = Holder::new();
+        let begun = Instant::now();
+        let failure = holder.asked(true).await.unwrap_err();
+        assert_eq!((failure.exit, failure.code), (Exit::Store, "not_claimed"));
+        assert!((60..65).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_that_dies_is_noticed() {
+        let holder = Holder::new();
+        let (outcome, _) = tokio::join!(holder.asked(false), holder.claim());
+        assert_eq!(outcome.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_the_holder_does_not_know_is_said_so() {
+        let holder = Holder::new();
+        let refuse = async {
+            let (command_id, _) = holder.claim().await;
+            let result = serde_json::json!({"error": "no source is called csv"});
+            holder.store.complete(command_id, result).await.unwrap();
+        };
+        let (outcome, ()) = tokio::join!(holder.asked(true), refuse);
+        let failure = outcome.unwrap_err();
+        assert_eq!((failure.exit, failure.code), (Exit::Usage, "refused_by_holder"));
+        assert!(failure.message.contains("no source is called csv"), "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_run_is_waited_for_to_its_end() {
+        let holder = Holder::new();
+        let work = async {
+            let (command_id, run_id) = holder.claim().await;
+            let at = holder.clock.now();
+            holder.store.update_run(run_id, RunUpdate::Started { at }).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            let error = RunError { code: "x".into(), message: "y".into(), hint: "z".into() };
+            let ended =
+                RunUpdate::Ended { at, status: RunStatus::Failed, requests: 3, error: Some(error) };
+            holder.store.update_run(run_id, ended).await.unwrap();
+            holder.store.complete(command_id, serde_json::json!({})).await.unwrap();
+        };
+        let (outcome, ()) = tokio::join!(holder.asked(true), work);
+        let runs = outcome.unwrap().unwrap();
+        assert_eq!((runs[0].status, runs[0].requests), (RunStatus::Failed, 3));
+    }
+}

@@ -1,0 +1,196 @@
+//! The command line: its grammar, and one file for each command.
+
+mod beside;
+mod config;
+mod demo;
+mod healthcheck;
+mod run;
+mod runs;
+mod serve;
+mod shutdown;
+mod sim;
+mod sources;
+mod status;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, Environment, Flags, Origin, colour_welcome, read_environment};
+use crate::failure::{Exit, Failure};
+use crate::logs;
+use crate::output::Output;
+
+/// A self-hosted crypto market-data platform in one binary: pulls from many upstreams, keeps every raw
+/// byte, and serves one exact, documented API.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kasparro",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  kasparro demo                          try everything offline, with simulated upstreams
+  kasparro serve                         API on http://127.0.0.1:8000, sources on schedule
+  kasparro run coinpaprika               one run of one source now
+  kasparro status --json                 how every source stands, for scripts
+  kasparro config print                  every setting, its value and where it comes from
+
+Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 store locked, unreachable or of a newer
+version; 4 some source failed, another did not."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Print exactly one JSON document on stdout; everything else goes to stderr.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where data are kept, for example sqlite:./data/kasparro.db.
+    #[arg(long, global = true, value_name = "sqlite:PATH")]
+    database: Option<String>,
+    /// Configuration file in TOML; `kasparro config print` shows every key.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Ask this scheme, host and port instead of the vendors' own (a mirror or the simulator).
+    #[arg(long, global = true, value_name = "URL")]
+    upstream: Option<String>,
+    /// How logs are written to stderr.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API and run the sources on their schedule, until SIGTERM or Ctrl-C.
+    Serve(serve::Arguments),
+    /// Run sources once, now. Beside a running server, the server carries the run out.
+    Run(run::Arguments),
+    /// Serve simulated upstreams: generated, seeded data at the vendors' paths.
+    Sim(sim::Arguments),
+    /// Serve the API on simulated upstreams, offline, with a data folder of its own.
+    Demo(serve::Arguments),
+    /// List the sources: schedule, limits, and what the store holds of them.
+    Sources,
+    /// Show how every source stands.
+    Status,
+    /// List past runs, or show one in full.
+    Runs(runs::Arguments),
+    /// Check or print the configuration.
+    #[command(subcommand)]
+    Config(config::Action),
+    /// Ask a running server whether it is healthy; for container health checks.
+    Healthcheck(healthcheck::Arguments),
+}
+
+/// What every command is given.
+pub(crate) struct Context {
+    /// The checked configuration.
+    pub(crate) config: Config,
+    /// Where to speak.
+    pub(crate) output: Output,
+}
+
+impl Common {
+    fn flags(&self) -> Flags {
+        let mut flags = Flags { config: self.config.clone(), ..Flags::default() };
+        let format = self.log_format.map(|format| match format {
+            LogFormat::Text => "text".to_owned(),
+            LogFormat::Json => "json".to_owned(),
+        });
+        for (key, value, flag) in [
+            ("store.database", self.database.clone(), "--database"),
+            ("fetch.upstream", self.upstream.clone(), "--upstream"),
+            ("log.format", format, "--log-format"),
+        ] {
+            if let Some(value) = value {
+                flags.values.push((key, value, Origin::Flag(flag)));
+            }
+        }
+        flags
+    }
+}
+
+/// Runs a command and returns how the process ends.
+pub(crate) fn execute(cli: Cli) -> Exit {
+    let environment = read_environment();
+    let output = Output::new(cli.common.json, colour_welcome(&environment));
+    match dispatch(cli, &environment, output) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit
+        }
+    }
+}
+
+fn dispatch(cli: Cli, environment: &Environment, output: Output) -> Result<Exit, Failure> {
+    let mut flags = cli.common.flags();
+    match &cli.command {
+        Command::Serve(arguments) => arguments.lay(&mut flags),
+        Command::Demo(arguments) => demo::lay(arguments, &mut flags),
+        _ => {}
+    }
+    let config = Config::load(&flags, environment)?;
+    let serving = matches!(cli.command, Command::Serve(_) | Command::Sim(_) | Command::Demo(_));
+    logs::start(&config.log, !serving, output.colour_errors);
+    let context = Context { config, output };
+    match cli.command {
+        Command::Serve(_) => wait_for(serve::execute(context)),
+        Command::Run(arguments) => wait_for(run::execute(context, arguments)),
+        Command::Sim(arguments) => wait_for(sim::execute(context, arguments)),
+        Command::Demo(_) => wait_for(demo::execute(context)),
+        Command::Sources => wait_for(sources::execute(context)),
+        Command::Status => wait_for(status::execute(context)),
+        Command::Runs(arguments) => wait_for(runs::execute(context, arguments)),
+        Command::Config(action) => config::execute(&context, &action),
+        Command::Healthcheck(arguments) => wait_for(healthcheck::execute(context, arguments)),
+    }
+}
+
+fn wait_for(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                "no_threads",
+                format!("threads cannot be started: {error}"),
+                "raise the limit of processes for this user",
+            )
+        })?;
+    let outcome = runtime.block_on(command);
+    // Blocking work that outlives a drain must not keep the process: the store survives its end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+        }
+    }
+}

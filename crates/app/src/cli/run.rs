@@ -1,0 +1,89 @@
+//! `run`: one run of sources now, in this process or in the one that holds the store.
+
+use std::sync::Arc;
+
+use kasparro_domain::{Run, RunReason, SourceName};
+use kasparro_store_sqlite::SqliteStore;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{Context, beside};
+use crate::clock::SystemClock;
+use crate::failure::{Exit, Failure};
+use crate::output::{Watcher, exit_of, runs_document, runs_table};
+use crate::wire;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kasparro run                           every enabled source, side by side
+  kasparro run coinpaprika csv           these two
+  kasparro run --all --json              the outcome as JSON, for scripts
+  kasparro run --upstream http://127.0.0.1:9000 --database sqlite:/tmp/try.db
+
+Exit codes: 0 every source succeeded; 1 every source failed; 4 some did.")]
+pub(crate) struct Arguments {
+    /// Sources to run; every enabled one when none is named.
+    #[arg(value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// Every enabled source.
+    #[arg(long, conflicts_with = "sources")]
+    all: bool,
+}
+
+pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
+    let Context { config, output } = &context;
+    // `--all` says aloud what naming none means.
+    let names = wire::chosen(config, if arguments.all { &[] } else { &arguments.sources })?;
+    wire::sources(config)?;
+    let clock = SystemClock::shared();
+    let mut watcher = Watcher::new(output.live);
+    let runs = loop {
+        match wire::open_store(config, &clock)? {
+            Ok(store) => {
+                wire::warn_of_plain_upstream(config);
+                let sources = wire::sources(config)?;
+                let engine =
+                    wire::start_engine(config, sources, Arc::new(store), Arc::clone(&clock))
+                        .await?;
+                break alone(&engine, &names, &mut watcher)
+                    .await
+                    .map_err(|error| Failure::engine(error, &config.database))?;
+            }
+            Err(_) => {
+                let store = wire::open_beside(config, &clock)?;
+                let alive = || SqliteStore::open(&config.database, Arc::clone(&clock)).is_err();
+                let asked = beside::Asked { store: &store, clock: clock.as_ref(), names: &names };
+                // A holder that is gone leaves the store to this process.
+                if let Some(runs) = asked.carry_out(&config.database, &mut watcher, alive).await? {
+                    break runs;
+                }
+            }
+        }
+    };
+    for run in &runs {
+        watcher.show(run.into());
+    }
+    drop(watcher);
+    output.result(&runs_document(&runs), || runs_table(&runs, false, output.colour));
+    Ok(exit_of(&runs))
+}
+
+async fn alone(
+    engine: &Arc<kasparro_engine::Engine>,
+    names: &[SourceName],
+    watcher: &mut Watcher,
+) -> Result<Vec<Run>, kasparro_engine::EngineError> {
+    let mut progress = engine.progress();
+    let running = engine.run_now(names, RunReason::Manual);
+    tokio::pin!(running);
+    loop {
+        tokio::select! {
+            runs = &mut running => return runs,
+            news = progress.recv() => match news {
+                Ok(news) => watcher.show(news.into()),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return running.await,
+            },
+        }
+    }
+}

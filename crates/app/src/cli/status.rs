@@ -1,0 +1,134 @@
+//! `status`: how every source stands.
+
+use std::collections::BTreeMap;
+
+use kasparro_domain::{Clock, RunError, SourceName, Timestamp};
+use kasparro_store::{ReadStore, RunStore, SourceState, SourceSummary};
+use serde::Serialize;
+
+use super::Context;
+use crate::clock::SystemClock;
+use crate::failure::{Exit, Failure};
+use crate::output::{Table, ago, one_line};
+use crate::wire;
+
+/// The document of `status --json`.
+#[derive(Debug, Serialize)]
+struct Status {
+    generation: u64,
+    sources: Vec<SourceStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceStatus {
+    source: String,
+    /// The status of the newest run; `pending` before the first.
+    status: &'static str,
+    last_run_id: Option<String>,
+    last_success_at: Option<Timestamp>,
+    lag_seconds: Option<u64>,
+    next_run_at: Option<Timestamp>,
+    /// What is left of the upstream's quotas; filled once budgets are kept.
+    budget: [(); 0],
+    /// The state of the circuit breaker; filled once there is one.
+    breaker: Option<&'static str>,
+    /// Why the newest run failed, while no later one succeeded.
+    error: Option<RunError>,
+}
+
+pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
+    let Context { config, output } = &context;
+    let clock = SystemClock::shared();
+    let store = wire::open_to_read(config, &clock)?;
+    let failed = |error| Failure::store(&error, &config.database);
+    let generation = store.generation().await.map_err(failed)?;
+    let summaries = store.source_summaries().await.map_err(failed)?;
+    let states = store.source_states().await.map_err(failed)?;
+    let names = config.sources.iter().map(|source| SourceName::new(&source.name));
+    let status = Status {
+        generation: generation.0,
+        sources: gather(names, summaries, states, clock.as_ref()),
+    };
+    output.result(&status, || text(&status, clock.now(), output.colour));
+    Ok(Exit::Done)
+}
+
+/// What is configured and what is stored, by name: a source that was taken out of the configuration
+/// still has its past.
+fn gather(
+    configured: impl Iterator<Item = SourceName>,
+    summaries: Vec<SourceSummary>,
+    states: Vec<SourceState>,
+    clock: &dyn Clock,
+) -> Vec<SourceStatus> {
+    let mut sources: BTreeMap<SourceName, (Option<SourceSummary>, Option<SourceState>)> =
+        configured.map(|name| (name, (None, None))).collect();
+    for summary in summaries {
+        let name = summary.source.clone();
+        sources.entry(name).or_default().0 = Some(summary);
+    }
+    for state in states {
+        let name = state.source.clone();
+        sources.entry(name).or_default().1 = Some(state);
+    }
+    let now = clock.now();
+    let describe =
+        |(name, (summary, state)): (SourceName, (Option<SourceSummary>, Option<SourceState>))| {
+            let summary = summary.as_ref();
+            let last_run = summary.and_then(|summary| summary.last_run.as_ref());
+            let last_success = summary.and_then(|summary| summary.last_success.as_ref());
+            let last_failure = summary.and_then(|summary| summary.last_failure.as_ref());
+            let last_success_at = last_success.and_then(|run| run.completed_at);
+            let failing = last_failure.filter(|run| {
+                last_success.is_none_or(|success| success.created_at <= run.created_at)
+            });
+            SourceStatus {
+                source: name.to_string(),
+                status: last_run.map_or("pending", |run| run.status.name()),
+                last_run_id: last_run.map(|run| run.run_id.to_string()),
+                last_success_at,
+                lag_seconds: last_success_at.map(|at| now.since(at).as_secs()),
+                next_run_at: state.and_then(|state| state.next_run_at),
+                budget: [],
+                breaker: None,
+                error: failing.and_then(|run| run.error.clone()),
+            }
+        };
+    sources.into_iter().map(describe).collect()
+}
+
+fn text(status: &Status, now: Timestamp, colour: bool) -> String {
+    let mut table = Table::new(&["source", "status", "last success", "next run"], colour);
+    for source in &status.sources {
+        let success = source
+            .lag_seconds
+            .map_or_else(|| "never".to_owned(), |lag| format!("{} ago", ago(lag)));
+        let next = source.next_run_at.map_or_else(
+            || "-".to_owned(),
+            |at| {
+                if at <= now {
+                    "now".to_owned()
+                } else {
+                    format!("in {}", ago(at.since(now).as_secs()))
+                }
+            },
+        );
+        let cells = vec![
+            Table::words(&source.source),
+            table.status(source.status),
+            Table::words(&success),
+            Table::words(&next),
+        ];
+        table.row(cells);
+    }
+    let mut text = format!("{}\ngeneration {}", table.text(), status.generation);
+    for source in &status.sources {
+        if let Some(error) = &source.error {
+            text.push('\n');
+            let line =
+                format!("{}: {} ({}); {}", source.source, error.message, error.code, error.hint);
+            text.push_str(&one_line(&line));
+        }
+    }
+    text
+}

@@ -1,0 +1,356 @@
+//! The configuration: defaults < file < environment < flags, checked as a whole at start.
+
+mod environment;
+mod error;
+mod file;
+mod reference;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use environment::{Environment, colour_welcome, read as read_environment};
+pub(crate) use error::{ConfigError, Origin};
+pub(crate) use settings::{Settings, shown};
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kasparro_engine::Schedule;
+use secrecy::ExposeSecret;
+
+/// What the command line says about the configuration.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    /// `--config`.
+    pub(crate) config: Option<PathBuf>,
+    /// Defaults of the command itself, which file, environment and flags replace.
+    pub(crate) defaults: Vec<(String, String, Origin)>,
+    /// Keys with the text and name of the flag that sets them.
+    pub(crate) values: Vec<(&'static str, String, Origin)>,
+}
+
+/// The whole configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// `[server]`.
+    pub(crate) server: Server,
+    /// `[api] max_staleness`.
+    pub(crate) max_staleness: Duration,
+    /// The database file of `[store] database`.
+    pub(crate) database: PathBuf,
+    /// `[fetch]`.
+    pub(crate) fetch: Fetch,
+    /// `[sources.…]`, in the order of the registry.
+    pub(crate) sources: Vec<SourceConfig>,
+    /// `[log]`.
+    pub(crate) log: Log,
+    /// `[labels] project_name`.
+    pub(crate) project_name: String,
+    /// `[labels] environment`.
+    pub(crate) environment: String,
+    /// Every key as it was given, for printing.
+    pub(crate) settings: Settings,
+}
+
+/// How the API listens.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Host and port.
+    pub(crate) listen: String,
+    /// The most connections at once.
+    pub(crate) max_connections: usize,
+    /// Time for the head of a request.
+    pub(crate) header_timeout: Duration,
+    /// Time a connection may do nothing.
+    pub(crate) idle_timeout: Duration,
+    /// Time for one answer.
+    pub(crate) request_timeout: Duration,
+    /// Time to finish after SIGTERM.
+    pub(crate) drain_timeout: Duration,
+}
+
+/// How upstreams are asked.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    /// The whole User-Agent.
+    pub(crate) user_agent: String,
+    /// Replaces scheme, host and port of every HTTP source.
+    pub(crate) upstream: Option<String>,
+    /// Cap of a body in bytes.
+    pub(crate) max_body_bytes: u64,
+    /// Time to connect.
+    pub(crate) connect_timeout: Duration,
+    /// Time without a byte.
+    pub(crate) idle_timeout: Duration,
+    /// Time for one request.
+    pub(crate) total_timeout: Duration,
+    /// Attempts for one request.
+    pub(crate) max_attempts: u32,
+    /// Wait before the second attempt.
+    pub(crate) backoff: Duration,
+}
+
+/// One source: what the engine needs, and its own options.
+#[derive(Debug)]
+pub(crate) struct SourceConfig {
+    /// Its name in the registry.
+    pub(crate) name: String,
+    /// Whether it runs by itself.
+    pub(crate) enabled: bool,
+    /// How often.
+    pub(crate) schedule: Schedule,
+    /// Age from which its quotes are stale.
+    pub(crate) stale_after: Duration,
+    /// Requests a minute instead of the source's own.
+    pub(crate) requests_per_minute: Option<u32>,
+}
+
+/// How much is logged, and how.
+#[derive(Debug)]
+pub(crate) struct Log {
+    /// A filter as `tracing` reads it.
+    pub(crate) level: String,
+    /// Whether somebody chose it.
+    pub(crate) level_chosen: bool,
+    /// JSON lines instead of text.
+    pub(crate) json: bool,
+}
+
+/// The engine's keys of a source's section; the others are the source's own options.
+const ENGINE_KEYS: [&str; 4] = ["enabled", "schedule", "stale_after", "requests_per_minute"];
+
+impl Config {
+    /// Loads and checks the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first key, value or file that is refused.
+    pub(crate) fn load(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
+        let mut settings = Settings::defaults(secret_keys());
+        for (key, text, origin) in &flags.defaults {
+            settings.set_text(key, text, origin.clone())?;
+        }
+        if let Some(path) = &flags.config {
+            file::apply(&mut settings, path)?;
+        }
+        environment::apply(&mut settings, environment)?;
+        for (key, text, origin) in &flags.values {
+            settings.set_text(key, text, origin.clone())?;
+        }
+        Self::read(settings)
+    }
+
+    fn read(settings: Settings) -> Result<Self, ConfigError> {
+        Ok(Self {
+            server: Server {
+                listen: listen(&settings)?,
+                max_connections: settings.number("server.max_connections", 1)?,
+                header_timeout: settings.duration("server.header_timeout")?,
+                idle_timeout: settings.duration("server.idle_timeout")?,
+                request_timeout: settings.duration("server.request_timeout")?,
+                drain_timeout: settings.duration("server.drain_timeout")?,
+            },
+            max_staleness: settings.duration("api.max_staleness")?,
+            database: database(&settings)?,
+            fetch: Fetch {
+                user_agent: user_agent(&settings)?,
+                upstream: upstream(&settings)?,
+                max_body_bytes: settings.number("fetch.max_body_bytes", 1024)?,
+                connect_timeout: settings.duration("fetch.connect_timeout")?,
+                idle_timeout: settings.duration("fetch.idle_timeout")?,
+                total_timeout: settings.duration("fetch.total_timeout")?,
+                max_attempts: settings.number("fetch.max_attempts", 1)?,
+                backoff: settings.duration("fetch.backoff")?,
+            },
+            sources: kasparro_sources::names()
+                .iter()
+                .map(|name| source(&settings, name))
+                .collect::<Result<_, _>>()?,
+            log: log(&settings)?,
+            project_name: label(&settings, "labels.project_name")?,
+            environment: label(&settings, "labels.environment")?,
+            settings,
+        })
+    }
+
+    /// The options of a source that are its own, secrets included.
+    pub(crate) fn source_options(&self, name: &str) -> serde_json::Map<String, serde_json::Value> {
+        let section = self.settings.section(&format!("sources.{name}"));
+        section
+            .into_iter()
+            .filter(|(key, _)| !ENGINE_KEYS.contains(&key.as_str()))
+            .map(|(key, value)| (key, to_json(value)))
+            .filter(|(_, value)| value.as_str() != Some(""))
+            .collect()
+    }
+
+    /// The folder that holds the database file and what belongs to it.
+    pub(crate) fn data_dir(&self) -> &Path {
+        match self.database.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    /// Every key in the order of the reference, as it may be shown, with its origin.
+    pub(crate) fn shown(&self) -> Vec<(&'static reference::KnownKey, String, Origin)> {
+        reference::keys()
+            .iter()
+            .filter_map(|known| {
+                let (value, origin) = self.settings.get(&known.key)?;
+                Some((known, shown(value), origin.clone()))
+            })
+            .collect()
+    }
+}
+
+fn secret_keys() -> BTreeSet<String> {
+    kasparro_sources::specs()
+        .iter()
+        .flat_map(|spec| {
+            spec.secret_options.iter().map(|option| format!("sources.{}.{option}", spec.name))
+        })
+        .collect()
+}
+
+fn listen(settings: &Settings) -> Result<String, ConfigError> {
+    let text = settings.text("server.listen")?;
+    let valid = text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok()
+    });
+    if valid {
+        return Ok(text);
+    }
+    Err(settings.refuse("server.listen", "is not HOST:PORT", "write for example 127.0.0.1:8000"))
+}
+
+fn database(settings: &Settings) -> Result<PathBuf, ConfigError> {
+    const KEY: &str = "store.database";
+    let text = settings.text(KEY)?;
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    if let Some(scheme) = scheme.filter(|scheme| scheme.starts_with("postgres")) {
+        let mut error = settings.refuse(
+            KEY,
+            "asks for PostgreSQL, and this build stores in SQLite",
+            "write for example sqlite:./data/kasparro.db (--database, KASPARRO_STORE__DATABASE)",
+        );
+        // The rest of the address may hold a password.
+        error.value = Some(format!("{scheme}://…"));
+        return Err(error);
+    }
+    // Three slashes before a relative path are how SQLAlchemy, which the older services use, writes it.
+    let path = text
+        .strip_prefix("sqlite:")
+        .map(|path| path.strip_prefix("///").unwrap_or(path))
+        .filter(|path| {
+            !path.trim().is_empty()
+                && !path.starts_with("//")
+                && !path.starts_with(':')
+                && !path.contains(['?', '\0'])
+                && !path.ends_with('/')
+        });
+    path.map(PathBuf::from).ok_or_else(|| {
+        settings.refuse(
+            KEY,
+            "is not sqlite:PATH of a file",
+            "write for example sqlite:./data/kasparro.db",
+        )
+    })
+}
+
+fn user_agent(settings: &Settings) -> Result<String, ConfigError> {
+    let printable = |key: &str| {
+        let text = settings.text(key)?;
+        if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+            return Ok(text);
+        }
+        Err(settings.refuse(key, "holds more than printable ASCII", "leave those characters out"))
+    };
+    let mut user_agent = printable("fetch.user_agent")?;
+    if user_agent.is_empty() {
+        user_agent = concat!("kasparro/", env!("CARGO_PKG_VERSION")).to_owned();
+    }
+    let contact = printable("fetch.contact")?;
+    Ok(if contact.is_empty() { user_agent } else { format!("{user_agent} (+{contact})") })
+}
+
+fn upstream(settings: &Settings) -> Result<Option<String>, ConfigError> {
+    let text = settings.text("fetch.upstream")?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let origin = text.trim_end_matches('/');
+    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let valid = host.is_some_and(|host| {
+        !host.is_empty() && !host.contains(|c: char| "/?#@\\".contains(c) || c.is_whitespace())
+    });
+    if valid {
+        return Ok(Some(origin.to_owned()));
+    }
+    Err(settings.refuse(
+        "fetch.upstream",
+        "is not an origin",
+        "write scheme, host and port only, for example http://127.0.0.1:9000",
+    ))
+}
+
+fn source(settings: &Settings, name: &str) -> Result<SourceConfig, ConfigError> {
+    let key = |key: &str| format!("sources.{name}.{key}");
+    let schedule_key = key("schedule");
+    let schedule = Schedule::parse(&settings.text(&schedule_key)?).map_err(|_| {
+        settings.refuse(
+            &schedule_key,
+            "is not a schedule",
+            "write an interval (30s, 15m, 1h, 1d), a cron expression (0 * * * *) or off",
+        )
+    })?;
+    let limit_key = key("requests_per_minute");
+    let limit = match reference::find(&limit_key) {
+        Some(_) => settings.number::<u32>(&limit_key, 0)?,
+        None => 0,
+    };
+    Ok(SourceConfig {
+        name: name.to_owned(),
+        enabled: settings.flag(&key("enabled"))?,
+        schedule,
+        stale_after: settings.duration(&key("stale_after"))?,
+        requests_per_minute: (limit > 0).then_some(limit),
+    })
+}
+
+fn log(settings: &Settings) -> Result<Log, ConfigError> {
+    let level = settings.text("log.level")?;
+    if level.trim().is_empty() || tracing_subscriber::EnvFilter::try_new(&level).is_err() {
+        return Err(settings.refuse(
+            "log.level",
+            "is not a level",
+            "write error, warn, info, debug or trace",
+        ));
+    }
+    let json = match settings.text("log.format")?.as_str() {
+        "text" => false,
+        "json" => true,
+        _ => return Err(settings.refuse("log.format", "is not a format", "write text or json")),
+    };
+    Ok(Log { level, level_chosen: settings.origin("log.level") != Origin::Default, json })
+}
+
+fn label(settings: &Settings, key: &str) -> Result<String, ConfigError> {
+    let text = settings.text(key)?;
+    if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
+        return Err(settings.refuse(
+            key,
+            "is not a label",
+            "write 1 to 100 characters in one line",
+        ));
+    }
+    Ok(text)
+}
+
+fn to_json(value: settings::Value) -> serde_json::Value {
+    match value {
+        settings::Value::Secret(secret) => secret.expose_secret().into(),
+        // What TOML has and JSON has not, dates, becomes the text that TOML writes for it.
+        settings::Value::Plain(value) => serde_json::to_value(&value).unwrap_or_default(),
+    }
+}

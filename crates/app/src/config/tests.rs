@@ -1,0 +1,213 @@
+//! The precedence of the layers, and what each refuses.
+
+use super::*;
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn load(file: Option<&str>, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    load_with(file, variables, Vec::new())
+}
+
+fn load_with(
+    file: Option<&str>,
+    variables: &[(&str, &str)],
+    values: Vec<(&'static str, String, Origin)>,
+) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kasparro.toml");
+    std::fs::write(&path, file.unwrap_or_default()).unwrap();
+    let flags = Flags { config: file.map(|_| path), defaults: Vec::new(), values };
+    Config::load(&flags, &environment(variables))
+}
+
+fn refused(file: Option<&str>, variables: &[(&str, &str)]) -> String {
+    load(file, variables).unwrap_err().to_string()
+}
+
+#[test]
+fn the_defaults_are_a_whole_configuration_and_every_key_is_read() {
+    let config = load(None, &[]).unwrap();
+    crate::wire::sources(&config).unwrap();
+    assert_eq!(config.settings.unread(), Vec::<String>::new());
+    assert_eq!(config.server.listen, "127.0.0.1:8000");
+    assert_eq!(config.database, Path::new("./data/kasparro.db"));
+    assert_eq!(config.data_dir(), Path::new("./data"));
+    assert!(config.fetch.user_agent.starts_with("kasparro/"));
+    let names: Vec<_> = config.sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["coingecko", "coinpaprika", "csv"]);
+}
+
+#[test]
+fn every_option_of_every_source_stands_in_the_default_file() {
+    for name in kasparro_sources::names() {
+        for option in kasparro_sources::option_keys(name) {
+            let key = format!("sources.{name}.{option}");
+            assert!(reference::find(&key).is_some(), "{key} is missing");
+        }
+    }
+}
+
+#[test]
+fn a_later_layer_replaces_an_earlier_one() {
+    let file = "[server]\nlisten = \"127.0.0.1:1\"\n[labels]\nproject_name = \"file\"\n";
+    let variables = [
+        ("PORT", "2"),
+        ("KASPARRO_SERVER__LISTEN", "127.0.0.1:3"),
+        ("ENVIRONMENT", "production"),
+        ("LOG_LEVEL", "WARNING"),
+    ];
+    let flag = ("server.listen", "127.0.0.1:4".to_owned(), Origin::Flag("--listen"));
+    assert_eq!(load(Some(file), &[]).unwrap().server.listen, "127.0.0.1:1");
+    assert_eq!(load(Some(file), &variables[..1]).unwrap().server.listen, "0.0.0.0:2");
+    let config = load(Some(file), &variables).unwrap();
+    assert_eq!(config.server.listen, "127.0.0.1:3");
+    assert_eq!((config.project_name.as_str(), config.environment.as_str()), ("file", "production"));
+    assert_eq!(config.log.level, "warn");
+    let config = load_with(Some(file), &variables, vec![flag]).unwrap();
+    assert_eq!(config.server.listen, "127.0.0.1:4");
+    assert_eq!(config.settings.origin("server.listen"), Origin::Flag("--listen"));
+}
+
+#[test]
+fn the_older_services_names_are_understood() {
+    let config = load(
+        None,
+        &[
+            ("DATABASE_URL", "sqlite:////var/lib/x.db"),
+            ("COINGECKO_RATE_LIMIT", "12"),
+            ("ETL_SCHEDULE_MINUTES", "30"),
+            ("CSV_SOURCE_PATH", "/srv/coins.csv"),
+            ("PROJECT_NAME", "mine"),
+            ("COINPAPRIKA_API_KEY", ""),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.database, Path::new("/var/lib/x.db"));
+    for source in &config.sources {
+        assert_eq!(source.schedule.to_string(), "every 30m", "{}", source.name);
+        let limit = (source.name == "coingecko").then_some(12);
+        assert_eq!(source.requests_per_minute, limit, "{}", source.name);
+    }
+    let paths = &config.source_options("csv")["paths"];
+    assert_eq!(paths, &serde_json::json!(["/srv/coins.csv"]));
+    assert!(!config.source_options("coinpaprika").contains_key("api_key"));
+}
+
+#[test]
+fn lists_are_separated_by_commas_in_the_environment() {
+    let config = load(None, &[("KASPARRO_SOURCES__CSV__PATHS", "a.csv, b/*.csv")]).unwrap();
+    assert_eq!(config.source_options("csv")["paths"], serde_json::json!(["a.csv", "b/*.csv"]));
+}
+
+#[test]
+fn i9_secrets_are_read_from_files_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, "canary-from-file\n").unwrap();
+    let path = path.display().to_string();
+    for variable in ["COINGECKO_API_KEY_FILE", "KASPARRO_SOURCES__COINGECKO__API_KEY_FILE"] {
+        let config = load(None, &[(variable, &path)]).unwrap();
+        assert_eq!(config.source_options("coingecko")["api_key"], "canary-from-file");
+        let shown = format!("{:?} {config:?}", config.shown());
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(shown.contains(settings::MASK));
+    }
+    let error = refused(Some("[sources.coingecko]\napi_key = 771177\n"), &[]);
+    assert!(!error.contains("771177"), "{error}");
+    let error = refused(None, &[("COINGECKO_API_KEY_FILE", "/no/such/file")]);
+    assert!(error.contains("COINGECKO_API_KEY_FILE = /no/such/file"), "{error}");
+}
+
+/// A file, an environment, and what the refusal must say.
+type Case =
+    (Option<&'static str>, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+#[test]
+fn what_is_refused_names_key_value_origin_and_remedy() {
+    let cases: [Case; 15] = [
+        (Some("[server]\nlisen = \"x\"\n"), &[], &["server.lisen", "server.listen?"]),
+        (Some("[sevrer]\nlisten = \"x\"\n"), &[], &["sevrer", "not a known key"]),
+        (Some("server = 3\n"), &[], &["server", "not a known key"]),
+        (Some("[server]\nlisten = 80\n"), &[], &["server.listen = 80", "a text in quotes"]),
+        (Some("[server\n"), &[], &["kasparro.toml", "line 1"]),
+        (None, &[("KASPARRO_SERVER_LISTEN", "x")], &["KASPARRO_SERVER__LISTEN?"]),
+        (None, &[("KASPARRO_SERVER__LISTEM", "x")], &["KASPARRO_SERVER__LISTEN?"]),
+        (
+            None,
+            &[("PORT", "http")],
+            &["server.listen = \"0.0.0.0:http\" (from PORT)", "127.0.0.1:8000"],
+        ),
+        (None, &[("COINGECKO_RATE_LIMIT", "many")], &["COINGECKO_RATE_LIMIT", "many", "digits"]),
+        (
+            None,
+            &[("KASPARRO_SOURCES__CSV__ENABLED", "yes")],
+            &["sources.csv.enabled = yes", "true or false"],
+        ),
+        (None, &[("KASPARRO_SERVER__IDLE_TIMEOUT", "0s")], &["server.idle_timeout", "30s, 15m"]),
+        (None, &[("ETL_SCHEDULE_MINUTES", "0")], &["schedule = \"0m\"", "a cron expression"]),
+        (
+            None,
+            &[("DATABASE_URL", "postgresql+asyncpg://u:canary@db/x")],
+            &["SQLite", "--database"],
+        ),
+        (None, &[("POSTGRES_HOST", "db")], &["POSTGRES_HOST", "SQLite"]),
+        (
+            None,
+            &[("KASPARRO_FETCH__UPSTREAM", "http://h/path")],
+            &["fetch.upstream", "scheme, host and port"],
+        ),
+    ];
+    for (file, variables, expected) in cases {
+        let error = refused(file, variables);
+        assert!(!error.contains('\n'), "{error}");
+        assert!(!error.contains("canary"), "{error}");
+        for part in expected {
+            assert!(error.contains(part), "{part:?} is missing in {error:?}");
+        }
+    }
+}
+
+#[test]
+fn databases_are_named_by_sqlite_and_a_path() {
+    for (url, path) in [
+        ("sqlite:x.db", "x.db"),
+        ("sqlite:/abs/x.db", "/abs/x.db"),
+        ("sqlite:///rel/x.db", "rel/x.db"),
+    ] {
+        assert_eq!(load(None, &[("DATABASE_URL", url)]).unwrap().database, Path::new(path));
+    }
+    for url in [
+        "x.db",
+        "sqlite:",
+        "sqlite::memory:",
+        "sqlite://host/x.db",
+        "sqlite:x.db?mode=ro",
+        "mysql://h",
+    ] {
+        let error = refused(None, &[("DATABASE_URL", url)]);
+        assert!(error.contains("sqlite:./data/kasparro.db"), "{error}");
+    }
+}
+
+#[test]
+fn variables_of_others_are_left_alone() {
+    load(
+        None,
+        &[
+            ("KASPARRO_SERVICE_HOST", "10.0.0.1"),
+            ("KASPARRO_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
+            ("KASPARRO_REAL_DATA", "/somewhere"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .unwrap();
+}
+
+#[test]
+fn an_option_that_a_source_refuses_is_named_with_its_section() {
+    let config = load(Some("[sources.coingecko]\npages = -1\n"), &[]).unwrap();
+    let error = crate::wire::sources(&config).unwrap_err().to_string();
+    assert!(error.starts_with("sources.coingecko.pages = "), "{error}");
+}

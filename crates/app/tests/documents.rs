@@ -1,0 +1,157 @@
+//! What the documents name exists: commands, targets, endpoints, metrics, settings, dependencies.
+
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails its test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Every document for people, by its path.
+fn documents() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for folder in [".", "docs"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.insert(path.display().to_string(), text);
+            }
+        }
+    }
+    assert!(found.len() >= 5, "the documents are found");
+    found
+}
+
+/// The words that follow `before` in a text, cut at the first character that cannot belong to a name.
+fn words_after<'a>(text: &'a str, before: &str) -> BTreeSet<&'a str> {
+    text.match_indices(before)
+        .map(|(at, found)| {
+            let rest = &text[at + found.len()..];
+            let end = rest.find(|c: char| !(c.is_ascii_lowercase() || c == '-' || c == '_'));
+            &rest[..end.unwrap_or(rest.len())]
+        })
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+fn help(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_kasparro")).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_make_target_in_a_document_exists() {
+    let makefile = read("Makefile");
+    for (path, text) in documents() {
+        for target in words_after(&text, "make ") {
+            let known = makefile.lines().any(|line| line.starts_with(&format!("{target}:")));
+            // Prose may say "make" too, so only what stands as code counts.
+            if text.contains(&format!("`make {target}"))
+                || text.contains(&format!("\nmake {target}"))
+            {
+                assert!(known, "{path}: make {target}");
+            }
+        }
+    }
+    for target in ["run", "demo", "test", "help"] {
+        assert!(makefile.lines().any(|line| line.starts_with(&format!("{target}:"))), "{target}");
+    }
+}
+
+#[test]
+fn every_command_in_a_document_exists_and_the_readme_names_each() {
+    let commands: BTreeSet<String> = help(&["--help"])
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|line| !line.trim().is_empty())
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .filter(|name| name != "help")
+        .collect();
+    assert!(commands.contains("serve"), "{commands:?}");
+    for (path, text) in documents() {
+        for command in words_after(&text, "`kasparro ") {
+            assert!(commands.contains(command), "{path}: kasparro {command}");
+        }
+    }
+    let readme = read("README.md");
+    for command in &commands {
+        assert!(readme.contains(&format!("`{command}`")), "the README does not name {command}");
+    }
+}
+
+#[test]
+fn every_endpoint_in_the_readme_is_described() {
+    let described: serde_json::Value =
+        serde_json::from_str(&read("crates/api/openapi.json")).unwrap();
+    let paths: BTreeSet<_> = described["paths"].as_object().unwrap().keys().cloned().collect();
+    let readme = read("README.md");
+    let named = words_after(&readme, "http://127.0.0.1:8000/");
+    assert!(named.contains("data"));
+    for endpoint in named {
+        let known = paths.contains(&format!("/{endpoint}")) || endpoint == "docs";
+        assert!(known, "/{endpoint} is not among {paths:?}");
+    }
+}
+
+#[test]
+fn every_direct_dependency_is_explained_and_nothing_else_is() {
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
+        let folder = entry.unwrap().path();
+        let manifest: toml::Table =
+            std::fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        for section in ["dependencies", "dev-dependencies"] {
+            let table = manifest.get(section).and_then(toml::Value::as_table);
+            for dependency in table.into_iter().flatten().map(|(dependency, _)| dependency) {
+                if !dependency.starts_with("kasparro") {
+                    used.entry(dependency.clone()).or_default().insert(name.clone());
+                }
+            }
+        }
+    }
+    let explained: BTreeSet<String> = read("docs/DEPENDENCIES.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
+        .collect();
+    assert_eq!(explained, used.keys().cloned().collect());
+    let workspace: toml::Table = read("Cargo.toml").parse().unwrap();
+    let offered: BTreeSet<String> = workspace["workspace"]["dependencies"]
+        .as_table()
+        .unwrap()
+        .keys()
+        .filter(|name| !name.starts_with("kasparro"))
+        .cloned()
+        .collect();
+    assert_eq!(offered, used.keys().cloned().collect(), "the workspace offers what is used");
+}
+
+#[test]
+fn every_picture_and_file_that_a_document_links_to_exists() {
+    for (path, text) in documents() {
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split(')').next().unwrap();
+            if target.contains("://") {
+                continue;
+            }
+            let from = Path::new(&path).parent().unwrap();
+            assert!(from.join(target).exists(), "{path}: {target}");
+        }
+    }
+}
+
+#[test]
+fn no_page_of_the_project_loads_anything_from_elsewhere() {
+    for (path, text) in documents() {
+        assert!(!text.contains("](http"), "{path} links to another host");
+    }
+}

@@ -1,0 +1,135 @@
+//! Commands with and without a server on the same store.
+
+use kasparro_testkit::{closed_port, wait_for};
+
+use crate::world::{World, all_rows, assert_balanced, run_of, simulator};
+
+#[test]
+fn a_run_beside_a_server_is_carried_out_by_it_with_the_same_outcome() {
+    let upstream = simulator(60);
+    let alone = World::new().upstream(&upstream.url);
+    let beside = World::new().upstream(&upstream.url).nothing_by_itself();
+    let server = beside.serve();
+
+    let of_one = |world: &World| {
+        let call = world.call(&["run", "coinpaprika", "csv", "--json"]);
+        assert_eq!(call.code, Some(0), "{call:?}");
+        call.json()
+    };
+    let (left, right) = (of_one(&alone), of_one(&beside));
+    for source in ["coinpaprika", "csv"] {
+        let (mut left, mut right) = (run_of(&left, source), run_of(&right, source));
+        assert_balanced(&right);
+        for run in [&mut left, &mut right] {
+            let run = run.as_object_mut().unwrap();
+            for varying in ["run_id", "duration_ms", "started_at", "completed_at"] {
+                assert!(run.remove(varying).is_some_and(|value| !value.is_null()), "{varying}");
+            }
+        }
+        assert_eq!(left, right);
+    }
+    // The server shows what it committed.
+    let expected: u64 =
+        right["runs"].as_array().unwrap().iter().filter_map(|run| run["inserted"].as_u64()).sum();
+    wait_for("the new rows", || (all_rows(&server, "").len() as u64 == expected).then_some(()));
+    assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn a_run_beside_a_server_fails_with_the_same_exit_codes() {
+    let world = World::new().upstream(&closed_port()).nothing_by_itself();
+    let server = world.serve();
+    let failed = world.call(&["run", "coinpaprika", "--json"]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert_eq!(run_of(&failed.json(), "coinpaprika")["error"]["code"], "connect_failed");
+    let some = world.call(&["run", "coinpaprika", "csv"]);
+    assert_eq!(some.code, Some(4), "{some:?}");
+    let unknown = world.call(&["run", "binance"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    drop(server);
+}
+
+#[test]
+fn a_run_takes_the_store_over_when_its_holder_goes() {
+    let world = World::new();
+    assert_eq!(world.call(&["run", "csv"]).code, Some(0));
+    let holder = world.hold();
+    let waiting = world.start(&["run", "csv", "--json"]);
+    wait_for("the request beside the holder", || {
+        let runs = world.call(&["runs", "--status", "queued", "--json"]).json();
+        (!runs["runs"].as_array().unwrap().is_empty()).then_some(())
+    });
+    drop(holder);
+    let run = waiting.finish();
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(run_of(&run.json(), "csv")["status"], "success");
+}
+
+#[test]
+fn commands_that_read_answer_the_same_with_and_without_a_server() {
+    let upstream = simulator(30);
+    let world = World::new().upstream(&upstream.url);
+    let missing = world.call(&["status"]);
+    assert_eq!(missing.code, Some(3), "{missing:?}");
+    assert!(missing.stderr.contains("kasparro run"), "{missing:?}");
+    assert_eq!(world.call(&["sources"]).code, Some(0), "sources need no store");
+
+    let run = run_of(&world.call(&["run", "coinpaprika", "--json"]).json(), "coinpaprika");
+    let run_id = run["run_id"].as_str().unwrap();
+    let world = world.nothing_by_itself();
+    let look = || {
+        let runs = world.call(&["runs", "--json"]);
+        let one = world.call(&["runs", run_id, "--json"]);
+        let sources = world.call(&["sources", "--json"]);
+        let status = world.call(&["status", "--json"]);
+        for call in [&runs, &one, &sources, &status] {
+            assert_eq!(call.code, Some(0), "{call:?}");
+        }
+        assert_eq!(runs.json()["runs"][0], run);
+        assert_eq!(one.json(), run);
+        let listed = sources.json()["sources"].as_array().unwrap().clone();
+        let paprika = listed.iter().find(|source| source["source"] == "coinpaprika").unwrap();
+        assert_eq!(paprika["listings"], run["inserted"]);
+        let status = status.json();
+        assert_eq!(status["generation"].as_u64().unwrap(), 1, "{status}");
+        let found = status["sources"].as_array().unwrap().clone();
+        let paprika = found.iter().find(|source| source["source"] == "coinpaprika").unwrap();
+        assert_eq!(paprika["last_run_id"].as_str(), Some(run_id));
+        let fields: Vec<_> = paprika.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut expected = [
+            "source",
+            "status",
+            "last_run_id",
+            "last_success_at",
+            "lag_seconds",
+            "next_run_at",
+            "budget",
+            "breaker",
+            "error",
+        ];
+        expected.sort_unstable();
+        let mut fields = fields;
+        fields.sort_unstable();
+        assert_eq!(fields, expected);
+    };
+    look();
+    let server = world.serve();
+    look();
+    assert_eq!(server.stop().code, Some(0));
+    look();
+    for text in [vec!["runs"], vec!["runs", run_id], vec!["status"], vec!["sources"]] {
+        let call = world.call(&text);
+        assert!(call.stdout.contains("coinpaprika"), "{text:?}: {call:?}");
+    }
+}
+
+#[test]
+fn a_run_that_does_not_exist_is_said_so() {
+    let world = World::new();
+    assert_eq!(world.call(&["run", "csv"]).code, Some(0));
+    let unknown = world.call(&["runs", "00000000-0000-7000-8000-000000000000", "--json"]);
+    assert_eq!(unknown.code, Some(1), "{unknown:?}");
+    assert_eq!(unknown.json()["error"]["code"], "unknown_run");
+    assert_eq!(world.call(&["runs", "seven"]).code, Some(2));
+    assert_eq!(world.call(&["runs", "--status", "fine"]).code, Some(2));
+}

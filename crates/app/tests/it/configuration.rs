@@ -1,0 +1,93 @@
+//! `config`: what is in effect, and what is refused.
+
+use crate::world::World;
+
+#[test]
+fn a_malformed_file_is_named_with_its_line() {
+    let world = World::new();
+    std::fs::write(world.folder.path().join("bad.toml"), "[server]\nlisten = \n").unwrap();
+    for command in [&["config", "check"][..], &["run"], &["serve"]] {
+        let mut arguments = command.to_vec();
+        arguments.extend(["--config", "bad.toml"]);
+        let call = world.call(&arguments);
+        assert_eq!(call.code, Some(2), "{call:?}");
+        assert!(call.stderr.contains("bad.toml") && call.stderr.contains("line 2"), "{call:?}");
+        assert_eq!(call.stderr.lines().count(), 1, "{call:?}");
+    }
+    let absent = world.call(&["config", "check", "--config", "absent.toml"]);
+    assert_eq!(absent.code, Some(2), "{absent:?}");
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_key_that_was_meant() {
+    let world = World::new();
+    std::fs::write(world.folder.path().join("typo.toml"), "[sources.coingecko]\npagse = 2\n")
+        .unwrap();
+    let file = world.call(&["config", "check", "--config", "typo.toml", "--json"]);
+    assert_eq!(file.code, Some(2), "{file:?}");
+    assert_eq!(file.json()["error"]["code"], "bad_configuration");
+    assert!(file.stderr.contains("sources.coingecko.pages"), "{file:?}");
+    let variable = world.with("KASPARRO_SERVER_LISTEN", "x").call(&["config", "check"]);
+    assert_eq!(variable.code, Some(2), "{variable:?}");
+    assert!(variable.stderr.contains("KASPARRO_SERVER__LISTEN"), "{variable:?}");
+}
+
+#[test]
+fn postgresql_is_refused_with_what_to_write_instead() {
+    let world = World::new().with("DATABASE_URL", "postgresql+asyncpg://u:canary@db:5432/app");
+    let call = world.call(&["serve"]);
+    assert_eq!(call.code, Some(2), "{call:?}");
+    assert!(
+        call.stderr.contains("SQLite") && call.stderr.contains("sqlite:./data/kasparro.db"),
+        "{call:?}"
+    );
+    assert!(!call.stderr.contains("canary"), "{call:?}");
+    let chosen = world.call(&["config", "check", "--database", "sqlite:x.db"]);
+    assert_eq!(chosen.code, Some(0), "a flag is stronger: {chosen:?}");
+}
+
+#[test]
+fn what_is_printed_can_be_used_as_a_file() {
+    let world = World::new().with("KASPARRO_LABELS__ENVIRONMENT", "staging");
+    let printed = world.call(&["config", "print"]);
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    assert!(
+        printed.stdout.contains("environment = \"staging\"  # from KASPARRO_LABELS__ENVIRONMENT"),
+        "{}",
+        printed.stdout
+    );
+    std::fs::write(world.folder.path().join("printed.toml"), &printed.stdout).unwrap();
+    let checked = world.call(&["config", "check", "--config", "printed.toml"]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let json = world.call(&["config", "print", "--json", "--config", "printed.toml"]).json();
+    assert_eq!(json["values"]["server.listen"]["value"], "127.0.0.1:8000");
+    assert_eq!(json["values"]["server.listen"]["origin"], "printed.toml");
+    assert_eq!(json["values"]["labels.environment"]["origin"], "KASPARRO_LABELS__ENVIRONMENT");
+}
+
+#[test]
+fn flags_are_taken_before_and_after_the_command() {
+    let world = World::new();
+    for arguments in [
+        ["--database", "sqlite:a.db", "config", "print", "--json"],
+        ["config", "print", "--json", "--database", "sqlite:a.db"],
+    ] {
+        let json = world.call(&arguments).json();
+        assert_eq!(json["values"]["store.database"]["value"], "sqlite:a.db");
+        assert_eq!(json["values"]["store.database"]["origin"], "--database");
+    }
+}
+
+#[test]
+fn logs_are_json_when_asked_for() {
+    let world = World::new().nothing_by_itself();
+    let server = world.listen(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let stopped = server.stop();
+    assert_eq!(stopped.code, Some(0));
+    assert!(!stopped.stderr.is_empty(), "stopping is logged");
+    for line in stopped.stderr.lines() {
+        let line: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        assert!(line["level"].is_string(), "{line}");
+    }
+}

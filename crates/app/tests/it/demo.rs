@@ -1,0 +1,26 @@
+//! `demo`: everything in one process, offline.
+
+use kasparro_testkit::{get, wait_for};
+
+use crate::world::{World, wait_until_loaded};
+
+#[test]
+fn the_demo_fills_itself_from_simulated_upstreams_in_a_folder_of_its_own() {
+    // A configured database and key belong to real data: the demo takes neither.
+    let world = World::new()
+        .with("KASPARRO_STORE__DATABASE", "sqlite:./real/kasparro.db")
+        .with("COINGECKO_API_KEY", "CG-canary-0123456789")
+        .with("KASPARRO_SOURCES__COINGECKO__KEY_KIND", "pro");
+    let demo = world.listen(&["demo", "--listen", "127.0.0.1:0"]);
+    wait_until_loaded(&demo);
+    for source in ["coinpaprika", "coingecko", "csv"] {
+        wait_for(source, || {
+            let body = get(&format!("{}/data?limit=1&source={source}", demo.url)).unwrap().json();
+            body["total"].as_u64().filter(|total| *total > 0)
+        });
+    }
+    assert!(world.folder.path().join("data/demo/kasparro.db").exists());
+    assert!(!world.folder.path().join("real").exists());
+    let stopped = demo.stop();
+    assert_eq!(stopped.code, Some(0), "{stopped:?}");
+}

@@ -1,0 +1,139 @@
+//! A folder with a store, the program in it, and upstreams around it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kasparro_domain::{Checkpoint, ManualClock, Timestamp};
+use kasparro_store::{ReadStore, RunStore};
+use kasparro_store_sqlite::SqliteStore;
+use kasparro_testkit::{Finished, Program, Server, SimulatedUpstream, get, wait_for};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A newcomer's folder: nothing in it, no configuration.
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    program: Program,
+}
+
+impl World {
+    /// A world in which requests are not spread over minutes and failures are not tried again.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Program::new(env!("CARGO_BIN_EXE_kasparro"), folder.path())
+            .with("KASPARRO_FETCH__MAX_ATTEMPTS", "1")
+            .with("KASPARRO_SOURCES__COINPAPRIKA__REQUESTS_PER_MINUTE", "60000")
+            .with("KASPARRO_SOURCES__COINGECKO__REQUESTS_PER_MINUTE", "60000");
+        Self { folder, program }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.program = self.program.with(name, value);
+        self
+    }
+
+    /// Every HTTP source is asked there from now on.
+    pub(crate) fn upstream(self, url: &str) -> Self {
+        self.with("KASPARRO_FETCH__UPSTREAM", url)
+    }
+
+    /// Sources run only when asked for by name.
+    pub(crate) fn nothing_by_itself(self) -> Self {
+        ["COINPAPRIKA", "COINGECKO", "CSV"].into_iter().fold(self, |world, source| {
+            world.with(&format!("KASPARRO_SOURCES__{source}__ENABLED"), "false")
+        })
+    }
+
+    pub(crate) fn call(&self, arguments: &[&str]) -> Finished {
+        self.program.call(arguments)
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Server {
+        self.program.start(arguments)
+    }
+
+    /// Holds the store without doing anything with it.
+    pub(crate) fn hold(&self) -> SqliteStore {
+        let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+        SqliteStore::open(self.database(), clock).unwrap()
+    }
+
+    /// A server on a free port.
+    pub(crate) fn serve(&self) -> Server {
+        self.program.serve(&["serve", "--listen", "127.0.0.1:0"])
+    }
+
+    /// A server on a free port whose output nobody reads.
+    pub(crate) fn serve_unheard(&self) -> Server {
+        self.program.serve_unheard(&["serve", "--listen", "127.0.0.1:0"])
+    }
+
+    pub(crate) fn listen(&self, arguments: &[&str]) -> Server {
+        self.program.serve(arguments)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("data/kasparro.db")
+    }
+
+    /// Generation and checkpoint of a source, read from the file.
+    pub(crate) fn stored(&self, source: &str) -> (u64, Option<Checkpoint>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+            let store = SqliteStore::open_read_only(self.database(), clock).unwrap();
+            let summaries = store.source_summaries().await.unwrap();
+            let summary = summaries.into_iter().find(|found| found.source.as_str() == source);
+            let generation = store.generation().await.unwrap();
+            (generation.0, summary.and_then(|summary| summary.checkpoint))
+        })
+    }
+}
+
+/// Simulated upstreams with so many coins.
+pub(crate) fn simulator(coins: u32) -> SimulatedUpstream {
+    SimulatedUpstream::start(1, coins)
+}
+
+/// The runs of `run --json`, by source.
+pub(crate) fn run_of(document: &Value, source: &str) -> Value {
+    let runs = document["runs"].as_array().unwrap();
+    let found = runs.iter().find(|run| run["source"] == source);
+    found.unwrap_or_else(|| panic!("no run of {source} in {document}")).clone()
+}
+
+/// Every received row has exactly one disposition.
+pub(crate) fn assert_balanced(run: &Value) {
+    let number = |name: &str| run[name].as_u64().unwrap_or_else(|| panic!("{name} in {run}"));
+    let sum: u64 = ["inserted", "updated", "unchanged", "stale", "duplicate", "quarantined"]
+        .into_iter()
+        .map(number)
+        .sum();
+    assert_eq!(number("received"), sum, "{run}");
+}
+
+/// Every row of `/data`, walked by page, once the server has loaded its read model.
+pub(crate) fn all_rows(server: &Server, query: &str) -> Vec<Value> {
+    wait_until_loaded(server);
+    let mut rows = Vec::new();
+    for page in 1.. {
+        let answer = get(&format!("{}/data?limit=500&page={page}{query}", server.url)).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let body = answer.json();
+        let data = body["data"].as_array().unwrap();
+        rows.extend(data.iter().cloned());
+        if data.is_empty() {
+            assert_eq!(body["total"].as_u64().unwrap(), rows.len() as u64);
+            break;
+        }
+    }
+    rows
+}
+
+/// `/readyz` names the read model only while it is loading, whatever the age of the data.
+pub(crate) fn wait_until_loaded(server: &Server) {
+    wait_for("the read model", || {
+        let answer = get(&format!("{}/data?limit=1", server.url)).ok()?;
+        (answer.status == 200).then_some(())
+    });
+}
