@@ -29,66 +29,92 @@ const GENERATED: u32 = 100_000;
 /// Seed of the generated body.
 const SEED: u64 = 1;
 
-#[derive(Deserialize)]
-struct Row<'a> {
-    external_id: &'a str,
-    #[serde(borrow)]
-    price_usd: Option<&'a RawValue>,
-    #[serde(borrow)]
-    market_cap: Option<&'a RawValue>,
-}
+/// The fields whose digits are compared, as `/data` names them.
+const FIELDS: [&str; 7] = [
+    "price_usd",
+    "market_cap",
+    "volume_24h",
+    "price_change_24h",
+    "circulating_supply",
+    "total_supply",
+    "max_supply",
+];
+
+/// Where CoinPaprika writes them, and whether its 0 means unknown.
+const IN_TICKERS: [(&str, bool); 7] = [
+    ("quotes/USD/price", false),
+    ("quotes/USD/market_cap", true),
+    ("quotes/USD/volume_24h", false),
+    ("quotes/USD/percent_change_24h", false),
+    ("circulating_supply", true),
+    ("total_supply", true),
+    ("max_supply", true),
+];
+
+/// Where CoinGecko writes them.
+const IN_MARKETS: [(&str, bool); 7] = [
+    ("current_price", false),
+    ("market_cap", false),
+    ("total_volume", false),
+    ("price_change_percentage_24h", false),
+    ("circulating_supply", true),
+    ("total_supply", false),
+    ("max_supply", false),
+];
+
+type Object<'a> = BTreeMap<&'a str, &'a RawValue>;
 
 #[derive(Deserialize)]
 struct Page<'a> {
     #[serde(borrow)]
-    data: Vec<Row<'a>>,
+    data: Vec<Object<'a>>,
     total: u64,
 }
 
-/// What `/data` says of every listing of one source: price and cap as text.
-type Served = BTreeMap<String, (Option<String>, Option<String>)>;
+/// The text of each of [`FIELDS`] by external id; unknown is `None`.
+type Values = BTreeMap<String, Vec<Option<String>>>;
 
-fn walk(url: &str, source: &str) -> Served {
-    let mut served = Served::new();
+fn walk(url: &str, source: &str) -> Values {
+    let mut served = Values::new();
+    let fields = FIELDS.join(",");
     let mut page = 1;
     loop {
-        let answer = get(&format!("{url}/data?source={source}&limit=500&page={page}")).unwrap();
-        let text = answer.text();
+        let query = format!("source={source}&limit=500&page={page}&fields=external_id,{fields}");
+        let text = get(&format!("{url}/data?{query}")).unwrap().text();
         let parsed: Page<'_> = serde_json::from_str(&text).unwrap();
         if parsed.data.is_empty() {
             assert_eq!(served.len() as u64, parsed.total, "every row exactly once");
             return served;
         }
-        let token = |raw: Option<&RawValue>| raw.map(|raw| raw.get().to_owned());
         for row in parsed.data {
-            let values = (token(row.price_usd), token(row.market_cap));
-            assert!(
-                served.insert(row.external_id.to_owned(), values).is_none(),
-                "twice: {}",
-                row.external_id
-            );
+            let external_id: String = serde_json::from_str(row["external_id"].get()).unwrap();
+            let known =
+                |name: &&str| Some(row[*name].get().to_owned()).filter(|text| text != "null");
+            let values = FIELDS.iter().map(known).collect();
+            assert!(served.insert(external_id.clone(), values).is_none(), "twice: {external_id}");
         }
         page += 1;
     }
 }
 
-/// What a body says of every row, as canonical text, 0 and null being unknown where the vendor means so.
-fn sent(body: &str, id: &str, price: &str, cap: &str, zero_cap_is_unknown: bool) -> Served {
+/// What a body says of every row, each number as canonical text.
+fn sent(body: &str, places: &[(&str, bool)]) -> Values {
     let rows: Vec<&RawValue> = serde_json::from_str(body).unwrap();
-    let text = |row: &BTreeMap<&str, &RawValue>, pointer: &str| -> Option<String> {
-        let mut value = row[pointer.split('/').next().unwrap()].get().to_owned();
-        for key in pointer.split('/').skip(1) {
-            let object: BTreeMap<&str, &RawValue> = serde_json::from_str(&value).unwrap();
+    let number = |row: &RawValue, place: &str, zero_is_unknown: bool| {
+        let mut value = row.get().to_owned();
+        for key in place.split('/') {
+            let object: Object<'_> = serde_json::from_str(&value).unwrap();
             value = object[key].get().to_owned();
         }
-        (value != "null").then(|| Decimal::parse(&value).unwrap().to_string())
+        let known = value != "null" && !(zero_is_unknown && value.parse() == Ok(0.0));
+        known.then(|| Decimal::parse(&value).unwrap().to_string())
     };
     rows.into_iter()
         .map(|row| {
-            let row: BTreeMap<&str, &RawValue> = serde_json::from_str(row.get()).unwrap();
-            let external_id: String = serde_json::from_str(row[id].get()).unwrap();
-            let cap = text(&row, cap).filter(|cap| !(zero_cap_is_unknown && cap == "0"));
-            (external_id, (text(&row, price), cap))
+            let object: Object<'_> = serde_json::from_str(row.get()).unwrap();
+            let external_id: String = serde_json::from_str(object["id"].get()).unwrap();
+            let values = places.iter().map(|(place, zero)| number(row, place, *zero)).collect();
+            (external_id, values)
         })
         .collect()
 }
@@ -224,25 +250,30 @@ fn real_bodies(binary: &Path, data: &Path, folder: &Path) -> Value {
         &kasparro_testkit::closed_port(),
     ]);
     let mut digits = serde_json::Map::new();
-    for (source, expected) in [
-        ("coinpaprika", sent(&tickers, "id", "quotes/USD/price", "quotes/USD/market_cap", true)),
-        ("coingecko", sent(&markets, "id", "current_price", "market_cap", false)),
-    ] {
+    for (source, expected) in
+        [("coinpaprika", sent(&tickers, &IN_TICKERS)), ("coingecko", sent(&markets, &IN_MARKETS))]
+    {
         let served = walk(&server.url, source);
-        let different =
-            expected.iter().filter(|(id, values)| served.get(*id) != Some(*values)).count();
+        let numbers = expected.values().flatten().flatten();
+        let holds = |text: &str| served.values().flatten().flatten().any(|served| served == text);
         digits.insert(
             source.to_owned(),
-            json!({"rows_sent": expected.len(), "rows_served": served.len(), "rows_with_other_digits": different}),
+            json!({
+                "rows_sent": expected.len(),
+                "rows_served": served.len(),
+                "numbers_sent": numbers.count(),
+                "rows_with_other_digits":
+                    expected.iter().filter(|(id, values)| served.get(*id) != Some(*values)).count(),
+                "serves_3.84e-18": holds("3.84e-18"),
+                "serves_9223372036854775807": holds("9223372036854775807"),
+            }),
         );
     }
-    let verbatim = ["3.84e-18"].map(|text| tickers.contains(text));
     let _ = server.stop();
     json!({
         "first": {"coinpaprika": counts(&first.document, "coinpaprika"), "coingecko": counts(&first.document, "coingecko"), "process": first.figures},
         "second": {"coinpaprika": counts(&second.document, "coinpaprika"), "coingecko": counts(&second.document, "coingecko"), "process": second.figures},
-        "price_and_market_cap": digits,
-        "holds_3.84e-18": verbatim[0],
+        "digits": digits,
     })
 }
 
