@@ -3,7 +3,6 @@
 mod bad_input;
 mod client;
 mod data;
-mod faulty_store;
 mod http2;
 mod identity;
 mod operations;

@@ -25,7 +25,7 @@ async fn mixed() -> World {
 #[tokio::test]
 async fn livez_answers_whatever_happens() {
     let world = World::new();
-    world.store.away.store(true, Ordering::SeqCst);
+    world.away.store(true, Ordering::SeqCst);
     let served = world.serve().await;
     assert_eq!(get_json(served.address, "/livez").await["status"], "alive");
 }
@@ -43,7 +43,7 @@ async fn readyz_says_why_it_is_not_ready() {
     let ready = get_json(served.address, "/readyz").await;
     assert_eq!(ready["status"], "ready");
     assert_eq!((&ready["database"], &ready["behind_seconds"]), (&json!("healthy"), &json!(90)));
-    world.store.away.store(true, Ordering::SeqCst);
+    world.away.store(true, Ordering::SeqCst);
     assert_eq!(get_json(served.address, "/readyz").await["database"], "unhealthy");
     world.clock.advance(Duration::from_secs(24 * 3600));
     get(served.address, "/readyz").await.assert_problem(503, "stale_data");
@@ -70,7 +70,7 @@ async fn health_is_degraded_by_a_failing_source_and_503_only_without_the_databas
     assert_eq!(health["etl_status"]["coinpaprika"]["lag_seconds"], 1);
     assert!(health["uptime_seconds"].is_u64() && health["timestamp"].is_string());
 
-    world.store.away.store(true, Ordering::SeqCst);
+    world.away.store(true, Ordering::SeqCst);
     let reply = get(served.address, "/health").await;
     assert_eq!(reply.status, 503);
     let health = reply.json();
@@ -107,7 +107,7 @@ async fn health_of_a_source_follows_its_newest_ended_run_and_its_age() {
 #[tokio::test]
 async fn without_the_database_the_listings_are_still_served_and_the_rest_says_so() {
     let world = mixed().await;
-    world.store.away.store(true, Ordering::SeqCst);
+    world.away.store(true, Ordering::SeqCst);
     let served = world.serve().await;
     assert_eq!(get_json(served.address, "/data").await["total"], 2);
     for path in ["/stats", "/runs", "/runs/00000000-0000-7000-8000-000000000000", "/sources"] {

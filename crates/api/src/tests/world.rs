@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kasparro_domain::{
     Attributes, BodyHash, Clock as _, Contract, Decimal, ListingId, ManualClock, Membership, Quote,
     Rejection, RejectionReason, RunError, RunId, RunReason, RunStatus, SourceName, Timestamp,
 };
+use kasparro_store::contract::FailingStore;
 use kasparro_store::{
-    Batch, BatchRow, BatchStore as _, CompressedBody, NewPage, PageStore as _, QuarantinedRow,
-    RowChange, RunStore as _, RunUpdate, SourceState,
+    Batch, BatchRow, BatchStore as _, CompressedBody, MemoryStore, NewPage, PageStore as _,
+    QuarantinedRow, RowChange, RunStore as _, RunUpdate, SourceState, StoreError,
 };
 use kasparro_view::{View, ViewSettings};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::faulty_store::FaultyStore;
 use crate::{Api, ApiSettings, SourceInfo, install_metrics};
 
 /// 2024-01-01T00:00:00Z.
@@ -26,7 +27,10 @@ const START_MILLIS: i64 = 1_704_067_200_000;
 
 /// A store, its read model, and the API that is served from them.
 pub(super) struct World {
-    pub(super) store: Arc<FaultyStore>,
+    pub(super) store: Arc<FailingStore>,
+    /// Set to true, the database is away.
+    pub(super) away: Arc<AtomicBool>,
+    kept: Arc<MemoryStore>,
     pub(super) view: Arc<View>,
     pub(super) clock: Arc<ManualClock>,
     runs: u128,
@@ -51,14 +55,22 @@ pub(super) type Coin<'a> = (&'a str, &'a str, &'a str, Option<&'a str>);
 impl World {
     /// An empty world.
     pub(super) fn new() -> Self {
-        let store = FaultyStore::shared();
+        let (kept, away) = (Arc::new(MemoryStore::new()), Arc::new(AtomicBool::new(false)));
+        let gone = Arc::clone(&away);
+        let store = Arc::new(FailingStore::new(kept.clone(), move |_| {
+            if gone.load(Ordering::SeqCst) {
+                let why = "secret-host:5432 refused the connection".to_owned();
+                return Err(StoreError::Unavailable(why));
+            }
+            Ok(())
+        }));
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(START_MILLIS).unwrap()));
         let settings = ViewSettings {
             stale_after: BTreeMap::new(),
             default_stale_after: Duration::from_secs(3 * 3600),
         };
         let view = View::new(store.clone(), clock.clone(), settings);
-        Self { store, view, clock, runs: 0 }
+        Self { store, away, kept, view, clock, runs: 0 }
     }
 
     /// A world with these coins of one source, loaded.
@@ -111,7 +123,7 @@ impl World {
     pub(super) async fn start_run(&mut self, source: &str) -> RunId {
         self.runs += 1;
         self.clock.advance(Duration::from_secs(1));
-        let (store, now) = (&self.store.inner, self.clock.now());
+        let (store, now) = (&self.kept, self.clock.now());
         let millis = u128::try_from(now.as_millis()).unwrap();
         let id = uuid::Uuid::from_u128((millis << 80) | (0x7 << 76) | (0x2 << 62) | self.runs);
         let run_id = RunId(id);
@@ -128,7 +140,7 @@ impl World {
             hint: "check the network".to_owned(),
         });
         let update = RunUpdate::Ended { at: self.clock.now(), status, requests: 2, error };
-        self.store.inner.update_run(run_id, update).await.unwrap();
+        self.kept.update_run(run_id, update).await.unwrap();
     }
 
     /// A run that fails at once.
@@ -146,13 +158,13 @@ impl World {
             next_run_at: Some(self.clock.now().plus(Duration::from_secs(3600))),
             stale_after_seconds: 3 * 3600,
         };
-        self.store.inner.put_source_state(state).await.unwrap();
+        self.kept.put_source_state(state).await.unwrap();
     }
 
     /// A successful run that brings these coins, with one row that is not believed.
     pub(super) async fn commit(&mut self, source: &str, coins: &[Coin<'_>]) -> RunId {
         let run_id = self.start_run(source).await;
-        let (store, name, now) = (&self.store.inner, SourceName::new(source), self.clock.now());
+        let (store, name, now) = (&self.kept, SourceName::new(source), self.clock.now());
         let epoch = store.acquire(&name, "test").await.unwrap();
         let memory = store.memory(&name).await.unwrap();
         let page = NewPage {

@@ -18,7 +18,7 @@ Examples:
   kasparro run                           every enabled source, side by side
   kasparro run coinpaprika csv           these two
   kasparro run --all --json              the outcome as JSON, for scripts
-  kasparro run --upstream http://127.0.0.1:9000 --database sqlite:/tmp/try.db
+  kasparro run --upstream http://127.0.0.1:9000 --database sqlite:./try.db
 
 Exit codes: 0 every source succeeded; 1 every source failed; 4 some did.")]
 pub(crate) struct Arguments {

@@ -2,13 +2,15 @@
 
 use kasparro_domain::{RunCounts, RunStatus};
 
-use crate::upstream::{Upstream, answer_with, json, page, ticker};
+use kasparro_testkit::{Reply, TinyUpstream, closed_port};
+
+use crate::rows::{json, page, ticker};
 use crate::world::World;
 
 /// Runs CoinPaprika against a script that must fail, and checks what every failure has in common.
-async fn fails_with(script: Vec<Vec<u8>>, code: &str, requests: u64) {
-    let upstream = Upstream::start(script).await;
-    let world = World::tickers(upstream.origin());
+async fn fails_with(script: Vec<Reply>, code: &str, requests: u64) {
+    let upstream = TinyUpstream::script(script);
+    let world = World::tickers(upstream.url.clone());
     let run = world.run("coinpaprika").await;
     let error = run.error.clone().unwrap();
     assert_eq!((run.status, error.code.as_str()), (RunStatus::Failed, code), "{error:?}");
@@ -30,8 +32,7 @@ async fn n5_truncated_json_is_refused_and_asked_for_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn n9_a_web_page_with_status_200_is_not_data() {
     let html = b"<!DOCTYPE html><html><body>Just a moment</body></html>";
-    fails_with(vec![answer_with("200 OK", "content-type: text/html\r\n", html)], "not_json", 3)
-        .await;
+    fails_with(vec![Reply::of("200 OK", "text/html", html)], "not_json", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,30 +42,30 @@ async fn n9_an_empty_list_is_no_success() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn n15_a_refused_key_is_not_asked_with_again() {
-    let answer = answer_with("403 Forbidden", "", br#"{"error":"invalid key"}"#);
+    let answer = Reply::of("403 Forbidden", "application/json", br#"{"error":"invalid key"}"#);
     fails_with(vec![answer], "key_refused", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn n14_a_server_error_is_asked_for_again() {
     let good = json(&page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]));
-    let bad = answer_with("503 Service Unavailable", "", b"down");
-    let upstream = Upstream::start(vec![bad.clone(), bad, good]).await;
-    let world = World::tickers(upstream.origin());
+    let bad = Reply::of("503 Service Unavailable", "text/plain", "down");
+    let upstream = TinyUpstream::script(vec![bad.clone(), bad, good]);
+    let world = World::tickers(upstream.url.clone());
     let run = world.run("coinpaprika").await;
     assert_eq!((run.status, run.requests, run.counts.inserted), (RunStatus::Success, 3, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn n13_a_wait_of_more_than_a_quarter_of_an_hour_ends_the_run() {
-    let answer = answer_with("429 Too Many Requests", "retry-after: 901\r\n", b"{}");
+    let answer = Reply::of("429 Too Many Requests", "application/json", "{}")
+        .with_header("Retry-After: 901");
     fails_with(vec![answer], "rate_limited", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn n4_a_body_that_breaks_off_is_never_taken_as_whole() {
-    let mut answer = json(&page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]));
-    answer.truncate(answer.len() - 2);
+    let answer = json(&page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")])).broken_off(40);
     fails_with(vec![answer], "transfer_failed", 3).await;
 }
 
@@ -77,21 +78,19 @@ async fn n7_a_body_above_the_cap_is_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn n10_a_redirect_to_another_origin_is_not_followed_and_no_key_is_sent_there() {
-    let canary = Upstream::start(vec![json("[]")]).await;
-    let location = format!("location: {}/v1/tickers\r\n", canary.origin());
-    let upstream = Upstream::start(vec![answer_with("302 Found", &location, b"")]).await;
-    let world = World::tickers(upstream.origin());
+    let canary = TinyUpstream::script(vec![json("[]")]);
+    let location = format!("Location: {}/v1/tickers", canary.url);
+    let upstream =
+        TinyUpstream::script([Reply::of("302 Found", "text/plain", "").with_header(location)]);
+    let world = World::tickers(upstream.url.clone());
     let run = world.run("coinpaprika").await;
     assert_eq!(run.error.unwrap().code, "redirect_refused");
-    assert!(canary.requests().is_empty());
+    assert!(canary.asked().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn n1_a_closed_port_is_a_failed_run() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let world = World::tickers(origin);
+    let world = World::tickers(closed_port());
     let run = world.run("coinpaprika").await;
     assert_eq!(
         (run.status, run.error.unwrap().code.as_str()),
@@ -107,8 +106,8 @@ async fn d2_one_impossible_number_costs_its_row_and_not_the_page() {
         .enumerate()
         .map(|(n, price)| ticker(&format!("coin-{n}"), 1, price, at))
         .collect::<Vec<_>>();
-    let upstream = Upstream::start(vec![json(&page(&rows))]).await;
-    let world = World::tickers(upstream.origin());
+    let upstream = TinyUpstream::script(vec![json(&page(&rows))]);
+    let world = World::tickers(upstream.url.clone());
     let run = world.run("coinpaprika").await;
     assert_eq!(run.status, RunStatus::Success);
     assert_eq!((run.counts.received, run.counts.inserted, run.counts.quarantined), (5, 2, 3));

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use kasparro_domain::{RunReason, RunStatus, SourceName};
 use serde_json::json;
 
-use crate::upstream::{Upstream, json as json_answer, page, ticker};
+use kasparro_testkit::{Reply, TinyUpstream};
+
+use crate::rows::{json as json_answer, page, ticker};
 use crate::world::{World, assert_same, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn running_twice_changes_nothing() {
     let at = "2025-12-31T23:00:00Z";
     let rows = [ticker("a", 2, "3.84e-18", at), ticker("b", 1, "9223372036854775807", at)];
-    let upstream = Upstream::start(vec![json_answer(&page(&rows))]).await;
-    let world = World::tickers(upstream.origin());
+    let upstream = TinyUpstream::script(vec![json_answer(&page(&rows))]);
+    let world = World::tickers(upstream.url.clone());
     let first = world.run("coinpaprika").await;
     assert_eq!((first.counts.received, first.counts.inserted), (2, 2));
     let before = world.kept().await;
@@ -31,8 +33,8 @@ async fn ids_are_handed_out_by_rank() {
         ticker("none", 0, "1", at),
         ticker("b", 2, "1", at),
     ];
-    let upstream = Upstream::start(vec![json_answer(&page(&rows))]).await;
-    let world = World::tickers(upstream.origin());
+    let upstream = TinyUpstream::script(vec![json_answer(&page(&rows))]);
+    let world = World::tickers(upstream.url.clone());
     world.run("coinpaprika").await;
     let mut listings = world.store.memory(&SourceName::new("coinpaprika")).await.unwrap().listings;
     listings.sort_by_key(|listing| listing.listing_id);
@@ -45,8 +47,8 @@ async fn n17_older_data_never_replaces_newer_data() {
     let new = page(&[ticker("a", 1, "2", "2025-12-31T23:00:00Z")]);
     let old = page(&[ticker("a", 1, "1", "2025-12-31T22:00:00Z")]);
     let script = vec![json_answer(&new), json_answer(&old), json_answer(&old)];
-    let upstream = Upstream::start(script).await;
-    let world = World::tickers(upstream.origin());
+    let upstream = TinyUpstream::script(script);
+    let world = World::tickers(upstream.url.clone());
     world.run("coinpaprika").await;
     let second = world.run("coinpaprika").await;
     assert_eq!(second.counts.stale, 1);
@@ -59,11 +61,11 @@ async fn n17_older_data_never_replaces_newer_data() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sources_run_side_by_side_and_fail_alone() {
     let rows = page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]);
-    let upstream = Upstream::start(vec![json_answer(&rows)]).await;
+    let upstream = TinyUpstream::script(vec![json_answer(&rows)]);
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.csv").display().to_string();
     let sources = vec![("coinpaprika", json!({})), ("csv", json!({"paths": [missing]}))];
-    let world = World::new(Some(upstream.origin()), sources);
+    let world = World::new(Some(upstream.url.clone()), sources);
     let engine = world.engine().await;
     let names = [SourceName::new("csv"), SourceName::new("coinpaprika")];
     let runs = engine.run_now(&names, RunReason::Manual).await.unwrap();
@@ -74,8 +76,8 @@ async fn sources_run_side_by_side_and_fail_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_never_runs_twice_at_once() {
     let rows = page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]);
-    let upstream = Upstream::start(vec![json_answer(&rows)]).await;
-    let world = World::tickers(upstream.origin());
+    let upstream = TinyUpstream::script(vec![json_answer(&rows)]);
+    let world = World::tickers(upstream.url.clone());
     let engine = world.engine().await;
     let name = [SourceName::new("coinpaprika")];
     let (first, second) = tokio::join!(
@@ -83,7 +85,7 @@ async fn a_source_never_runs_twice_at_once() {
         engine.run_now(&name, RunReason::Manual)
     );
     assert_eq!(first.unwrap()[0].run_id, second.unwrap()[0].run_id);
-    assert_eq!(upstream.requests().len(), 1);
+    assert_eq!(upstream.asked().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,12 +115,12 @@ async fn a_dated_file_becomes_history_in_any_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_key_leaves_the_request_headers() {
     let rows = page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]);
-    let upstream = Upstream::start(vec![json_answer(&rows)]).await;
+    let upstream = TinyUpstream::script(vec![json_answer(&rows)]);
     let secret = "canary-5f0c";
     let sources = vec![("coinpaprika", json!({"api_key": secret}))];
-    let world = World::new(Some(upstream.origin()), sources);
+    let world = World::new(Some(upstream.url.clone()), sources);
     world.run("coinpaprika").await;
-    let head = upstream.requests().remove(0);
+    let head = upstream.heads().remove(0);
     assert!(head.to_lowercase().contains(&format!("authorization: {secret}")));
     assert!(!head.lines().next().unwrap().contains(secret));
     assert!(!format!("{:?}", world.store.dump().await.unwrap()).contains(secret));
@@ -129,8 +131,8 @@ async fn no_key_leaves_the_request_headers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_of_other_processes_are_carried_out() {
     let rows = page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]);
-    let upstream = Upstream::start(vec![json_answer(&rows)]).await;
-    let world = World::tickers(upstream.origin());
+    let upstream = TinyUpstream::script(vec![json_answer(&rows)]);
+    let world = World::tickers(upstream.url.clone());
     let engine = world.engine().await;
     let shutdown = tokio_util::sync::CancellationToken::new();
     let serving = tokio::spawn(Arc::clone(&engine).serve(shutdown.clone()));
@@ -157,7 +159,7 @@ async fn commands_of_other_processes_are_carried_out() {
 }
 
 /// Two CoinGecko pages, the first full so that the second is asked for.
-fn markets(prices: [&str; 2]) -> Vec<Vec<u8>> {
+fn markets(prices: [&str; 2]) -> Vec<Reply> {
     let row = |id: &str, price: &str| {
         format!(
             r#"{{"id":"{id}","symbol":"s","name":"n","current_price":{price},"last_updated":"2025-12-31T23:00:00.000Z"}}"#
@@ -172,8 +174,8 @@ fn markets(prices: [&str; 2]) -> Vec<Vec<u8>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_repeats_the_last_one_is_accounted_for_unread() {
     let pages = markets(["5", "-1"]);
-    let upstream = Upstream::start(pages.iter().chain(&pages).cloned().collect()).await;
-    let world = World::new(Some(upstream.origin()), vec![("coingecko", json!({"pages": 2}))]);
+    let upstream = TinyUpstream::script(pages.iter().chain(&pages).cloned());
+    let world = World::new(Some(upstream.url.clone()), vec![("coingecko", json!({"pages": 2}))]);
     let first = world.run("coingecko").await;
     assert_eq!(
         (first.counts.inserted, first.counts.duplicate, first.counts.quarantined),
@@ -191,9 +193,9 @@ async fn a_page_that_repeats_the_last_one_is_accounted_for_unread() {
 #[tokio::test(flavor = "multi_thread")]
 async fn repetitions_of_an_unread_page_are_recognised_on_the_next() {
     let (old, new) = (markets(["5", "6"]), markets(["7", "6"]));
-    let script = old.iter().chain(&new).cloned().collect();
-    let upstream = Upstream::start(script).await;
-    let world = World::new(Some(upstream.origin()), vec![("coingecko", json!({"pages": 2}))]);
+    let script = old.iter().chain(&new).cloned();
+    let upstream = TinyUpstream::script(script);
+    let world = World::new(Some(upstream.url.clone()), vec![("coingecko", json!({"pages": 2}))]);
     world.run("coingecko").await;
     let second = world.run("coingecko").await;
     // coin-7 was on the unread page with price 1, so its 99 is a duplicate and not a correction.

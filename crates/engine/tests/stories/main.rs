@@ -4,5 +4,5 @@
 mod bad_answers;
 mod crashes;
 mod good_days;
-mod upstream;
+mod rows;
 mod world;

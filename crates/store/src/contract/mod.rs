@@ -6,6 +6,7 @@
 mod batches;
 mod changes;
 mod commands;
+mod failing;
 mod fixture;
 mod pages;
 mod points;
@@ -16,6 +17,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::{MemoryStore, Store, StoreError, TableDump};
+
+pub use failing::FailingStore;
 
 /// A store that did not keep the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]

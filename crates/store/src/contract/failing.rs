@@ -1,45 +1,58 @@
-//! A store whose database can go away.
+//! A store that fails when a test says so.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use kasparro_domain::{
     BodyHash, Command, CommandId, CommandKind, Generation, ListingId, PageId, RawPage, Run,
     RunCounts, RunError, RunId, RunReason, SourceName, Timestamp,
 };
-use kasparro_store::*;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-/// Hands everything on while the database is there.
-#[derive(Debug, Default)]
-pub(super) struct FaultyStore {
-    pub(super) inner: MemoryStore,
-    pub(super) away: AtomicBool,
+use crate::{
+    AuditStore, Batch, BatchStore, CommandStore, Committed, CompressedBody, HistoryPoint,
+    HistoryRange, HistoryStore, ListingRow, NewPage, PageStore, QuarantineCount, ReadStore,
+    RunFilter, RunStore, RunUpdate, SourceMemory, SourceState, SourceSummary, Store, StoreInfo,
+    StoreResult, TableDump,
+};
+
+/// Asked before each call, by the name of the method; its error becomes that of the call.
+type Hook = Box<dyn Fn(&'static str) -> StoreResult<()> + Send + Sync>;
+
+/// A store that hands every call on, unless a test makes it fail.
+pub struct FailingStore {
+    inner: Arc<dyn Store>,
+    hook: Hook,
 }
 
-impl FaultyStore {
-    pub(super) fn shared() -> Arc<Self> {
-        Arc::default()
+impl std::fmt::Debug for FailingStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FailingStore").finish_non_exhaustive()
+    }
+}
+
+impl FailingStore {
+    /// Hands calls on to `inner` where `hook`, which is given the name of the method, allows it.
+    pub fn new(
+        inner: Arc<dyn Store>,
+        hook: impl Fn(&'static str) -> StoreResult<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self { inner, hook: Box::new(hook) }
     }
 
-    fn there(&self) -> StoreResult<&MemoryStore> {
-        if self.away.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable(
-                "secret-host:5432 refused the connection".to_owned(),
-            ));
-        }
-        Ok(&self.inner)
+    fn before(&self, call: &'static str) -> StoreResult<&dyn Store> {
+        (self.hook)(call)?;
+        Ok(self.inner.as_ref())
     }
 }
 
 macro_rules! hand_on {
     ($trait:ident { $(fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)* }) => {
         #[async_trait]
-        impl $trait for FaultyStore {
+        impl $trait for FailingStore {
             $(async fn $name(&self, $($argument: $kind),*) -> StoreResult<$answer> {
-                self.there()?.$name($($argument),*).await
+                self.before(stringify!($name))?.$name($($argument),*).await
             })*
         }
     };
@@ -89,9 +102,9 @@ hand_on!(AuditStore {
 });
 
 #[async_trait]
-impl ReadStore for FaultyStore {
+impl ReadStore for FailingStore {
     async fn generation(&self) -> StoreResult<Generation> {
-        self.there()?.generation().await
+        self.before("generation")?.generation().await
     }
 
     fn watch(&self) -> watch::Receiver<Generation> {
@@ -103,10 +116,10 @@ impl ReadStore for FaultyStore {
         since: Generation,
         pieces: mpsc::Sender<Vec<ListingRow>>,
     ) -> StoreResult<Generation> {
-        self.there()?.changes(since, pieces).await
+        self.before("changes")?.changes(since, pieces).await
     }
 
     async fn ping(&self) -> StoreResult<StoreInfo> {
-        self.there()?.ping().await
+        self.before("ping")?.ping().await
     }
 }
