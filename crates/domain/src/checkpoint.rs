@@ -9,6 +9,6 @@ use crate::Timestamp;
 pub struct Checkpoint {
     /// The position as the source wrote it; only the source reads it.
     pub position: serde_json::Value,
-    /// When it was moved last.
+    /// When the page that it stands behind was fetched.
     pub moved_at: Timestamp,
 }

@@ -1,7 +1,7 @@
 //! Opening the files a source asks for.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use kasparro_extract::PageError;
@@ -29,21 +29,19 @@ pub(crate) fn expand(pattern: &str) -> Result<Vec<PathBuf>, PageError> {
 
 /// Opens a file, decompressing gzip.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read + Send>, PageError> {
-    let read = || -> io::Result<Box<dyn Read + Send>> {
-        let mut file = File::open(path)?;
-        let mut magic = [0; 2];
-        let length = file.read(&mut magic)?;
-        file.seek(SeekFrom::Start(0))?;
-        let file = BufReader::with_capacity(1 << 16, file);
-        if length == 2 && magic == GZIP_MAGIC {
-            return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(file)));
-        }
-        Ok(Box::new(file))
-    };
-    read().map_err(|error| {
+    File::open(path).and_then(|file| gunzipped(Box::new(file))).map_err(|error| {
         let message = format!("{}: {error}", path.display());
         PageError::stop("file_unreadable", message, "check the file and its permissions")
     })
+}
+
+/// The same bytes, decompressed where they are gzip.
+pub(crate) fn gunzipped(body: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    let mut body = BufReader::with_capacity(1 << 16, body);
+    if body.fill_buf()?.starts_with(&GZIP_MAGIC) {
+        return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(body)));
+    }
+    Ok(Box::new(body))
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Lander<'_> {
         let page = self.keep(request, context.to_json(), arrival, &body).await?;
         // A closed channel means that the loader failed; its own error ends the run.
         let passed = self.landed.send(Landed { page, body, repeats }).await;
-        passed.map_err(|_| PageError::stop("load_failed", "a page could not be loaded", ""))
+        passed.map_err(|_| PageError::stop(STORE_FAILED, "a page could not be loaded", ""))
     }
 
     /// Makes a page durable that is not believed as a whole.
@@ -114,14 +114,17 @@ impl Lander<'_> {
     }
 }
 
+/// The code of a run that the store failed, as opposed to its upstream.
+pub(crate) const STORE_FAILED: &str = "store_failed";
+
 /// The store failed while a run needed it.
 pub(crate) fn store_failed(error: &kasparro_store::StoreError) -> PageError {
     let hint = "check the disk space and the permissions of the store, then run the source again";
-    PageError::stop("store_failed", error.to_string(), hint)
+    PageError::stop(STORE_FAILED, error.to_string(), hint)
 }
 
 /// The temporary file of a body failed.
 pub(crate) fn spool_failed(error: &std::io::Error) -> PageError {
     let hint = "check the disk space of the data folder";
-    PageError::stop("spool_failed", format!("a body could not be kept: {error}"), hint)
+    PageError::stop(STORE_FAILED, format!("a body could not be kept: {error}"), hint)
 }

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::Engine;
 use crate::land::{Landed, PageContext, spool_failed, store_failed};
-use crate::memory::{Memory, Verdict, raw_hash};
+use crate::memory::{Memory, Verdict, meaning, raw_hash};
 use crate::progress::Watch;
 use crate::slot::Slot;
 use crate::stored_body::StoredBody;
@@ -37,6 +37,15 @@ pub(crate) struct Loader<'a> {
     unread: Vec<RawPage>,
 }
 
+/// One row as it was cut.
+#[derive(Clone, Copy)]
+struct RawRow<'a> {
+    bytes: &'a [u8],
+    ordinal: u64,
+    /// What the page's survey says its bytes mean.
+    meaning: u64,
+}
+
 /// The batch being built.
 #[derive(Default)]
 struct Pending {
@@ -44,7 +53,6 @@ struct Pending {
     quarantined: Vec<QuarantinedRow>,
     unchanged: u64,
     duplicate: u64,
-    known_quarantined: u64,
     rows_done: u64,
 }
 
@@ -65,12 +73,19 @@ impl<'a> Loader<'a> {
         Self { slot, store, clock, memory, watch, unread: Vec::new() }
     }
 
+    /// Notes the pages of the run that were loaded by a process that died.
+    pub(crate) fn resume_behind(&mut self, loaded: Vec<RawPage>) {
+        self.unread = loaded;
+    }
+
     /// Loads a page that was just landed. Where its bytes are those of the page before and nothing was
     /// written since, every row says what is known, and none of them is read.
     pub(crate) fn take_in(&mut self, landed: &Landed) -> Result<(), PageError> {
         if let Some(last) = &landed.repeats {
             let settled = Handle::current().block_on(self.store.settled(last.page_id));
-            if let Some(counts) = settled.map_err(|error| store_failed(&error))? {
+            // A refused row may be believed today: an instant that lay in the future has passed.
+            let known = settled.map_err(|error| store_failed(&error))?;
+            if let Some(counts) = known.filter(|counts| counts.quarantined == 0) {
                 return self.take_as_known(&landed.page, &counts);
             }
         }
@@ -79,9 +94,8 @@ impl<'a> Loader<'a> {
 
     fn take_as_known(&mut self, page: &RawPage, counts: &RunCounts) -> Result<(), PageError> {
         let known = Pending {
-            unchanged: counts.received - counts.duplicate - counts.quarantined,
+            unchanged: counts.received - counts.duplicate,
             duplicate: counts.duplicate,
-            known_quarantined: counts.quarantined,
             rows_done: counts.received,
             ..Pending::default()
         };
@@ -127,6 +141,8 @@ impl<'a> Loader<'a> {
         let source = Arc::clone(&self.slot.settings.source);
         let mut reader = source.reader(meta)?;
         let mut rows = RowCutter::new(&framing, &survey, body);
+        let meaning = meaning(&survey);
+        self.memory.begin_page(page.fetched_at);
         let mut pending = Pending { rows_done: page.rows_done, ..Pending::default() };
         loop {
             let cut = match rows.next_row() {
@@ -141,7 +157,10 @@ impl<'a> Loader<'a> {
                 continue;
             }
             match cut.row {
-                Ok(row) => self.take(page, reader.as_mut(), row, cut.ordinal, &mut pending)?,
+                Ok(row) => {
+                    let row = RawRow { bytes: row, ordinal: cut.ordinal, meaning };
+                    self.take(page, reader.as_mut(), row, &mut pending)?;
+                }
                 Err(rejection) => {
                     let refused =
                         QuarantinedRow { ordinal: cut.ordinal, rejection, rule: READ_RULE };
@@ -161,7 +180,7 @@ impl<'a> Loader<'a> {
     fn note_committed(&mut self, reader: &mut dyn RowReader, row: &[u8], fetched_at: Timestamp) {
         let believed = reader.read(row).and_then(|seen| believe(seen, fetched_at));
         if let Ok(believed) = believed {
-            self.memory.note_seen(&believed.observation.external_id, believed.observed_at);
+            self.memory.note_seen(&believed);
         }
     }
 
@@ -169,11 +188,11 @@ impl<'a> Loader<'a> {
         &mut self,
         page: &RawPage,
         reader: &mut dyn RowReader,
-        row: &[u8],
-        ordinal: u64,
+        row: RawRow<'_>,
         pending: &mut Pending,
     ) -> Result<(), PageError> {
-        let raw_hash = raw_hash(row);
+        let ordinal = row.ordinal;
+        let raw_hash = raw_hash(row.bytes, row.meaning);
         match self.memory.judge_bytes(raw_hash) {
             Some(Verdict::Duplicate) => {
                 pending.duplicate += 1;
@@ -185,7 +204,7 @@ impl<'a> Loader<'a> {
             }
             None => {}
         }
-        let observation = match reader.read(row) {
+        let observation = match reader.read(row.bytes) {
             Ok(observation) => observation,
             Err(rejection) => {
                 pending.quarantined.push(QuarantinedRow { ordinal, rejection, rule: READ_RULE });
@@ -261,7 +280,6 @@ impl<'a> Loader<'a> {
             quarantined: pending.quarantined,
             unchanged: pending.unchanged,
             duplicate: pending.duplicate,
-            known_quarantined: pending.known_quarantined,
             rows_done: pending.rows_done,
             page_done: last.is_some(),
             position: position.cloned(),
@@ -272,7 +290,7 @@ impl<'a> Loader<'a> {
         self.memory.committed(&new, &committed.new_listings);
         if let Some(position) = position {
             self.memory.checkpoint =
-                Some(Checkpoint { position: position.clone(), moved_at: stored_at });
+                Some(Checkpoint { position: position.clone(), moved_at: page.fetched_at });
         }
         self.watch.batch_committed(&committed.counts);
         Ok(())

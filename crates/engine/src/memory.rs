@@ -14,7 +14,8 @@ use kasparro_domain::{
 };
 use kasparro_store::{KnownListing, RowChange, SourceMemory};
 use kasparro_transform::Believed;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128_with_seed};
+use serde_json::Value;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// What is remembered of one listing: 64 bytes.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +27,10 @@ struct Known {
     observed_at: Timestamp,
     /// Absent while the batch that brings the listing is not committed; ids begin at 1.
     listing: Option<NonZeroI64>,
-    /// The run in which a row for exactly `observed_at` was seen last.
+    /// The run in which a row for exactly `observed_at` was seen last, and the fetch of it that
+    /// brought that row.
     seen_in_run: u32,
+    seen_in_fetch: u32,
     source_timed: bool,
 }
 
@@ -55,13 +58,27 @@ pub(crate) struct Memory {
     seed: u64,
     hasher: DefaultHashBuilder,
     run: u32,
+    /// Number of the fetch whose rows are being judged, and its instant. Without a time of their own,
+    /// rows of one fetch share its instant.
+    fetch: u32,
+    fetched_at: Option<Timestamp>,
     /// Instants other than the current ones that were seen in this run, by place of the listing.
     older_seen: HashSet<(u32, Timestamp), DefaultHashBuilder>,
 }
 
-/// XXH3-64 of a row's bytes, by which an identical row is recognised.
-pub(crate) fn raw_hash(row: &[u8]) -> u64 {
-    xxh3_64(row)
+/// XXH3-64 of what a survey says about the rows of its page; 0 where there is none. The number of a
+/// chunk changes nothing of what its rows mean.
+pub(crate) fn meaning(survey: &Value) -> u64 {
+    let Value::Object(members) = survey else { return 0 };
+    let said = members.iter().filter(|(name, _)| !["chunk", "first"].contains(&name.as_str()));
+    let text: Vec<String> = said.map(|(name, value)| format!("{name}={value}")).collect();
+    xxh3_64(text.join("\n").as_bytes())
+}
+
+/// XXH3-64 of a row's bytes under the meaning of its page, by which an identical row is recognised:
+/// the same bytes below another header say something else.
+pub(crate) fn raw_hash(row: &[u8], meaning: u64) -> u64 {
+    xxh3_64_with_seed(row, meaning)
 }
 
 /// XXH3-64 over attributes and values.
@@ -97,6 +114,8 @@ impl Memory {
             seed,
             hasher: DefaultHashBuilder::default(),
             run: 0,
+            fetch: 0,
+            fetched_at: None,
             older_seen: HashSet::default(),
         };
         for listing in stored.listings {
@@ -113,6 +132,7 @@ impl Memory {
             observed_at: listing.observed_at,
             listing: NonZeroI64::new(listing.listing_id.0),
             seen_in_run: 0,
+            seen_in_fetch: 0,
             source_timed: listing.source_timed,
         });
     }
@@ -136,6 +156,14 @@ impl Memory {
         self.older_seen.clear();
     }
 
+    /// Tells which fetch the rows that follow came with; all chunks of one file came with one.
+    pub(crate) fn begin_page(&mut self, fetched_at: Timestamp) {
+        if self.fetched_at != Some(fetched_at) {
+            self.fetched_at = Some(fetched_at);
+            self.fetch = self.fetch.wrapping_add(1).max(1);
+        }
+    }
+
     /// Judges a row by its bytes alone: a row equal to the one that brought the current values of its
     /// listing says what was known.
     pub(crate) fn judge_bytes(&mut self, raw_hash: u64) -> Option<Verdict> {
@@ -148,6 +176,7 @@ impl Memory {
             return Some(Verdict::Duplicate);
         }
         known.seen_in_run = self.run;
+        known.seen_in_fetch = self.fetch;
         Some(Verdict::Unchanged)
     }
 
@@ -169,6 +198,7 @@ impl Memory {
                 observed_at: row.observed_at,
                 listing: None,
                 seen_in_run: self.run,
+                seen_in_fetch: self.fetch,
                 source_timed: row.source_timed,
             });
             return Verdict::Write(RowChange::New { membership });
@@ -179,18 +209,25 @@ impl Memory {
         let seen = known.seen_in_run == self.run;
         let same = known.content_hash == content_hash;
         let at_current = row.observed_at == known.observed_at || (!row.source_timed && same);
-        // Two rows without a time of their own share the instant of the fetch only when one fetch
-        // brought both, so the second repeats the first even where a crash lay between them.
-        let one_fetch = !row.source_timed && !known.source_timed && !same;
-        if at_current && (seen || one_fetch) {
+        // Two rows without a time of their own share the instant of the fetch that brought both, so the
+        // second repeats the first, even where a crash lay between them.
+        let one_fetch = !row.source_timed && seen && known.seen_in_fetch == self.fetch;
+        let one_instant = at_current && !row.source_timed && !known.source_timed && !same;
+        if (at_current && seen) || one_fetch || one_instant {
             return Verdict::Duplicate;
         }
         let Some(listing_id) = known.listing.map(|id| ListingId(id.get())) else {
             return Verdict::CommitFirst;
         };
         let source_timed = row.source_timed || (at_current && same && known.source_timed);
-        let replaced =
-            Known { raw_hash, content_hash, seen_in_run: self.run, source_timed, ..known };
+        let replaced = Known {
+            raw_hash,
+            content_hash,
+            seen_in_run: self.run,
+            seen_in_fetch: self.fetch,
+            source_timed,
+            ..known
+        };
         if at_current {
             self.replace(place, replaced);
             return if same {
@@ -214,15 +251,17 @@ impl Memory {
 
     /// Notes a row whose disposition was committed before a crash, so that its repetitions later in
     /// the run are recognised.
-    pub(crate) fn note_seen(&mut self, external_id: &str, observed_at: Timestamp) {
+    pub(crate) fn note_seen(&mut self, row: &Believed) {
+        let external_id = &row.observation.external_id;
         let key = xxh3_128_with_seed(external_id.as_bytes(), self.seed);
         let Some(place) = self.find(key) else { return };
-        let run = self.run;
+        let (run, fetch) = (self.run, self.fetch);
         if let Some(known) = self.known.get_mut(place as usize) {
-            if known.observed_at == observed_at {
+            if known.observed_at == row.observed_at || !row.source_timed {
                 known.seen_in_run = run;
+                known.seen_in_fetch = fetch;
             } else {
-                self.older_seen.insert((place, observed_at));
+                self.older_seen.insert((place, row.observed_at));
             }
         }
     }
@@ -345,11 +384,15 @@ mod tests {
     #[test]
     fn without_a_source_time_equal_values_are_unchanged_and_others_newer() {
         let mut world = World::new();
+        world.memory.begin_page(at(5));
         world.judge(&row("a", 1, at(5), false));
         assert_eq!(world.judge(&row("a", 2, at(5), false)), Verdict::Duplicate);
         world.memory.begin_run();
+        world.memory.begin_page(at(6));
         assert_eq!(world.judge(&row("a", 1, at(6), false)), Verdict::Unchanged);
+        assert_eq!(world.judge(&row("a", 3, at(6), false)), Verdict::Duplicate);
         world.memory.begin_run();
+        world.memory.begin_page(at(7));
         let newer = Verdict::Write(RowChange::Newer { listing_id: FIRST });
         assert_eq!(world.judge(&row("a", 2, at(7), false)), newer);
     }
@@ -381,12 +424,23 @@ mod tests {
     }
 
     #[test]
+    fn the_same_bytes_mean_something_else_under_another_header() {
+        let survey =
+            |header: &str, chunk: u32| serde_json::json!({"columns": header, "chunk": chunk});
+        let meanings =
+            [meaning(&survey("a,b", 0)), meaning(&survey("a,b", 1)), meaning(&survey("b,a", 0))];
+        assert_eq!(meanings[0], meanings[1]);
+        assert_ne!(raw_hash(b"1,2", meanings[0]), raw_hash(b"1,2", meanings[2]));
+        assert_eq!(meaning(&Value::Null), 0);
+    }
+
+    #[test]
     fn i3_rows_committed_before_a_crash_are_still_recognised() {
         let mut world = World::new();
         world.judge(&row("a", 1, at(5), true));
         world.memory.begin_run();
-        world.memory.note_seen("a", at(5));
-        world.memory.note_seen("a", at(3));
+        world.memory.note_seen(&row("a", 1, at(5), true));
+        world.memory.note_seen(&row("a", 1, at(3), true));
         assert_eq!(world.judge(&row("a", 2, at(5), true)), Verdict::Duplicate);
         assert_eq!(world.judge(&row("a", 2, at(3), true)), Verdict::Duplicate);
     }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use kasparro_domain::{RawPage, RunError, RunStatus};
-use kasparro_store::{RunFilter, RunUpdate};
+use kasparro_domain::{RawPage, Run, RunError, RunStatus};
+use kasparro_extract::PageError;
+use kasparro_store::{RunFilter, RunUpdate, StoreError};
 
+use crate::land::{STORE_FAILED, spool_failed, store_failed};
 use crate::load::Loader;
 use crate::progress::Watch;
+use crate::run::lost;
 use crate::slot::Slot;
 use crate::stored_body::StoredBody;
 use crate::{Engine, EngineError};
@@ -25,8 +28,17 @@ impl Engine {
                 tracing::info!(source = %slot.name, page_id = %page.page_id, "finishing a landed page");
                 let (page_id, run_id) = (page.page_id, page.run_id);
                 let new_run = run_before.replace(run_id) != Some(run_id);
-                if let Err(error) = self.load_landed(slot, page, new_run).await {
-                    self.store.refuse(page_id, error).await?;
+                match self.load_landed(slot, page, new_run).await {
+                    Ok(()) => {}
+                    // Not the page failed but the store: the page stays landed for the next start.
+                    Err(error) if error.code == STORE_FAILED => {
+                        return Err(StoreError::Unavailable(error.message).into());
+                    }
+                    Err(error) => {
+                        self.store.refuse(page_id, error.to_run_error()).await?;
+                        // The memory was dropped with the page, so the next one begins anew.
+                        run_before = None;
+                    }
                 }
             }
             // A queued run is left as it is: whoever asked for it may be about to write its command,
@@ -38,21 +50,26 @@ impl Engine {
                 offset: 0,
             };
             for run in self.store.runs(filter).await? {
-                let error = RunError {
-                    code: "abandoned".to_owned(),
-                    message: "the process that carried the run ended before it".to_owned(),
-                    hint: "what it committed is kept; the next run goes on from there".to_owned(),
-                };
-                let ended = RunUpdate::Ended {
-                    at: self.clock.now(),
-                    status: RunStatus::Abandoned,
-                    requests: run.requests,
-                    error: Some(error),
-                };
-                self.store.update_run(run.run_id, ended).await?;
+                self.abandon(&run).await?;
             }
         }
         Ok(())
+    }
+
+    /// Ends a run that nobody carries on.
+    pub(crate) async fn abandon(&self, run: &Run) -> Result<(), StoreError> {
+        let error = RunError {
+            code: "abandoned".to_owned(),
+            message: "what carried the run ended before it".to_owned(),
+            hint: "what it committed is kept; the next run goes on from there".to_owned(),
+        };
+        let ended = RunUpdate::Ended {
+            at: self.clock.now(),
+            status: RunStatus::Abandoned,
+            requests: run.requests,
+            error: Some(error),
+        };
+        self.store.update_run(run.run_id, ended).await
     }
 
     async fn load_landed(
@@ -60,27 +77,30 @@ impl Engine {
         slot: &Arc<Slot>,
         page: RawPage,
         new_run: bool,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), PageError> {
+        let failed = |error| store_failed(&error);
         let (engine, slot) = (Arc::clone(self), Arc::clone(slot));
-        let mut memory = engine
-            .memory(&slot)
-            .await
-            .map_err(|error| crate::land::store_failed(&error).to_run_error())?;
-        let run =
-            engine.stored_run(page.run_id).await.map_err(|_| crate::run::lost().to_run_error())?;
+        let mut memory = engine.memory(&slot).await.map_err(failed)?;
+        let run = engine.store.run(page.run_id).await.map_err(failed)?.ok_or_else(lost)?;
+        // Rows that these pages brought may be repeated on the page that comes now.
+        let loaded = match new_run {
+            true => engine.store.loaded_pages(page.run_id).await.map_err(failed)?,
+            false => Vec::new(),
+        };
         let watch = Watch::new(&run, engine.progress.clone());
         let work = move || {
-            let mut held = memory.take().ok_or_else(crate::run::lost)?;
+            let mut held = memory.take().ok_or_else(lost)?;
             if new_run {
                 held.begin_run();
             }
             let body = StoredBody::open(Arc::clone(&engine.store), page.body)
-                .map_err(|error| crate::land::spool_failed(&error))?;
-            Loader::new(&engine, &slot, &mut held, &watch).load(&page, body)?;
+                .map_err(|error| spool_failed(&error))?;
+            let mut loader = Loader::new(&engine, &slot, &mut held, &watch);
+            loader.resume_behind(loaded);
+            loader.load(&page, body)?;
             *memory = Some(held);
             Ok(())
         };
-        let outcome = tokio::task::spawn_blocking(work).await;
-        outcome.unwrap_or_else(|_| Err(crate::run::lost())).map_err(|error| error.to_run_error())
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(lost()))
     }
 }

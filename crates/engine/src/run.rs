@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{RawPage, Run, RunError, RunId, RunReason, RunStatus, Timestamp};
+use kasparro_domain::{RawPage, Run, RunCounts, RunError, RunId, RunReason, RunStatus, Timestamp};
 use kasparro_extract::frame::{self, CsvChunks};
 use kasparro_extract::{
     Framing, HttpRequest, Next, PageError, PageSummary, Request, RunStart, Target,
@@ -17,7 +17,7 @@ use tokio::task::block_in_place;
 
 use crate::body::{Body, BodyWriter};
 use crate::fetch::Fetched;
-use crate::land::{Arrival, Landed, Lander, PageContext, spool_failed, store_failed};
+use crate::land::{Arrival, Landed, Lander, PageContext, STORE_FAILED, spool_failed, store_failed};
 use crate::load::Loader;
 use crate::memory::Memory;
 use crate::progress::Watch;
@@ -32,6 +32,12 @@ const CSV_CHUNK_BYTES: usize = 8 << 20;
 
 /// Requests of one run, whatever the source says: an end to a source that never says `Done`.
 const MAX_PAGES: u64 = 10_000;
+
+/// The code of an answer without a row.
+const EMPTY: &str = "empty_answer";
+
+/// The code of a run that ended because its process was asked to.
+const STOPPED: &str = "stopped";
 
 /// The part of a run that works on another thread ended without an answer.
 pub(crate) fn lost() -> PageError {
@@ -55,13 +61,20 @@ impl Engine {
             Some(run) => run,
             None => self.store.queue_run(run_id, &slot.name, reason, self.clock.now()).await?,
         };
-        let memory = Arc::clone(&slot.memory).lock_owned().await;
+        let _running = slot.running.lock().await;
         // While the lock was waited for, somebody else may have carried the run out.
-        let run = self.stored_run(queued.run_id).await?;
+        let mut run = self.stored_run(queued.run_id).await?;
+        if run.status == RunStatus::Running {
+            // Whoever carried it out held the lock, so its end could not be recorded.
+            tracing::warn!(source = %slot.name, run_id = %run.run_id, "closing a run without an end");
+            self.abandon(&run).await?;
+            let next = RunId(uuid::Uuid::now_v7());
+            run = self.store.queue_run(next, &slot.name, reason, self.clock.now()).await?;
+        }
         if run.status != RunStatus::Queued {
             return Ok(run);
         }
-        self.carry_out(&slot, run, memory).await
+        self.carry_out(&slot, run).await
     }
 
     pub(crate) async fn stored_run(&self, run_id: RunId) -> Result<Run, EngineError> {
@@ -75,33 +88,23 @@ impl Engine {
         slot: &Slot,
     ) -> Result<OwnedMutexGuard<Option<Memory>>, StoreError> {
         let mut memory = Arc::clone(&slot.memory).lock_owned().await;
-        self.fill(slot, &mut memory).await?;
-        Ok(memory)
-    }
-
-    async fn fill(&self, slot: &Slot, memory: &mut Option<Memory>) -> Result<(), StoreError> {
         if memory.is_none() {
             *memory = Some(Memory::new(self.store.memory(&slot.name).await?, rand::random()));
         }
-        Ok(())
+        Ok(memory)
     }
 
-    async fn carry_out(
-        self: &Arc<Self>,
-        slot: &Arc<Slot>,
-        run: Run,
-        mut memory: OwnedMutexGuard<Option<Memory>>,
-    ) -> Result<Run, EngineError> {
+    async fn carry_out(self: &Arc<Self>, slot: &Arc<Slot>, run: Run) -> Result<Run, EngineError> {
         let started_at = self.clock.now();
         self.store.update_run(run.run_id, RunUpdate::Started { at: started_at }).await?;
         let watch = Arc::new(Watch::new(&run, self.progress.clone()));
         watch.show(RunStatus::Running, None);
-        let outcome = match self.fill(slot, &mut memory).await {
-            Ok(()) => self.move_forward(slot, &run, memory, started_at, &watch).await,
+        let outcome = match self.memory(slot).await {
+            Ok(memory) => self.move_forward(slot, &run, memory, started_at, &watch).await,
             Err(error) => Err(store_failed(&error)),
         };
         let received = watch.counts().received;
-        let (status, error) = judge_outcome(outcome, received, self.stopping.is_cancelled());
+        let (status, error) = judge_outcome(outcome, &watch.counts(), self.stopping.is_cancelled());
         let ended = RunUpdate::Ended {
             at: self.clock.now(),
             status,
@@ -160,7 +163,7 @@ impl Engine {
             watch,
             pages: 0,
         };
-        let fetched = self.fetch_all(slot, first, lander, watch).await;
+        let fetched = self.fetch_all(slot, first, lander, watch, started_at).await;
         let loaded = loader.await.unwrap_or_else(|_| Err(lost()));
         // What the loader met explains a fetch that found its channel closed.
         loaded.and(fetched)
@@ -172,10 +175,12 @@ impl Engine {
         first: Next,
         mut lander: Lander<'_>,
         watch: &Watch,
+        started_at: Timestamp,
     ) -> Result<(), PageError> {
         let source = slot.settings.source.as_ref();
         let mut next = first;
         let mut asked = 0_u64;
+        let mut first_failure = None;
         while let Next::Ask(request) = next {
             if self.stopping.is_cancelled() {
                 return Err(stopped());
@@ -189,30 +194,66 @@ impl Engine {
                 ));
             }
             asked += 1;
-            let rows = match (&request.target, source.framing(&request)) {
-                (Target::Files { pattern }, _) => {
-                    self.take_files(slot, &request, pattern, asked, &mut lander).await?
+            let taken = match (&request.target, source.framing(&request)) {
+                (Target::Http(http), framing) if framing != Framing::Csv => {
+                    let taken =
+                        self.take_page(slot, &request, http, &framing, asked, &mut lander, watch);
+                    match taken.await {
+                        // A run that went on behind the last page of the run before begins anew.
+                        Err(error) if error.code == EMPTY && asked == 1 => {
+                            let whole = RunStart { checkpoint: None, now: started_at };
+                            next = match source.first(whole) {
+                                Next::Ask(again) if again.describe() != request.describe() => {
+                                    asked = 0;
+                                    Next::Ask(again)
+                                }
+                                _ => return Err(error),
+                            };
+                            continue;
+                        }
+                        taken => taken?,
+                    }
                 }
-                (Target::Http(http), Framing::Csv) => {
-                    let fetched = self.fetch(slot, http, watch, |_| Ok(())).await?;
-                    let arrival = fetched.0.arrival.clone();
-                    let body = Arc::new(fetched.0.body);
-                    let open = move || body.open().map_err(|error| spool_failed(&error));
-                    self.land_csv(slot, &request, Some(asked), arrival, open, &mut lander).await?
-                }
-                (Target::Http(http), framing) => {
-                    self.take_page(slot, &request, http, &framing, asked, &mut lander, watch)
-                        .await?
-                }
+                // Texts have nothing to do with each other: one that fails leaves the others.
+                _ => match self.take_texts(slot, &request, asked, &mut lander, watch).await {
+                    Ok(rows) => rows,
+                    Err(error) if error.code == STORE_FAILED || error.code == STOPPED => {
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        first_failure.get_or_insert(error);
+                        0
+                    }
+                },
             };
-            if rows == 0 && asked == 1 {
-                let hint =
-                    "an empty answer is no proof that nothing exists; the schedule asks again";
-                return Err(PageError::stop("empty_answer", "the upstream sent no rows", hint));
-            }
-            next = source.next(&request, PageSummary { rows, pages: asked });
+            next = source.next(&request, PageSummary { rows: taken, pages: asked });
         }
-        Ok(())
+        first_failure.map_or(Ok(()), Err)
+    }
+
+    /// Lands the delimited text, or the texts, of one request.
+    async fn take_texts(
+        &self,
+        slot: &Slot,
+        request: &Request,
+        asked: u64,
+        lander: &mut Lander<'_>,
+        watch: &Watch,
+    ) -> Result<u64, PageError> {
+        match &request.target {
+            Target::Files { pattern } => {
+                self.take_files(slot, request, pattern, asked, lander).await
+            }
+            Target::Http(http) => {
+                let fetched = self.fetch(slot, http, watch, |_| Ok(())).await?;
+                let arrival = fetched.0.arrival.clone();
+                let body = Arc::new(fetched.0.body);
+                let open = move || {
+                    body.open().and_then(files::gunzipped).map_err(|error| spool_failed(&error))
+                };
+                self.land_csv(slot, request, Some(asked), arrival, open, lander).await
+            }
+        }
     }
 
     /// Fetches one page, makes sure that it is whole, and lands it; returns its rows.
@@ -340,17 +381,28 @@ impl Engine {
         let paths = files::expand(pattern)?;
         let last = paths.len() - 1;
         let mut rows = 0;
+        let mut first_failure = None;
         for (index, path) in paths.into_iter().enumerate() {
-            let target = Target::Files { pattern: path.display().to_string() };
+            let name = path.display().to_string();
+            let target = Target::Files { pattern: name.clone() };
             let one = Request { endpoint: request.endpoint, target };
             let headers = Value::Object(serde_json::Map::new());
             let fetched_at = self.clock.now();
             let arrival = Arrival { http_status: None, headers, fetched_at };
             let position_for = (index == last).then_some(asked);
             let open = move || files::open(&path);
-            rows += self.land_csv(slot, &one, position_for, arrival, open, lander).await?;
+            match self.land_csv(slot, &one, position_for, arrival, open, lander).await {
+                Ok(landed) => rows += landed,
+                Err(error) if error.code == STORE_FAILED => return Err(error),
+                Err(mut error) => {
+                    if !error.message.contains(&name) {
+                        error.message = format!("{name}: {}", error.message);
+                    }
+                    first_failure.get_or_insert(error);
+                }
+            }
         }
-        Ok(rows)
+        first_failure.map_or(Ok(rows), Err)
     }
 
     /// Cuts a delimited text into chunks and lands each; the last one carries the position that page
@@ -423,12 +475,12 @@ impl From<Refused> for PageError {
 
 fn empty() -> PageError {
     let hint = "an empty answer is no proof that nothing exists; the schedule asks again";
-    PageError::stop("empty_answer", "there is not a single row", hint)
+    PageError::stop(EMPTY, "there is not a single row", hint)
 }
 
 fn stopped() -> PageError {
     let hint = "what was committed is kept; the next run goes on from there";
-    PageError::stop("stopped", "the process was asked to stop", hint)
+    PageError::stop(STOPPED, "the process was asked to stop", hint)
 }
 
 /// The survey of a whole text, for its chunk number `number`: only the first holds the header.
@@ -450,13 +502,19 @@ fn whole(bytes: &[u8], spool_dir: &Path) -> std::io::Result<Body> {
 /// Status and error of a run from what its parts said and the rows it committed.
 fn judge_outcome(
     outcome: Result<(), PageError>,
-    received: u64,
+    counts: &RunCounts,
     stopping: bool,
 ) -> (RunStatus, Option<RunError>) {
     match outcome {
+        Ok(()) if counts.received > 0 && counts.received == counts.quarantined => {
+            let message = format!("not one of {} rows was believed", counts.received);
+            let hint = "look at what is in quarantine: the layout of the source may have changed";
+            let error = PageError::stop("nothing_believed", message, hint);
+            (RunStatus::Partial, Some(error.to_run_error()))
+        }
         Ok(()) => (RunStatus::Success, None),
         Err(error) => {
-            let status = match (stopping && error.code == "stopped", received) {
+            let status = match (stopping && error.code == STOPPED, counts.received) {
                 (true, _) => RunStatus::Abandoned,
                 (false, 0) => RunStatus::Failed,
                 (false, _) => RunStatus::Partial,

@@ -57,9 +57,10 @@ impl Schedule {
         match self {
             Self::Every(interval) => Some(last_start.plus(*interval).max(now)),
             Self::Cron(cron) => {
-                let from = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?;
+                let from = jiff::Timestamp::from_millisecond(last_start.as_millis()).ok()?;
                 let next = cron.find_next_occurrence(&from.to_zoned(TimeZone::UTC), false).ok()?;
-                Timestamp::from_millis(next.timestamp().as_millisecond()).ok()
+                let next = Timestamp::from_millis(next.timestamp().as_millisecond()).ok()?;
+                Some(next.max(now))
             }
             Self::Never => None,
         }
@@ -143,6 +144,8 @@ mod tests {
         let daily = Schedule::parse("30 2 * * *").unwrap();
         let now = at("2024-02-28T02:30:00Z");
         assert_eq!(daily.next_after(now, now), Some(at("2024-02-29T02:30:00Z")));
+        let missed = at("2024-03-02T12:00:00Z");
+        assert_eq!(daily.next_after(now, missed), Some(missed), "missed instants are made up for");
         assert_eq!(Schedule::Never.next_after(now, now), None);
     }
 }

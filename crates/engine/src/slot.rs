@@ -16,8 +16,9 @@ pub(crate) struct Slot {
     pub(crate) settings: EngineSource,
     /// The epoch under which this process holds the source.
     pub(crate) epoch: u64,
-    /// Held while the source runs, so it never runs twice at once. Empty until it is first needed and
-    /// after a failure, when it is read from the store again.
+    /// Held from before a run begins until its end is recorded, so the source never runs twice at once.
+    pub(crate) running: Mutex<()>,
+    /// Empty until it is first needed and after a failure, when it is read from the store again.
     pub(crate) memory: Arc<Mutex<Option<Memory>>>,
     /// Spreads requests so that the upstream's limit is kept.
     pub(crate) pace: Option<Pace>,
@@ -27,6 +28,6 @@ impl Slot {
     pub(crate) fn new(name: SourceName, settings: EngineSource, epoch: u64) -> Self {
         let own = settings.source.requests_per_minute();
         let pace = settings.requests_per_minute.or(own).map(Pace::per_minute);
-        Self { name, settings, epoch, memory: Arc::default(), pace }
+        Self { name, settings, epoch, running: Mutex::default(), memory: Arc::default(), pace }
     }
 }

@@ -21,6 +21,9 @@ pub struct HttpRequest {
     pub path: String,
     /// Query parameters in order, not yet percent-encoded.
     pub query: Vec<(String, String)>,
+    /// True where another host would hold something else: for texts at addresses that users give, as
+    /// opposed to a vendor's API.
+    pub origin_matters: bool,
     /// The key, where the source has one.
     pub credential: Option<Credential>,
 }
@@ -48,12 +51,20 @@ pub struct Request {
 
 impl Request {
     /// The request without secrets and without the origin, so that the same question asked of another
-    /// host is the same question: `{"endpoint","path","query"}` or `{"endpoint","file"}`.
+    /// host is the same question: `{"endpoint","path","query"}` or `{"endpoint","file"}`. Where the origin matters, it is told
+    /// too.
     #[must_use]
     pub fn describe(&self) -> Value {
         match &self.target {
             Target::Http(http) => {
-                json!({"endpoint": self.endpoint, "path": http.path, "query": http.query})
+                let mut described =
+                    json!({"endpoint": self.endpoint, "path": http.path, "query": http.query});
+                if http.origin_matters
+                    && let Some(members) = described.as_object_mut()
+                {
+                    members.insert("origin".to_owned(), http.origin.clone().into());
+                }
+                described
             }
             Target::Files { pattern } => json!({"endpoint": self.endpoint, "file": pattern}),
         }

@@ -120,6 +120,7 @@ impl CoinGecko {
                 origin: origin.to_owned(),
                 path: "/api/v3/coins/markets".to_owned(),
                 query: query.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+                origin_matters: false,
                 credential,
             }),
         }))

@@ -78,6 +78,7 @@ impl Source for CoinPaprika {
                 origin: origin.to_owned(),
                 path: "/v1/tickers".to_owned(),
                 query: vec![("quotes".to_owned(), "USD".to_owned())],
+                origin_matters: false,
                 credential,
             }),
         }))

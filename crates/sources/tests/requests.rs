@@ -173,7 +173,7 @@ fn csv_asks_for_each_path_once_and_in_order() {
         [
             json!({"endpoint": "csv", "file": "b.csv"}),
             json!({"endpoint": "csv", "file": "data/*.csv"}),
-            json!({"endpoint": "csv", "path": "/a%20b.csv", "query": [["x", "1 2"], ["y", ""]]}),
+            json!({"endpoint": "csv", "origin": "https://example.com:8443", "path": "/a%20b.csv", "query": [["x", "1 2"], ["y", ""]]}),
         ]
     );
     assert_eq!(source.requests_per_minute(), Some(60));

@@ -179,6 +179,10 @@ impl PageStore for SqliteStore {
         self.readers.read(move |connection| pages::landed(connection, &source)).await
     }
 
+    async fn loaded_pages(&self, run_id: RunId) -> StoreResult<Vec<RawPage>> {
+        self.readers.read(move |connection| pages::loaded_pages(connection, run_id)).await
+    }
+
     async fn last_loaded(
         &self,
         source: &SourceName,

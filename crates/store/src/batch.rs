@@ -94,8 +94,6 @@ pub struct Batch {
     pub unchanged: u64,
     /// Further rows that repeated a listing and instant within the run.
     pub duplicate: u64,
-    /// Further rows that are in quarantine already: those of a body that was loaded before.
-    pub known_quarantined: u64,
     /// Rows of the page whose disposition is known once this batch is committed.
     pub rows_done: u64,
     /// True when that is all of them: the page becomes `loaded`.

@@ -47,6 +47,9 @@ pub trait PageStore: Send + Sync {
     /// Pages of a source in state `landed`, in landing order: what a crash left unfinished.
     async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>>;
 
+    /// Pages of a run in state `loaded`, in landing order.
+    async fn loaded_pages(&self, run_id: RunId) -> StoreResult<Vec<RawPage>>;
+
     /// The newest loaded page of a source for the same request description, if any.
     async fn last_loaded(
         &self,

@@ -205,7 +205,6 @@ impl World {
             quarantined: vec![refused],
             unchanged: 0,
             duplicate: 0,
-            known_quarantined: 0,
             page_done: true,
             position: Some(json!({"page": 1})),
             stored_at: now,

@@ -65,6 +65,76 @@ async fn i3_a_page_broken_off_after_any_batch_is_completed_to_the_same_store() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_end_could_not_be_recorded_does_not_block_its_source() {
+    let rows = page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]);
+    let upstream = TinyUpstream::script([json(&rows)]);
+    let world = World::tickers(upstream.url.clone());
+    // The second update of a run is its end.
+    let updates = AtomicU32::new(0);
+    let store = FailingStore::new(Arc::clone(&world.store), move |call| {
+        if call == "update_run" && updates.fetch_add(1, Ordering::SeqCst) == 1 {
+            return Err(StoreError::Unavailable("the disk is full".to_owned()));
+        }
+        Ok(())
+    });
+    let engine = world.engine_on(Arc::new(store)).await;
+    let source = [SourceName::new("coinpaprika")];
+    engine.run_now(&source, RunReason::Manual).await.unwrap_err();
+    let next = engine.run_now(&source, RunReason::Manual).await.unwrap().remove(0);
+    assert_eq!(next.status, RunStatus::Success);
+    let abandoned =
+        RunFilter { status: Some(RunStatus::Abandoned), limit: 9, ..RunFilter::default() };
+    assert_eq!(world.store.runs(abandoned).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_fails_during_recovery_costs_no_page() {
+    let upstream = TinyUpstream::script([answer()]);
+    let control = big_world(&upstream);
+    control.run("coinpaprika").await;
+    let world = big_world(&upstream);
+    let source = SourceName::new("coinpaprika");
+    let engine = world.engine_on(dying(Arc::clone(&world.store), 1)).await;
+    engine.run_now(std::slice::from_ref(&source), RunReason::Manual).await.unwrap_err();
+    let failing = FailingStore::new(Arc::clone(&world.store), |call| match call {
+        "commit" => Err(StoreError::Unavailable("the disk is full".to_owned())),
+        _ => Ok(()),
+    });
+    assert!(world.try_engine_on(Arc::new(failing)).await.is_err());
+    assert_eq!(world.store.landed_pages(&source).await.unwrap().len(), 1);
+    world.engine().await;
+    assert_same(&world.kept().await, &control.kept().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i3_a_crash_between_two_pages_of_a_run_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = "2025-12-31T23:00:00Z";
+    crate::world::write(folder.path(), "a.csv", &format!("id,price,last_updated\nx,1,{at}\n"));
+    crate::world::write(
+        folder.path(),
+        "b.csv",
+        &format!("id,price,last_updated\nx,2,{at}\ny,1,{at}\n"),
+    );
+    let pattern = folder.path().join("*.csv").display().to_string();
+    let world = || World::new(None, vec![("csv", serde_json::json!({"paths": [pattern]}))]);
+    let control = world();
+    assert_eq!(control.run("csv").await.counts.duplicate, 1);
+    let crashed = world();
+    let engine = crashed.engine_on(dying(Arc::clone(&crashed.store), 1)).await;
+    engine.run_now(&[SourceName::new("csv")], RunReason::Manual).await.unwrap_err();
+    crashed.engine().await;
+    // The second file may not have been landed before the crash; the next run brings it.
+    crashed.run("csv").await;
+    let quotes = |kept: std::collections::BTreeSet<String>| -> std::collections::BTreeSet<String> {
+        kept.into_iter()
+            .filter(|row| row.starts_with("quote ") || row.starts_with("history "))
+            .collect()
+    };
+    assert_same(&quotes(crashed.kept().await), &quotes(control.kept().await));
+}
+
 fn answer() -> Reply {
     json(&long_page())
 }

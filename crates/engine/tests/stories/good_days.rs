@@ -207,3 +207,18 @@ async fn repetitions_of_an_unread_page_are_recognised_on_the_next() {
     let coin = listings.iter().find(|listing| listing.external_id == "coin-7").unwrap();
     assert_eq!(coin.quote.price_usd.as_ref().unwrap().as_str(), "1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_resumed_at_the_very_end_begins_anew() {
+    let pages = markets(["5", "6"]);
+    let down = Reply::of("500 Internal Server Error", "text/plain", "down");
+    let full = pages[0].clone();
+    // Two full pages, then three failed attempts; later the end of the list, and the list again.
+    let script = [full.clone(), full.clone(), down.clone(), down.clone(), down, json_answer("[]")];
+    let upstream = TinyUpstream::script(script.into_iter().chain([full, json_answer("[]")]));
+    let world = World::new(Some(upstream.url.clone()), vec![("coingecko", json!({"pages": 4}))]);
+    let broken = world.run("coingecko").await;
+    assert_eq!(broken.status, RunStatus::Partial, "{broken:?}");
+    let second = world.run("coingecko").await;
+    assert_eq!((second.status, second.counts.received), (RunStatus::Success, 250), "{second:?}");
+}

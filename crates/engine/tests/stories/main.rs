@@ -5,4 +5,5 @@ mod bad_answers;
 mod crashes;
 mod good_days;
 mod rows;
+mod texts;
 mod world;

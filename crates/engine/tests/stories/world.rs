@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kasparro_domain::{ManualClock, Run, RunReason, SourceName, Timestamp};
-use kasparro_engine::{Engine, EngineParts, EngineSource, FetchSettings, Schedule};
+use kasparro_engine::{Engine, EngineError, EngineParts, EngineSource, FetchSettings, Schedule};
 use kasparro_store::{MemoryStore, Store, TableDump};
 use serde_json::{Value, json};
 
@@ -43,6 +43,14 @@ impl World {
 
     /// An engine of another process, or on another store.
     pub(crate) async fn engine_on(&self, store: Arc<dyn Store>) -> Arc<Engine> {
+        self.try_engine_on(store).await.unwrap()
+    }
+
+    /// The same where starting may fail.
+    pub(crate) async fn try_engine_on(
+        &self,
+        store: Arc<dyn Store>,
+    ) -> Result<Arc<Engine>, EngineError> {
         let sources = self.sources.iter().map(|(name, options)| EngineSource {
             source: kasparro_sources::build(name, options.clone()).unwrap(),
             enabled: true,
@@ -63,7 +71,7 @@ impl World {
             holder: "test".to_owned(),
             spool_dir: self.folder.path().join("spool"),
         };
-        Engine::start(parts).await.unwrap()
+        Engine::start(parts).await
     }
 
     pub(crate) async fn run(&self, source: &str) -> Run {

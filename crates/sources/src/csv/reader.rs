@@ -178,7 +178,7 @@ fn key(fields: &Fields<'_>, places: &Places, layout: &Layout) -> Result<CompactS
     let key = match layout.key {
         Key::Id => part(&places.id)?,
         Key::NameSymbol => {
-            let key = format!("{}|{}", part(&places.name)?, part(&places.symbol)?);
+            let key = format!("{}|{}", escaped(&part(&places.name)?), part(&places.symbol)?);
             let header = places.name.as_ref().map_or("", |column| column.header.as_str());
             fields::check_text(&key, header, fields::MAX_ID_CHARS)?;
             key
@@ -187,6 +187,11 @@ fn key(fields: &Fields<'_>, places: &Places, layout: &Layout) -> Result<CompactS
         Key::Symbol => alone(&places.symbol)?,
     };
     Ok(CompactString::from(key))
+}
+
+/// A name whose separators cannot be taken for the one behind it.
+fn escaped(name: &str) -> String {
+    name.replace('\\', r"\\").replace('|', r"\|")
 }
 
 fn observe(

@@ -102,6 +102,7 @@ fn web(scheme: &str, rest: &str) -> Result<Target, &'static str> {
         origin: format!("{scheme}://{host}"),
         path: format!("/{path}"),
         query: query.collect(),
+        origin_matters: true,
         credential: None,
     }))
 }

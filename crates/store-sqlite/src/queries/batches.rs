@@ -133,7 +133,7 @@ pub(crate) fn commit(
     quarantine(connection, source, body, batch)?;
     counts.unchanged += batch.unchanged;
     counts.duplicate = batch.duplicate;
-    counts.quarantined = batch.quarantined.len() as u64 + batch.known_quarantined;
+    counts.quarantined = batch.quarantined.len() as u64;
     counts.received = counts.inserted
         + counts.updated
         + counts.unchanged
@@ -147,9 +147,10 @@ pub(crate) fn commit(
             .prepare_cached(
                 "INSERT INTO checkpoint (source_id, position, moved_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT (source_id) DO UPDATE
-                 SET position = excluded.position, moved_at = excluded.moved_at",
+                 SET position = excluded.position, moved_at = excluded.moved_at
+                 WHERE excluded.moved_at >= moved_at",
             )?
-            .execute(params![source, json_text(position)?, batch.stored_at.as_millis()])?;
+            .execute(params![source, json_text(position)?, batch.fetched_at.as_millis()])?;
     }
     // Last of all, so that whoever waits for this row waits no longer than the commit takes.
     minted.generation += 1;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use kasparro_domain::{BodyHash, PageId, PageState, RawPage, RunError, SourceName};
+use kasparro_domain::{BodyHash, PageId, PageState, RawPage, RunError, RunId, SourceName};
 use kasparro_store::{CHUNK_BYTES, CompressedBody, NewPage, StoreError};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -173,6 +173,14 @@ pub(crate) fn last_loaded(
     );
     let params = params![source, request_hash(request), request];
     first(connection, sql, params, |row| read_page(row, &sources))
+}
+
+/// Pages of a run that are loaded, in landing order. Asked only after a crash, so it may scan.
+pub(crate) fn loaded_pages(connection: &Connection, run: RunId) -> Queried<Vec<RawPage>> {
+    let sources = Sources::read(connection)?;
+    let sql =
+        select_page!("WHERE page.run_id = ?1 AND page.state = 'loaded' ORDER BY page.page_id");
+    each(connection, sql, [run.to_string()], |row| read_page(row, &sources))
 }
 
 /// One page.

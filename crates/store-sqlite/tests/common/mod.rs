@@ -97,7 +97,6 @@ pub(crate) fn batch(page: &RawPage, epoch: u64, sequence: u64, rows: Vec<BatchRo
         quarantined: Vec::new(),
         unchanged: 0,
         duplicate: 0,
-        known_quarantined: 0,
         page_done: false,
         position: Some(serde_json::json!({"sequence": sequence})),
         stored_at: at(1),

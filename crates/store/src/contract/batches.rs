@@ -99,7 +99,7 @@ pub(super) async fn i2_the_checkpoint_moves_with_its_batch_and_never_without(
     let moved = store.memory(&paprika()).await?.checkpoint;
     let moved = moved.ok_or_else(|| Broken("the checkpoint did not move".to_owned()))?;
     expect_eq("position", &moved.position, &json!({"page": 1}))?;
-    expect_eq("moved at", moved.moved_at, batch.stored_at)?;
+    expect_eq("moved at", moved.moved_at, batch.fetched_at)?;
 
     batch.sequence = 2;
     batch.position = Some(json!({"page": 2}));
@@ -361,11 +361,10 @@ pub(super) async fn a_page_is_settled_until_a_later_run_writes(store: Subject) -
     let mut same = later.batch(&again, 3, Vec::new());
     same.unchanged = 3;
     same.duplicate = 1;
-    same.known_quarantined = 1;
+    same.quarantined = vec![bad(3, RejectionReason::BadNumber)];
     same.rows_done = 5;
     same.page_done = true;
     let known = store.commit(same).await?.counts;
-    expect_eq("rows in quarantine already", known.quarantined, 1)?;
     expect_eq("still", settled(begun.page.page_id).await?, Some(counts))?;
     expect_eq("the same again", settled(again.page_id).await?, Some(known))?;
 
@@ -375,4 +374,37 @@ pub(super) async fn a_page_is_settled_until_a_later_run_writes(store: Subject) -
     let change = RowChange::Newer { listing_id: begun.ids[0] };
     store.commit(latest.batch(&page, 4, vec![row(0, change, "btc", at(11), "101")])).await?;
     expect_eq("once a later run wrote", settled(begun.page.page_id).await?, None)
+}
+
+pub(super) async fn an_older_page_never_sets_the_checkpoint_back(store: Subject) -> Told {
+    let begun = start(&store).await?;
+    let mut new = begun.held.batch(&begun.page, 1, Vec::new());
+    new.fetched_at = at(9);
+    new.position = Some(json!({"next_page": 4}));
+    store.commit(new).await?;
+    let mut old = begun.held.batch(&begun.page, 2, Vec::new());
+    old.fetched_at = at(3);
+    old.position = Some(json!({"next_page": 2}));
+    store.commit(old).await?;
+    let checkpoint = store.memory(&paprika()).await?.checkpoint;
+    let stands = checkpoint.map(|checkpoint| (checkpoint.position, checkpoint.moved_at));
+    expect_eq("checkpoint", stands, Some((json!({"next_page": 4}), at(9))))
+}
+
+pub(super) async fn loaded_pages_of_a_run_are_found_in_landing_order(store: Subject) -> Told {
+    let begun = start(&store).await?;
+    let held = &begun.held;
+    let mut last = held.batch(&begun.page, 1, Vec::new());
+    last.page_done = true;
+    store.commit(last).await?;
+    let second = held.land(&store, 1, b"second page").await?;
+    let mut more = held.batch(&second, 2, vec![row(0, NEW, "doge", at(10), "0.1")]);
+    more.page_done = true;
+    store.commit(more).await?;
+    held.land(&store, 2, b"third page").await?;
+    let pages = store.loaded_pages(held.run_id).await?;
+    let ids: Vec<_> = pages.iter().map(|page| page.page_id).collect();
+    expect_eq("loaded", ids, vec![begun.page.page_id, second.page_id])?;
+    let other = hold(&store, gecko(), 2).await?;
+    expect_eq("of another run", store.loaded_pages(other.run_id).await?.len(), 0)
 }

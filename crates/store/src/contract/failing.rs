@@ -62,6 +62,7 @@ hand_on!(PageStore {
     fn land(page: NewPage, body: CompressedBody) -> RawPage;
     fn refuse(page: PageId, error: RunError) -> ();
     fn landed_pages(source: &SourceName) -> Vec<RawPage>;
+    fn loaded_pages(run_id: RunId) -> Vec<RawPage>;
     fn last_loaded(source: &SourceName, request: &Value) -> Option<RawPage>;
     fn page(page: PageId) -> Option<RawPage>;
     fn body_chunk(body: BodyHash, index: u32) -> Option<Vec<u8>>;

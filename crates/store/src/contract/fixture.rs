@@ -162,7 +162,6 @@ impl Held {
             quarantined: Vec::new(),
             unchanged: 0,
             duplicate: 0,
-            known_quarantined: 0,
             page_done: false,
             position: None,
             stored_at: at(1),

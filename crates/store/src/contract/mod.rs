@@ -107,6 +107,8 @@ macro_rules! store_contract {
             batches::a_listing_takes_rows_of_its_own_source_and_id_only,
             batches::memory_holds_what_judging_the_next_row_needs,
             batches::a_page_is_settled_until_a_later_run_writes,
+            batches::an_older_page_never_sets_the_checkpoint_back,
+            batches::loaded_pages_of_a_run_are_found_in_landing_order,
             points::a_newer_point_replaces_the_quote_and_is_kept,
             points::a_correction_keeps_both_values,
             points::a_correction_of_anything_else_adds_no_point,

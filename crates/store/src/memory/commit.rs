@@ -28,7 +28,6 @@ pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed
     let mut counts = RunCounts {
         unchanged: batch.unchanged,
         duplicate: batch.duplicate,
-        quarantined: batch.known_quarantined,
         ..RunCounts::default()
     };
     let mut new_listings = Vec::new();
@@ -49,8 +48,11 @@ pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed
         run.counts.add(&counts);
     }
     if let Some(position) = batch.position {
-        let checkpoint = Checkpoint { position, moved_at: batch.stored_at };
-        tables.checkpoints.insert(batch.source, checkpoint);
+        let checkpoint = Checkpoint { position, moved_at: batch.fetched_at };
+        let before = tables.checkpoints.get(&batch.source);
+        if before.is_none_or(|before| before.moved_at <= checkpoint.moved_at) {
+            tables.checkpoints.insert(batch.source, checkpoint);
+        }
     }
     tables.generation += 1;
     changed.sort_unstable();

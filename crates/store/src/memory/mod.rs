@@ -115,6 +115,13 @@ impl PageStore for MemoryStore {
         Ok(pages.filter(landed).cloned().collect())
     }
 
+    async fn loaded_pages(&self, run_id: RunId) -> StoreResult<Vec<RawPage>> {
+        let tables = self.tables();
+        let pages = tables.pages.values().map(|record| &record.page);
+        let loaded = pages.filter(|page| page.run_id == run_id && page.state == PageState::Loaded);
+        Ok(loaded.cloned().collect())
+    }
+
     async fn last_loaded(
         &self,
         source: &SourceName,

@@ -28,6 +28,10 @@ macro_rules! rejected {
 }
 
 rejected! {
+    i2_a_store_that_sets_the_checkpoint_back_is_rejected:
+        SetsCheckpointBack, "an_older_page_never_sets_the_checkpoint_back";
+    a_store_that_forgets_loaded_pages_is_rejected:
+        ForgetsLoadedPages, "loaded_pages_of_a_run_are_found_in_landing_order";
     a_store_that_settles_pages_too_soon_is_rejected:
         SettlesTooSoon, "a_page_is_settled_until_a_later_run_writes";
     a_store_that_cuts_bodies_is_rejected:

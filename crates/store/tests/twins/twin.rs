@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     DoesNotFence,
     TurnsIdsRound,
     SettlesTooSoon,
+    SetsCheckpointBack,
+    ForgetsLoadedPages,
     AnnouncesNothing,
     UsesBinaryNumbers,
     KeepsLastRevisionOnly,
@@ -140,6 +142,13 @@ impl PageStore for Twin {
         Ok(pages)
     }
 
+    async fn loaded_pages(&self, run_id: RunId) -> StoreResult<Vec<RawPage>> {
+        match self.fault {
+            Fault::ForgetsLoadedPages => Ok(Vec::new()),
+            _ => self.inner.loaded_pages(run_id).await,
+        }
+    }
+
     async fn last_loaded(
         &self,
         source: &SourceName,
@@ -206,6 +215,11 @@ impl BatchStore for Twin {
                 let moved_at = batch.stored_at;
                 notes.checkpoint =
                     batch.position.clone().map(|position| Checkpoint { position, moved_at });
+            }),
+            Fault::SetsCheckpointBack if outcome.is_ok() => self.note(|notes| {
+                let moved_at = batch.fetched_at;
+                let moved = batch.position.clone();
+                notes.checkpoint = moved.map(|position| Checkpoint { position, moved_at });
             }),
             Fault::KeepsHalfABatch if matches!(outcome, Err(StoreError::Conflict(_))) => {
                 batch.rows.truncate(1);
