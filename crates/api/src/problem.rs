@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use kasparro_domain::Generation;
 use kasparro_store::StoreError;
 use serde::Serialize;
 
@@ -103,6 +104,8 @@ pub(crate) struct Problem {
     pub(crate) code: Code,
     pub(crate) detail: String,
     pub(crate) errors: Vec<FieldError>,
+    /// The generation of the read model that it was found in, where it was looked for there.
+    pub(crate) generation: Option<Generation>,
 }
 
 /// A problem as it goes over the wire.
@@ -133,7 +136,12 @@ pub(crate) struct ProblemBody<'a> {
 impl Problem {
     /// A problem with a detail in one sentence.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new() }
+        Self { code, detail: detail.into(), errors: Vec::new(), generation: None }
+    }
+
+    /// The same problem, as found in one generation of the read model.
+    pub(crate) fn at_generation(self, generation: Generation) -> Self {
+        Self { generation: Some(generation), ..self }
     }
 
     /// The body on the wire.
@@ -206,7 +214,7 @@ impl Mistakes {
             .map(|error| format!("{}: {}", error.field, error.message))
             .collect::<Vec<_>>()
             .join("; ");
-        Err(Problem { code, detail, errors: self.errors })
+        Err(Problem { code, detail, errors: self.errors, generation: None })
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn problem(problem: &Problem, context: &RequestContext) -> Response<B
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
     }
-    add_headers(response.headers_mut(), context, None);
+    add_headers(response.headers_mut(), context, problem.generation);
     response
 }
 

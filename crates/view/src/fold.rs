@@ -5,9 +5,12 @@ use memchr::memmem::Finder;
 /// Stands after every text; no text that is believed holds it.
 const SEPARATOR: char = '\0';
 
-/// The text in lower case, character by character: unlike `str::to_lowercase` a letter never depends
-/// on its neighbours, so a part of a text folds to a part of the folded text.
-pub(crate) fn fold(text: &str) -> String {
+/// The text in lower case, as filters compare texts: two texts that fold to the same select the same.
+///
+/// It goes character by character: unlike in `str::to_lowercase` a letter never depends on its
+/// neighbours, so a part of a text folds to a part of the folded text.
+#[must_use]
+pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     fold_into(&mut folded, text);
     folded

@@ -60,6 +60,11 @@ impl Entry {
         let priced = column.is_some_and(|column| column.priced);
         Self { key, tag: Tag::new(slot, priced, loose) }
     }
+
+    /// False where the index of the field leaves the row out.
+    pub(crate) const fn indexed(self, field: Field) -> bool {
+        self.key != UNKNOWN || !field.sparse()
+    }
 }
 
 #[derive(Debug)]
@@ -92,7 +97,8 @@ pub(crate) struct Place {
     pub(crate) offset: usize,
 }
 
-/// Every row, ordered by one field; rows of equal values by ascending slot, unknown values last.
+/// Every row, ordered by one field; rows of equal values by ascending slot, unknown values last. The
+/// index of a sparse field leaves rows with an unknown value out.
 #[derive(Debug, Clone)]
 pub(crate) struct Index {
     pub(crate) field: Field,
@@ -116,10 +122,13 @@ impl Index {
         }
     }
 
-    /// Sorts all rows.
+    /// Sorts all rows that belong in it.
     pub(crate) fn build(field: Field, rows: &Rows) -> Self {
         let slots = 0..crate::rows::slot(rows.len());
-        let mut entries: Vec<Entry> = slots.map(|slot| Entry::of(field, rows, slot)).collect();
+        let mut entries: Vec<Entry> = slots
+            .map(|slot| Entry::of(field, rows, slot))
+            .filter(|entry| entry.indexed(field))
+            .collect();
         entries.sort_unstable_by_key(|entry| (entry.key, entry.tag.slot()));
         for run in entries.chunk_by_mut(|left, right| left.key == right.key) {
             if run.len() > 1 && run.iter().any(|entry| entry.tag.loose()) {

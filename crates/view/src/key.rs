@@ -32,10 +32,12 @@ pub(crate) enum Field {
     Symbol,
     Name,
     Source,
+    /// When the values of a row were fetched whose source gives no instant; no other row is in its index.
+    UntimedFetch,
 }
 
 impl Field {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::PriceUsd,
         Self::MarketCap,
         Self::Volume24h,
@@ -46,7 +48,13 @@ impl Field {
         Self::Symbol,
         Self::Name,
         Self::Source,
+        Self::UntimedFetch,
     ];
+
+    /// True for a field whose index leaves out rows that do not have it.
+    pub(crate) const fn sparse(self) -> bool {
+        matches!(self, Self::UntimedFetch)
+    }
 
     /// The field behind a sort key; `None` for the id, which is the order of the rows themselves.
     pub(crate) const fn of(sort: SortKey) -> Option<Self> {

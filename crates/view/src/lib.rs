@@ -21,6 +21,7 @@ mod tests;
 mod view;
 mod walk;
 
+pub use fold::fold;
 pub use query::{Filter, ListingPage, ListingQuery, Order, SortKey, Start};
 pub use row::Row;
 pub use snapshot::Snapshot;

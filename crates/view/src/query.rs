@@ -51,7 +51,7 @@ pub enum SortKey {
     PriceChange24h,
     /// The source's rank.
     Rank,
-    /// The source's instant, or the fetch's where it gives none.
+    /// The instant the source gives for its values; unknown where it gives none.
     UpdatedAt,
 }
 

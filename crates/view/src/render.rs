@@ -97,8 +97,7 @@ impl<'a> Renderer<'a> {
             active: listing.active,
             stale: false,
         };
-        let updated_at = row.updated_at();
-        row.stale = updated_at.is_some_and(|instant| older(instant, stale_after, self.now));
+        row.stale = row.aging_since().is_some_and(|instant| older(instant, stale_after, self.now));
         let attributes = &listing.attributes;
         self.buffer.clear();
         write_json(&mut self.buffer, &row, &listing.external_id, attributes, &quote);
@@ -124,7 +123,7 @@ impl<'a> Renderer<'a> {
                 volume_24h: number_key(quote.volume_24h.as_ref()),
                 price_change_24h: number_key(quote.price_change_24h.as_ref()),
                 rank: rank_key(quote.rank),
-                updated_at: instant_key(updated_at),
+                updated_at: instant_key(row.updated_at()),
             },
             source: number,
             priced,
@@ -150,9 +149,9 @@ fn loose(quote: &Quote, folds: &Folds, source: &str) -> FieldSet {
     loose
 }
 
-/// True when values of `updated_at` are too old at `now`.
-fn older(updated_at: Timestamp, stale_after: Duration, now: Timestamp) -> bool {
-    updated_at.as_millis() < stale_before(stale_after, now)
+/// True when values from this instant are too old at `now`.
+fn older(instant: Timestamp, stale_after: Duration, now: Timestamp) -> bool {
+    instant.as_millis() < stale_before(stale_after, now)
 }
 
 /// Values from before this instant, in milliseconds since the Unix epoch, are too old at `now`.
@@ -198,7 +197,7 @@ fn write_json(
     out.push_str(if row.active { r#","active":true"# } else { r#","active":false"# });
     out.push_str(if row.stale { r#","stale":true"# } else { r#","stale":false"# });
     out.push_str(r#","updated_at":"#);
-    write_instant(out, row.observed_at().filter(|_| row.priced));
+    write_instant(out, row.updated_at());
     out.push_str(r#","ingested_at":"#);
     write_instant(out, row.fetched_at());
     out.push('}');

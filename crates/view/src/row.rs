@@ -116,10 +116,21 @@ impl Row {
         self.fetched_at.get()
     }
 
-    /// The source's instant, or the fetch's where it gives none; `None` without a quote.
+    /// The instant the source gives for the quote; `None` where it gives none, and without a quote.
     #[must_use]
     pub fn updated_at(&self) -> Option<Timestamp> {
-        if self.priced { self.observed_at().or(self.fetched_at()) } else { None }
+        self.observed_at().filter(|_| self.priced)
+    }
+
+    /// When the quote was fetched, where the source gives no instant for it.
+    pub(crate) fn untimed_fetch(&self) -> Option<Timestamp> {
+        self.fetched_at().filter(|_| self.priced && self.observed_at().is_none())
+    }
+
+    /// The instant that the age of the quote counts from: the source's, or the fetch's where it gives
+    /// none; `None` without a quote.
+    pub(crate) fn aging_since(&self) -> Option<Timestamp> {
+        self.updated_at().or_else(|| self.untimed_fetch())
     }
 
     /// True when the values were older than the source's limit when this was last judged.

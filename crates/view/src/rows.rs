@@ -7,7 +7,7 @@ use kasparro_domain::{ListingId, Timestamp};
 
 use crate::Row;
 use crate::fold::{FoldedChunk, FoldsRef};
-use crate::key::{Exact, Field, UNKNOWN, signed_key, text_key};
+use crate::key::{Exact, Field, UNKNOWN, instant_key, signed_key, text_key};
 use crate::render::{Column, Fresh};
 
 /// Rows in a chunk; only the last chunk holds fewer.
@@ -260,6 +260,7 @@ impl Rows {
             Field::Symbol => text_key_of(chunk.folded.symbol(place), || row.symbol().is_some()),
             Field::Name => text_key_of(chunk.folded.name(place), || row.name().is_some()),
             Field::Source => text_key(row.source().as_str()),
+            Field::UntimedFetch => instant_key(row.untimed_fetch()),
         }
     }
 
@@ -271,7 +272,7 @@ impl Rows {
         let row = chunk.rows.get(place);
         let number = |key| row.map_or(Exact::Key, |row| Exact::Number(row.number(key)));
         match field {
-            Field::Asset | Field::Rank | Field::UpdatedAt => Exact::Key,
+            Field::Asset | Field::Rank | Field::UpdatedAt | Field::UntimedFetch => Exact::Key,
             Field::PriceUsd => row
                 .and_then(|row| row.price_usd())
                 .map_or(Exact::Key, |price| Exact::Number(price.as_str())),

@@ -168,11 +168,15 @@ impl Snapshot {
                 if before == after && same_value() {
                     continue;
                 }
-                removed.push(before);
+                if before.indexed(field) {
+                    removed.push(before);
+                }
             }
-            inserted.push(after);
+            if after.indexed(field) {
+                inserted.push(after);
+            }
         }
-        if inserted.is_empty() {
+        if removed.is_empty() && inserted.is_empty() {
             return Arc::clone(index);
         }
         Arc::new(index.with(&removed, &mut inserted, &old.rows, &self.rows))
@@ -210,12 +214,12 @@ impl Snapshot {
         settings: &ViewSettings,
         now: Timestamp,
     ) -> impl Iterator<Item = (u32, bool)> {
-        let index = self.index(Field::UpdatedAt);
+        let indexes = [self.index(Field::UpdatedAt), self.index(Field::UntimedFetch)];
         self.sources.iter().flat_map(move |(number, name)| {
             let limit = settings.stale_after(name);
             let (before, after) = (stale_before(limit, self.judged_at), stale_before(limit, now));
             let stale = after > before;
-            let slots = index.into_iter().flat_map(move |index| {
+            let slots = indexes.into_iter().flatten().flat_map(move |index| {
                 let position = |millis: i64| index.position(signed_key(millis), |_| false);
                 index.tags(position(before.min(after))..position(before.max(after)))
             });

@@ -1,7 +1,7 @@
 //! What a query string of `/data` asks for.
 
 use kasparro_domain::{AssetId, Decimal, SourceName};
-use kasparro_view::{ListingQuery, Order, SortKey, Start};
+use kasparro_view::{ListingQuery, Order, SortKey, Start, fold};
 
 use super::{FieldSet, cursor};
 use crate::Shared;
@@ -119,7 +119,8 @@ impl Default for DataQuery {
 
 fn read_filter(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared) {
     let filter = &mut meaning.listings.filter;
-    let text = |params: &Params<'_>, name| params.get(name).map(str::to_owned);
+    // Folded here, so that queries with one meaning share their cursors and their pages.
+    let text = |params: &Params<'_>, name| params.get(name).map(fold);
     filter.symbol = text(params, "symbol");
     filter.name = text(params, "name");
     filter.search = text(params, "search");
@@ -159,12 +160,14 @@ fn read_cursor(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared
     }
 }
 
-/// The source of this name, or of this older name; case makes no difference.
+/// The source of this name, or of this older name; case makes no difference. A source that an older
+/// service had is one even where it is not configured: it then has no listings.
 pub(crate) fn source_name(text: &str, shared: &Shared) -> Result<SourceName, String> {
     let text = text.to_ascii_lowercase();
     let older = OLDER_SOURCE_NAMES.iter().find(|(older, _)| *older == text).map(|(_, name)| *name);
     let name = older.unwrap_or(&text);
-    if shared.source_known(name) {
+    let had = OLDER_SOURCE_NAMES.iter().any(|(_, ours)| *ours == name);
+    if had || shared.source_known(name) {
         return Ok(SourceName::new(name));
     }
     let known: Vec<_> = shared.known_sources().iter().map(ToString::to_string).collect();

@@ -84,7 +84,8 @@ pub(crate) async fn asset(
     let mut rows = snapshot.asset(id);
     rows.sort_by_key(|row| row.listing_id());
     if rows.is_empty() {
-        return Err(Problem::new(Code::AssetNotFound, format!("there is no asset {id}")));
+        let problem = Problem::new(Code::AssetNotFound, format!("there is no asset {id}"));
+        return Err(problem.at_generation(snapshot.generation()));
     }
     let body = asset_body(id, &rows, shared.clock.now());
     Ok(respond::at_generation(respond::json(&context, body), snapshot.generation()))

@@ -29,9 +29,10 @@ pub(crate) async fn listing(
         return Err(data::not_loaded());
     }
     let snapshot = shared.view.snapshot();
-    let row = snapshot
-        .listing(id)
-        .ok_or_else(|| Problem::new(Code::ListingNotFound, format!("there is no listing {id}")))?;
+    let row = snapshot.listing(id).ok_or_else(|| {
+        Problem::new(Code::ListingNotFound, format!("there is no listing {id}"))
+            .at_generation(snapshot.generation())
+    })?;
     let mut body = context.prefix();
     let members = row.json().strip_prefix('{').and_then(|json| json.strip_suffix('}'));
     body.extend_from_slice(members.unwrap_or_default().as_bytes());

@@ -131,6 +131,8 @@ async fn filters_are_combined_and_older_source_names_are_taken() {
         ("source=coinpaprika_free", vec![1, 2]),
         ("source=CoinPaprika", vec![1, 2]),
         ("source=coingecko_market", vec![]),
+        ("source=rss", vec![]),
+        ("source=Feed", vec![]),
         ("name=bitc", vec![1]),
         ("name=0%25", vec![2]),
         ("name=%25", vec![2]),
@@ -147,6 +149,32 @@ async fn filters_are_combined_and_older_source_names_are_taken() {
         let answer = get_json(served.address, &format!("/data?{query}")).await;
         assert_eq!(ids(&answer), expected, "{query}");
         assert_eq!(answer["pagination"]["next_cursor"], Value::Null, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_serves_the_same_filter_in_other_case() {
+    let served = World::with_many(3).await.serve().await;
+    for (asked, again) in
+        [("symbol=SYM", "symbol=sym"), ("name=Coin-", "name=cOIN-"), ("search=coin", "search=COIN")]
+    {
+        let first = get_json(served.address, &format!("/data?limit=2&{asked}")).await;
+        let cursor = first["pagination"]["next_cursor"].as_str().unwrap();
+        let next = get_json(served.address, &format!("/data?{again}&cursor={cursor}")).await;
+        assert_eq!((ids(&first), ids(&next)), (vec![1, 2], vec![3]), "{again}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_read_model_does_not_hold_is_said_of_a_generation() {
+    let served = World::with_many(1).await.serve().await;
+    for (path, code) in [("/listings/9", "listing_not_found"), ("/assets/9", "asset_not_found")] {
+        let reply = get(served.address, path).await;
+        reply.assert_problem(404, code);
+        assert_eq!(reply.header("x-generation"), Some("1"), "{path}");
+    }
+    for path in ["/nothing", "/listings/x", "/assets/x"] {
+        assert_eq!(get(served.address, path).await.header("x-generation"), None, "{path}");
     }
 }
 

@@ -184,7 +184,7 @@ fn compare(sort: SortKey, order: Order, left: &ListingRow, right: &ListingRow) -
     };
     let updated_at = |row: &ListingRow| {
         let observed_at = row.observed_at.filter(|_| row.source_timed);
-        row.quote.as_ref().and(observed_at.or(row.fetched_at))
+        row.quote.as_ref().and(observed_at)
     };
     let sorted = match sort {
         SortKey::Id => by(order, Some(left.listing_id), Some(right.listing_id)),

@@ -7,7 +7,7 @@ use kasparro_store::ListingRow;
 use proptest::prelude::*;
 
 use super::model::{answer, any_listings, any_query, asked};
-use super::{decimal, listing, snapshot};
+use super::{NOW, decimal, instant, listing, snapshot};
 use crate::{Filter, ListingQuery, Order, SortKey, Start};
 
 proptest! {
@@ -143,6 +143,34 @@ fn a_walk_by_after_visits_every_listing_that_fits_once() {
         assert_eq!(walked, answer(&listings, &query).0);
         assert_eq!(walked.iter().collect::<BTreeSet<_>>().len(), walked.len());
     }
+}
+
+#[test]
+fn listings_whose_source_gives_no_instant_stand_last_in_both_orders_by_updated_at() {
+    let timed = |id: i64, millis: i64| {
+        let mut listing = listing(id);
+        listing.observed_at = Some(instant(NOW + millis));
+        listing
+    };
+    let untimed = |id: i64, millis: i64| {
+        let mut listing = timed(id, millis);
+        listing.source_timed = false;
+        listing.fetched_at = Some(instant(NOW + millis));
+        listing
+    };
+    let snapshot = snapshot(vec![untimed(1, 9), timed(2, 1), untimed(3, -9), timed(4, 2)]);
+    for (order, expected) in [(Order::Ascending, [2, 4, 1, 3]), (Order::Descending, [4, 2, 1, 3])] {
+        let query = ListingQuery {
+            filter: Filter::default(),
+            sort: SortKey::UpdatedAt,
+            order,
+            start: Start::Offset(0),
+            limit: 10,
+        };
+        assert_eq!(asked(&snapshot, &query).0, expected.map(ListingId), "{order:?}");
+    }
+    let index = snapshot.index(crate::key::Field::UntimedFetch).unwrap();
+    assert_eq!(index.len(), 2, "the index for their age holds no other rows");
 }
 
 #[test]
