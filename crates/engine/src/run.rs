@@ -8,7 +8,7 @@ use std::time::Duration;
 use kasparro_domain::{RawPage, Run, RunCounts, RunError, RunId, RunReason, RunStatus, Timestamp};
 use kasparro_extract::frame::{self, CsvChunks};
 use kasparro_extract::{
-    Framing, HttpRequest, Next, PageError, PageSummary, Request, RunStart, Target,
+    Framing, HttpRequest, Next, PageError, PageSummary, Remedy, Request, RunStart, Target,
 };
 use kasparro_store::{RunUpdate, StoreError};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio::task::block_in_place;
 
 use crate::body::{Body, BodyWriter};
-use crate::fetch::Fetched;
+use crate::fetch::{Fetched, LONGEST_WAIT};
 use crate::land::{Arrival, Landed, Lander, PageContext, STORE_FAILED, spool_failed, store_failed};
 use crate::load::Loader;
 use crate::memory::Memory;
@@ -319,6 +319,16 @@ impl Engine {
     ) -> Result<(Fetched, T), Refused> {
         let mut attempt = 1;
         loop {
+            let now = self.clock.now();
+            if let Some(instant) = slot.not_before(now) {
+                let wait = instant.since(now);
+                if wait > LONGEST_WAIT {
+                    let message = format!("the upstream asked not to be asked before {instant}");
+                    let hint = "the schedule asks again after that";
+                    return Err(PageError::retry("rate_limited", message, hint).into());
+                }
+                self.wait(wait, "because the upstream asked for it", watch).await?;
+            }
             if let Some(pace) = &slot.pace {
                 let wait = pace.reserve(tokio::time::Instant::now());
                 self.wait(wait, "for the request limit", watch).await?;
@@ -349,6 +359,9 @@ impl Engine {
                     }
                 }
             };
+            if let Remedy::Retry { after: Some(after) } = refused.error.remedy {
+                slot.ask_not_before(self.clock.now().plus(after));
+            }
             let Some(wait) = self.fetcher.wait_before_retry(&refused.error, attempt) else {
                 return Err(refused);
             };

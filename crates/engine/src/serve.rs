@@ -42,7 +42,11 @@ impl Engine {
             if let Err(error) = run {
                 tracing::error!(source = %slot.name, %error, "the run could not be recorded");
             }
-            let next = slot.settings.schedule.next_after(started_at, self.clock.now());
+            let now = self.clock.now();
+            let next = slot.settings.schedule.next_after(started_at, now);
+            // What the upstream asked for goes before the schedule.
+            let next =
+                next.map(|next| slot.not_before(now).map_or(next, |instant| next.max(instant)));
             if let Err(error) = self.show_state(slot, next).await {
                 tracing::error!(source = %slot.name, %error, "the state could not be stored");
             }

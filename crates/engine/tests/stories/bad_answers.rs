@@ -113,3 +113,22 @@ async fn d2_one_impossible_number_costs_its_row_and_not_the_page() {
     assert_eq!((run.counts.received, run.counts.inserted, run.counts.quarantined), (5, 2, 3));
     assert!(run.counts.balanced());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i10_nothing_is_asked_before_the_time_the_upstream_named() {
+    let limited = Reply::of("429 Too Many Requests", "application/json", "{}");
+    let good = json(&page(&[ticker("a", 1, "1", "2025-12-31T23:00:00Z")]));
+    let upstream = TinyUpstream::script([limited.with_header("Retry-After: 3600"), good]);
+    let world = World::tickers(upstream.url.clone());
+    let engine = world.engine().await;
+    let source = [kasparro_domain::SourceName::new("coinpaprika")];
+    let reason = kasparro_domain::RunReason::Manual;
+    for _ in 0..2 {
+        let run = engine.run_now(&source, reason).await.unwrap().remove(0);
+        assert_eq!(run.error.unwrap().code, "rate_limited");
+    }
+    assert_eq!(upstream.asked().len(), 1);
+    world.clock.advance(std::time::Duration::from_secs(3601));
+    let run = engine.run_now(&source, reason).await.unwrap().remove(0);
+    assert_eq!((run.status, upstream.asked().len()), (RunStatus::Success, 2));
+}
