@@ -10,9 +10,10 @@ mod wire;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    ExitCode::from(cli::execute(cli) as u8)
+    let exit = match cli::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli::execute(cli),
+        Err(exit) => exit,
+    };
+    ExitCode::from(exit as u8)
 }

@@ -12,7 +12,7 @@ use kasparro_store::{Store, StoreError};
 use kasparro_store_sqlite::SqliteStore;
 use kasparro_view::{View, ViewSettings};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Origin};
 use crate::failure::{Exit, Failure};
 
 /// Opens the store for writing, making its folder where it is missing.
@@ -39,6 +39,23 @@ impl Locked {
     /// The failure of a command that needs the store for itself.
     pub(crate) fn into_failure(self, config: &Config) -> Failure {
         Failure::store(&self.0, &config.database)
+    }
+
+    /// Refuses a flag that the process that holds the store would not hear of.
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit code 2 where `--upstream` is given.
+    pub(crate) fn refuse_upstream(&self, config: &Config) -> Result<(), Failure> {
+        if config.settings.origin("fetch.upstream") != Origin::Flag("--upstream") {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::Usage,
+            "upstream_of_holder",
+            format!("{}; that process carries the run out and asks its own upstream", self.0),
+            "leave --upstream out, or stop that process: --upstream needs the store for itself, \
+             which may be another --database",
+        ))
     }
 }
 

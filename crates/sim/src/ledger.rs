@@ -165,10 +165,12 @@ impl Ledger {
         Self { rows_cap, kept: Mutex::default(), file: Mutex::new(None) }
     }
 
-    /// Begins to append to a file.
+    /// Begins to append to a file, unless it does already.
     pub(crate) fn append_to(&self, path: &Path) -> io::Result<()> {
-        let file = File::options().create(true).append(true).open(path)?;
-        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.is_none() {
+            *file = Some(File::options().create(true).append(true).open(path)?);
+        }
         Ok(())
     }
 

@@ -76,6 +76,20 @@ impl Simulator {
         })
     }
 
+    /// Opens the ledger file, where there is one; [`Simulator::serve`] does it otherwise.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn open_ledger(&self) -> io::Result<()> {
+        let Some(path) = &self.settings.ledger else {
+            return Ok(());
+        };
+        self.ledger.append_to(path).map_err(|error| {
+            let message = format!("cannot write the ledger {}: {error}", path.display());
+            io::Error::new(error.kind(), message)
+        })
+    }
+
     /// Answers requests until `shutdown`, then finishes open answers for at most ten seconds.
     ///
     /// # Errors
@@ -85,12 +99,7 @@ impl Simulator {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> io::Result<()> {
-        if let Some(path) = &self.settings.ledger {
-            self.ledger.append_to(path).map_err(|error| {
-                let message = format!("cannot write the ledger {}: {error}", path.display());
-                io::Error::new(error.kind(), message)
-            })?;
-        }
+        self.open_ledger()?;
         // Small last pieces would otherwise wait for the client's delayed acknowledgement.
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {

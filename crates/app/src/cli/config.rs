@@ -3,7 +3,7 @@
 use serde_json::{Map, json};
 
 use super::Context;
-use crate::config::Origin;
+use crate::config::{Origin, Shown};
 use crate::failure::{Exit, Failure};
 use crate::wire;
 
@@ -27,7 +27,7 @@ pub(crate) fn execute(context: &Context, action: &Action) -> Result<Exit, Failur
                 .config
                 .shown()
                 .iter()
-                .filter(|(_, _, origin)| *origin != Origin::Default)
+                .filter(|shown| shown.origin != Origin::Default)
                 .count();
             context.output.result(&json!({"ok": true, "changed": changed}), || {
                 format!("the configuration is good; {changed} values are not the defaults")
@@ -42,7 +42,7 @@ fn print(context: &Context) {
     let shown = context.config.shown();
     let document: Map<_, _> = shown
         .iter()
-        .map(|(known, value, origin)| {
+        .map(|Shown { known, value, origin, .. }| {
             let value = format!("value = {value}")
                 .parse::<toml::Table>()
                 .ok()
@@ -54,7 +54,7 @@ fn print(context: &Context) {
     context.output.result(&json!({ "values": document }), || {
         let mut text = String::new();
         let mut section = "";
-        for (known, value, origin) in &shown {
+        for Shown { known, value, hidden, origin } in &shown {
             if known.section() != section {
                 section = known.section();
                 if !text.is_empty() {
@@ -63,7 +63,12 @@ fn print(context: &Context) {
                 text.push_str(&format!("[{section}]\n"));
             }
             text.push_str(&format!("# {}\n", known.comment));
+            // A mask is no value: as a comment it leaves the printed file one that can be used.
             let origin = match origin {
+                chosen if *hidden => {
+                    text.push_str("# ");
+                    format!("  # set, from {chosen}")
+                }
                 Origin::Default => String::new(),
                 chosen => format!("  # from {chosen}"),
             };

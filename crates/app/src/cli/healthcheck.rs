@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::Context;
+use crate::config::masked_text;
 use crate::failure::{Exit, Failure};
 
 /// Longest wait for the whole answer.
@@ -38,7 +39,7 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         return Err(Failure::new(
             Exit::Usage,
             "bad_url",
-            format!("--url {base} is not an http address"),
+            format!("--url {} is not an http address", masked_text(&base)),
             "write for example http://127.0.0.1:8000",
         ));
     };

@@ -11,6 +11,9 @@ mod shutdown;
 mod sim;
 mod sources;
 mod status;
+mod usage;
+
+pub(crate) use usage::parse;
 
 use std::path::PathBuf;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use kasparro_domain::{Run, RunReason, SourceName};
 use kasparro_store_sqlite::SqliteStore;
 use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
 
-use super::{Context, beside};
+use super::{Context, beside, shutdown};
 use crate::clock::SystemClock;
 use crate::failure::{Exit, Failure};
 use crate::output::{Watcher, exit_of, runs_document, runs_table};
@@ -19,6 +20,8 @@ Examples:
   kasparro run coinpaprika csv           these two
   kasparro run --all --json              the outcome as JSON, for scripts
   kasparro run --upstream http://127.0.0.1:9000 --database sqlite:./try.db
+
+SIGTERM or Ctrl-C ends the runs at their next page and keeps what they committed.
 
 Exit codes: 0 every source succeeded; 1 every source failed; 4 some did.")]
 pub(crate) struct Arguments {
@@ -40,16 +43,19 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
     let runs = loop {
         match wire::open_store(config, &clock)? {
             Ok(store) => {
+                // Only here: beside a holder there is nothing to end, and a signal ends the wait.
+                let shutdown = shutdown::token();
                 wire::warn_of_plain_upstream(config);
                 let sources = wire::sources(config)?;
                 let engine =
                     wire::start_engine(config, sources, Arc::new(store), Arc::clone(&clock))
                         .await?;
-                break alone(&engine, &names, &mut watcher)
+                break alone(&engine, &names, &mut watcher, &shutdown)
                     .await
                     .map_err(|error| Failure::engine(error, &config.database))?;
             }
-            Err(_) => {
+            Err(locked) => {
+                locked.refuse_upstream(config)?;
                 let store = wire::open_beside(config, &clock)?;
                 let alive = || SqliteStore::open(&config.database, Arc::clone(&clock)).is_err();
                 let asked = beside::Asked { store: &store, clock: clock.as_ref(), names: &names };
@@ -72,12 +78,18 @@ async fn alone(
     engine: &Arc<kasparro_engine::Engine>,
     names: &[SourceName],
     watcher: &mut Watcher,
+    shutdown: &CancellationToken,
 ) -> Result<Vec<Run>, kasparro_engine::EngineError> {
     let mut progress = engine.progress();
     let running = engine.run_now(names, RunReason::Manual);
     tokio::pin!(running);
+    let mut stopped = false;
     loop {
         tokio::select! {
+            () = shutdown.cancelled(), if !stopped => {
+                engine.stop();
+                stopped = true;
+            }
             runs = &mut running => return runs,
             news = progress.recv() => match news {
                 Ok(news) => watcher.show(news.into()),

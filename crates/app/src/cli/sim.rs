@@ -19,7 +19,7 @@ Examples:
 Values are a function of seed and step alone, so the same two always give the same bytes.")]
 pub(crate) struct Arguments {
     /// Address and port; port 0 takes a free one.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9000")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9000", value_parser = host_and_port)]
     listen: String,
     /// Decides every value.
     #[arg(long, value_name = "NUMBER")]
@@ -35,6 +35,11 @@ pub(crate) struct Arguments {
     ledger: Option<PathBuf>,
 }
 
+fn host_and_port(text: &str) -> Result<String, &'static str> {
+    let valid = crate::config::host_and_port(text);
+    valid.then(|| text.to_owned()).ok_or("write HOST:PORT, for example 127.0.0.1:9000")
+}
+
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
     let shutdown = shutdown::token();
     let mut settings = SimSettings::default();
@@ -48,6 +53,11 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
     settings.ledger = arguments.ledger;
     let simulator = Simulator::new(settings);
     let listener = bind(&arguments.listen).await?;
+    // Before anybody is told that it listens: what cannot be recorded is not served.
+    simulator.open_ledger().map_err(|error| {
+        let hint = "name a file in a folder that this user can write with --ledger";
+        Failure::new(Exit::Failed, "ledger_unwritable", error.to_string(), hint)
+    })?;
     context.output.listening(&local_url(&listener)?);
     simulator.serve(listener, shutdown).await.map_err(|error| {
         Failure::new(

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::mask::{masked, masked_text};
+
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -46,13 +48,14 @@ pub(crate) struct ConfigError {
 }
 
 impl ConfigError {
-    /// Everything but the remedy.
+    /// Everything but the remedy, with addresses masked.
     pub(crate) fn problem(&self) -> String {
-        let value = self.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
+        let value = self.value.as_ref().map(|value| format!(" = {}", masked(value)));
+        let value = value.unwrap_or_default();
         let origin = match self.origin.as_deref() {
             Some(Origin::Default) | None => String::new(),
-            Some(origin) => format!(" (from {origin})"),
+            Some(origin) => format!(" (from {})", masked_text(&origin.to_string())),
         };
-        format!("{}{value}{origin} {}", self.key, self.reason)
+        format!("{}{value}{origin} {}", masked_text(&self.key), self.reason)
     }
 }

@@ -3,6 +3,7 @@
 mod environment;
 mod error;
 mod file;
+mod mask;
 mod reference;
 mod settings;
 #[cfg(test)]
@@ -10,7 +11,8 @@ mod tests;
 
 pub(crate) use environment::{Environment, colour_welcome, read as read_environment};
 pub(crate) use error::{ConfigError, Origin};
-pub(crate) use settings::{Settings, shown};
+pub(crate) use mask::masked_text;
+pub(crate) use settings::Settings;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -117,6 +119,19 @@ pub(crate) struct Log {
     pub(crate) json: bool,
 }
 
+/// A key as it may be shown.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// The key with its comment.
+    pub(crate) known: &'static reference::KnownKey,
+    /// Its value in TOML.
+    pub(crate) value: String,
+    /// True when the value or a part of it is masked.
+    pub(crate) hidden: bool,
+    /// Where the value came from.
+    pub(crate) origin: Origin,
+}
+
 /// The engine's keys of a source's section; the others are the source's own options.
 const ENGINE_KEYS: [&str; 4] = ["enabled", "schedule", "stale_after", "requests_per_minute"];
 
@@ -192,13 +207,14 @@ impl Config {
         }
     }
 
-    /// Every key in the order of the reference, as it may be shown, with its origin.
-    pub(crate) fn shown(&self) -> Vec<(&'static reference::KnownKey, String, Origin)> {
+    /// Every key in the order of the reference, as it may be shown.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
         reference::keys()
             .iter()
             .filter_map(|known| {
                 let (value, origin) = self.settings.get(&known.key)?;
-                Some((known, shown(value), origin.clone()))
+                let (value, hidden) = settings::shown(value);
+                Some(Shown { known, value, hidden, origin: origin.clone() })
             })
             .collect()
     }
@@ -215,13 +231,19 @@ fn secret_keys() -> BTreeSet<String> {
 
 fn listen(settings: &Settings) -> Result<String, ConfigError> {
     let text = settings.text("server.listen")?;
-    let valid = text.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok()
-    });
-    if valid {
+    if host_and_port(&text) {
         return Ok(text);
     }
     Err(settings.refuse("server.listen", "is not HOST:PORT", "write for example 127.0.0.1:8000"))
+}
+
+/// True for `HOST:PORT`.
+pub(crate) fn host_and_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty()
+            && !host.contains(|c: char| "/?#@\\".contains(c) || c.is_whitespace())
+            && port.parse::<u16>().is_ok()
+    })
 }
 
 fn database(settings: &Settings) -> Result<PathBuf, ConfigError> {
@@ -234,7 +256,7 @@ fn database(settings: &Settings) -> Result<PathBuf, ConfigError> {
             "asks for PostgreSQL, and this build stores in SQLite",
             "write for example sqlite:./data/kasparro.db (--database, KASPARRO_STORE__DATABASE)",
         );
-        // The rest of the address may hold a password.
+        // The rest of such an address may hold a password in other shapes too.
         error.value = Some(format!("{scheme}://…"));
         return Err(error);
     }
@@ -320,11 +342,11 @@ fn source(settings: &Settings, name: &str) -> Result<SourceConfig, ConfigError> 
 
 fn log(settings: &Settings) -> Result<Log, ConfigError> {
     let level = settings.text("log.level")?;
-    if level.trim().is_empty() || tracing_subscriber::EnvFilter::try_new(&level).is_err() {
+    if !is_filter(&level) {
         return Err(settings.refuse(
             "log.level",
             "is not a level",
-            "write error, warn, info, debug or trace",
+            "write off, error, warn, info, debug or trace, or directives such as info,kasparro_engine=debug",
         ));
     }
     let json = match settings.text("log.format")?.as_str() {
@@ -333,6 +355,15 @@ fn log(settings: &Settings) -> Result<Log, ConfigError> {
         _ => return Err(settings.refuse("log.format", "is not a format", "write text or json")),
     };
     Ok(Log { level, level_chosen: settings.origin("log.level") != Origin::Default, json })
+}
+
+// A word that is no level would be taken for the name of a module, and everything else fall silent.
+fn is_filter(level: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let directive = |part: &str| {
+        part.contains('=') || LEVELS.iter().any(|level| level.eq_ignore_ascii_case(part.trim()))
+    };
+    level.split(',').all(directive) && tracing_subscriber::EnvFilter::try_new(level).is_ok()
 }
 
 fn label(settings: &Settings, key: &str) -> Result<String, ConfigError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{ConfigError, Origin};
+use super::mask::mask_value;
 use super::reference;
 
 /// What is shown instead of a secret.
@@ -57,13 +58,23 @@ impl Settings {
         let Some(known) = reference::find(key) else {
             return Err(unknown(key, origin));
         };
-        if !same_type(&known.default, &value) {
+        let a_word = value.as_str().is_some_and(|text| word(key) == Some(text));
+        if !same_type(&known.default, &value) && !a_word {
             return Err(ConfigError {
                 key: key.to_owned(),
                 value: Some(if self.secret(key) { MASK.to_owned() } else { value.to_string() }),
                 origin: Some(Box::new(origin)),
                 reason: format!("is {}", type_name(&value)),
-                remedy: format!("write {}", type_name(&known.default)),
+                remedy: format!("write {}{}", type_name(&known.default), or_word(key)),
+            });
+        }
+        if self.secret(key) && value.as_str().map(str::trim) == Some(MASK) {
+            return Err(ConfigError {
+                key: key.to_owned(),
+                value: Some(format!("\"{MASK}\"")),
+                origin: Some(Box::new(origin)),
+                reason: "is what is shown instead of a secret, not the secret".to_owned(),
+                remedy: "write the secret itself, or leave the key out".to_owned(),
             });
         }
         self.put(key, value, origin);
@@ -84,6 +95,9 @@ impl Settings {
             return Err(unknown(key, origin));
         };
         let value = match &known.default {
+            _ if word(key) == Some(text.trim()) => {
+                Some(toml::Value::String(text.trim().to_owned()))
+            }
             toml::Value::String(_) => Some(toml::Value::String(text.to_owned())),
             toml::Value::Integer(_) => text.trim().parse().ok().map(toml::Value::Integer),
             toml::Value::Boolean(_) => text.trim().parse().ok().map(toml::Value::Boolean),
@@ -100,7 +114,7 @@ impl Settings {
                 value: Some(if self.secret(key) { MASK.to_owned() } else { text.to_owned() }),
                 origin: Some(Box::new(origin)),
                 reason: format!("is not {}", type_name(&known.default)),
-                remedy: format!("write {}", example(&known.default)),
+                remedy: format!("write {}{}", example(&known.default), or_word(key)),
             }),
         }
     }
@@ -200,7 +214,7 @@ impl Settings {
         let found = self.values.get(key);
         ConfigError {
             key: key.to_owned(),
-            value: found.map(|(value, _)| shown(value)),
+            value: found.map(|(value, _)| shown(value).0),
             origin: found.map(|(_, origin)| Box::new(origin.clone())),
             reason: reason.to_owned(),
             remedy: remedy.to_owned(),
@@ -214,13 +228,26 @@ impl Settings {
     }
 }
 
-/// A value as it may be shown, in TOML.
-pub(crate) fn shown(value: &Value) -> String {
+/// A value as it may be shown, in TOML, and whether something of it is masked.
+pub(crate) fn shown(value: &Value) -> (String, bool) {
     match value {
-        Value::Plain(value) => value.to_string(),
-        Value::Secret(secret) if secret.expose_secret().is_empty() => "\"\"".to_owned(),
-        Value::Secret(_) => format!("\"{MASK}\""),
+        Value::Plain(value) => {
+            let mut value = value.clone();
+            let hidden = mask_value(&mut value);
+            (value.to_string(), hidden)
+        }
+        Value::Secret(secret) if secret.expose_secret().is_empty() => ("\"\"".to_owned(), false),
+        Value::Secret(_) => (format!("\"{MASK}\""), true),
     }
+}
+
+/// The text that a key of another type takes as well.
+fn word(key: &str) -> Option<&'static str> {
+    (key == "sources.coingecko.pages").then_some("all")
+}
+
+fn or_word(key: &str) -> String {
+    word(key).map(|word| format!(", or \"{word}\"")).unwrap_or_default()
 }
 
 /// The refusal of a key that does not exist.

@@ -211,3 +211,64 @@ fn an_option_that_a_source_refuses_is_named_with_its_section() {
     let error = crate::wire::sources(&config).unwrap_err().to_string();
     assert!(error.starts_with("sources.coingecko.pages = "), "{error}");
 }
+
+#[test]
+fn i9_no_refusal_shows_user_info_or_query_of_an_address() {
+    for url in ["mysql://u:canary@h/d", "MYSQL:u:canary@h", "sqlite://u:canary@h/x", "u:canary@h/d"]
+    {
+        let error = refused(None, &[("DATABASE_URL", url)]);
+        assert!(!error.contains("canary") && error.contains('…'), "{error}");
+    }
+    for url in ["http://u:canary@h", "https://h/?key=canary", "ftp://u:canary@h"] {
+        for key in ["FETCH__UPSTREAM", "SERVER__LISTEN", "SOURCES__COINGECKO__REQUESTS_PER_MINUTE"]
+        {
+            let error = refused(None, &[(&format!("KASPARRO_{key}"), url)]);
+            assert!(!error.contains("canary") && error.contains('…'), "{error}");
+        }
+    }
+    for path in ["https://u:canary@h/x.csv", "https://h/x.csv?key=canary"] {
+        let config = load(None, &[("CSV_SOURCE_PATH", path)]).unwrap();
+        let shown = format!("{:?}", config.shown());
+        assert!(!shown.contains("canary") && shown.contains('…'), "{shown}");
+    }
+    // The source itself refuses this one.
+    let config = load(None, &[("CSV_SOURCE_PATH", "ftp://u:canary@h/x.csv")]).unwrap();
+    let error = crate::wire::sources(&config).unwrap_err().to_string();
+    assert!(error.starts_with("sources.csv.paths = [\"ftp://…\"]"), "{error}");
+    let error = refused(None, &[("CSV_SOURCE_PATH", "[{ path = \"ftp://u:canary@h/x\" ]")]);
+    assert!(!error.contains("canary"), "{error}");
+}
+
+#[test]
+fn the_mask_of_a_secret_is_no_secret() {
+    let file = "[sources.coingecko]\napi_key = \"********\"\n";
+    for error in [refused(Some(file), &[]), refused(None, &[("COINGECKO_API_KEY", "********")])] {
+        assert!(error.starts_with("sources.coingecko.api_key"), "{error}");
+        assert!(error.contains("write the secret itself"), "{error}");
+    }
+}
+
+#[test]
+fn only_levels_and_directives_are_levels() {
+    for level in ["off", "WARN", "info", "trace", "info,kasparro_engine=debug", "hyper=off"] {
+        assert_eq!(load(None, &[("LOG_LEVEL", level)]).unwrap().log.level.len(), level.len());
+    }
+    for level in ["loud", "info,loud", "kasparro=loud", "3"] {
+        let error = refused(None, &[("LOG_LEVEL", level)]);
+        let named = format!("log.level = \"{level}\" (from LOG_LEVEL)");
+        assert!(error.contains(&named) && error.contains("debug or trace"), "{error}");
+    }
+}
+
+#[test]
+fn all_pages_of_coingecko_are_a_word_or_zero() {
+    for file in ["pages = \"all\"", "pages = 0", "pages = 1000"] {
+        let config = load(Some(&format!("[sources.coingecko]\n{file}\n")), &[]).unwrap();
+        crate::wire::sources(&config).unwrap();
+    }
+    const VARIABLE: &str = "KASPARRO_SOURCES__COINGECKO__PAGES";
+    let config = load(None, &[(VARIABLE, "all")]).unwrap();
+    assert_eq!(config.source_options("coingecko")["pages"], "all");
+    assert!(refused(None, &[(VARIABLE, "many")]).contains("or \"all\""));
+    assert!(refused(Some("[server]\nmax_connections = \"all\"\n"), &[]).contains("a whole number"));
+}

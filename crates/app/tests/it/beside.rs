@@ -1,6 +1,9 @@
 //! Commands with and without a server on the same store.
 
-use kasparro_testkit::{closed_port, wait_for};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kasparro_testkit::{Reply, TinyUpstream, closed_port, wait_for};
 
 use crate::world::{World, all_rows, assert_balanced, run_of, simulator};
 
@@ -132,4 +135,46 @@ fn a_run_that_does_not_exist_is_said_so() {
     assert_eq!(unknown.json()["error"]["code"], "unknown_run");
     assert_eq!(world.call(&["runs", "seven"]).code, Some(2));
     assert_eq!(world.call(&["runs", "--status", "fine"]).code, Some(2));
+}
+
+#[test]
+fn an_upstream_for_a_run_beside_a_server_is_refused() {
+    let world = World::new().nothing_by_itself();
+    let server = world.serve();
+    let call = world.call(&["run", "csv", "--json", "--upstream", "http://127.0.0.1:9"]);
+    assert_eq!(call.code, Some(2), "{call:?}");
+    assert_eq!(call.json()["error"]["code"], "upstream_of_holder");
+    for part in [server.id().to_string(), server.url.clone(), "--database".to_owned()] {
+        assert!(call.stderr.contains(&part), "{part}: {call:?}");
+    }
+    let runs = world.call(&["runs", "--json"]).json();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 0, "nothing was asked of the server");
+    assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_ends_and_says_what_it_did() {
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock().unwrap();
+    let passing = Arc::clone(&gate);
+    let upstream = TinyUpstream::start(move |_| {
+        let _ = asked.send(());
+        drop(passing.lock());
+        Reply::json("[]")
+    });
+    let world = World::new().upstream(&upstream.url);
+    let running = world.start(&["run", "coinpaprika", "--json"]);
+    is_asked.recv_timeout(Duration::from_secs(60)).unwrap();
+    let stopped = running.stop();
+    assert_eq!(stopped.code, Some(1), "{stopped:?}");
+    let run = run_of(&stopped.json(), "coinpaprika");
+    assert_eq!(
+        (&run["status"], &run["error"]["code"]),
+        (&"abandoned".into(), &"stopped".into()),
+        "{run}"
+    );
+    drop(closed);
+    let listed = world.call(&["runs", "--json"]).json();
+    assert_eq!(listed["runs"][0], run);
 }

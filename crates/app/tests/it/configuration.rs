@@ -91,3 +91,25 @@ fn logs_are_json_when_asked_for() {
         assert!(line["level"].is_string(), "{line}");
     }
 }
+
+#[test]
+fn i9_a_printed_file_holds_a_set_secret_as_a_comment_and_can_be_used() {
+    let world = World::new()
+        .with("COINGECKO_API_KEY", "canary")
+        .with("KASPARRO_FETCH__CONTACT", "https://example.org/?key=canary");
+    let printed = world.call(&["config", "print"]).stdout;
+    for line in [
+        "# api_key = \"********\"  # set, from COINGECKO_API_KEY",
+        "# contact = \"https://example.org/?…\"  # set, from KASPARRO_FETCH__CONTACT",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
+    }
+    let json = world.call(&["config", "print", "--json"]).stdout;
+    assert!(!printed.contains("canary") && !json.contains("canary"), "{printed}{json}");
+    let plain = World::new();
+    std::fs::write(plain.folder.path().join("printed.toml"), &printed).unwrap();
+    let checked = plain.call(&["config", "check", "--config", "printed.toml"]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let masked = plain.with("COINGECKO_API_KEY", "********").call(&["config", "check"]);
+    assert_eq!(masked.code, Some(2), "{masked:?}");
+}

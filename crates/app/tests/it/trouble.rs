@@ -109,3 +109,39 @@ fn a_misspelt_flag_or_command_is_a_usage_error() {
     assert_eq!(help.code, Some(0));
     assert!(help.stdout.contains("Examples:"), "{}", help.stdout);
 }
+
+#[test]
+fn a_usage_error_is_a_json_document_where_one_is_asked_for() {
+    let world = World::new();
+    for arguments in [
+        &["run", "--al", "--json"][..],
+        &["--json", "serv"],
+        &["--json"],
+        &["sim", "--listen", "9000", "--json"],
+        &["runs", "--limit", "0", "--json"],
+    ] {
+        let call = world.call(arguments);
+        assert_eq!(call.code, Some(2), "{call:?}");
+        let error = &call.json()["error"];
+        assert_eq!(error["code"], "usage", "{call:?}");
+        for part in ["message", "hint"] {
+            let text = error[part].as_str().unwrap();
+            assert!(!text.is_empty() && !text.contains('\n'), "{call:?}");
+        }
+        assert!(!call.stderr.is_empty(), "{call:?}");
+    }
+    let help = world.call(&["--json", "--help"]);
+    assert_eq!(help.code, Some(0));
+    assert!(help.stdout.contains("Usage:"), "{help:?}");
+}
+
+#[test]
+fn a_simulator_says_that_it_listens_only_when_its_ledger_is_open() {
+    let world = World::new();
+    let call = world.call(&["sim", "--listen", "127.0.0.1:0", "--ledger", "no/such/folder/x"]);
+    assert_eq!((call.code, call.stdout.as_str()), (Some(1), ""), "{call:?}");
+    assert!(call.stderr.contains("no/such/folder/x") && call.stderr.contains("--ledger"));
+    let word = world.call(&["sim", "--listen", "here"]);
+    assert_eq!(word.code, Some(2), "{word:?}");
+    assert!(word.stderr.contains("HOST:PORT"), "{word:?}");
+}
