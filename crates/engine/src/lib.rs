@@ -115,8 +115,7 @@ impl Engine {
         });
         engine.recover().await?;
         for slot in engine.slots.values() {
-            let next_run_at = None;
-            engine.show_state(slot, next_run_at).await?;
+            engine.show_state(slot, None).await?;
         }
         Ok(engine)
     }

@@ -103,8 +103,9 @@ impl Engine {
             Ok(memory) => self.move_forward(slot, &run, memory, started_at, &watch).await,
             Err(error) => Err(store_failed(&error)),
         };
-        let received = watch.counts().received;
-        let (status, error) = judge_outcome(outcome, &watch.counts(), self.stopping.is_cancelled());
+        let counts = watch.counts();
+        let received = counts.received;
+        let (status, error) = judge_outcome(outcome, &counts, self.stopping.is_cancelled());
         let ended = RunUpdate::Ended {
             at: self.clock.now(),
             status,
@@ -179,6 +180,7 @@ impl Engine {
     ) -> Result<(), PageError> {
         let source = slot.settings.source.as_ref();
         let mut next = first;
+        let first = source.first(RunStart { checkpoint: None, now: started_at });
         let mut asked = 0_u64;
         let mut first_failure = None;
         while let Next::Ask(request) = next {
@@ -194,39 +196,29 @@ impl Engine {
                 ));
             }
             asked += 1;
-            let taken = match (&request.target, source.framing(&request)) {
-                (Target::Http(http), framing) if framing != Framing::Csv => {
-                    let taken =
-                        self.take_page(slot, &request, http, &framing, asked, &mut lander, watch);
-                    match taken.await {
-                        // A run that went on behind the last page of the run before begins anew.
-                        Err(error) if error.code == EMPTY && asked == 1 => {
-                            let whole = RunStart { checkpoint: None, now: started_at };
-                            next = match source.first(whole) {
-                                Next::Ask(again) if again.describe() != request.describe() => {
-                                    asked = 0;
-                                    Next::Ask(again)
-                                }
-                                _ => return Err(error),
-                            };
-                            continue;
-                        }
-                        taken => taken?,
-                    }
+            let framing = source.framing(&request);
+            let taken = match &request.target {
+                Target::Http(http) if framing != Framing::Csv => {
+                    self.take_page(slot, &request, http, &framing, asked, &mut lander, watch).await
+                }
+                _ => self.take_texts(slot, &request, asked, &mut lander, watch).await,
+            };
+            let rows = match taken {
+                Ok(rows) => rows,
+                Err(error) if error.code == EMPTY && asked == 1 && resumed(&first, &request) => {
+                    // The run before ended just at the end of the list: this one begins anew.
+                    next = source.first(RunStart { checkpoint: None, now: started_at });
+                    asked = 0;
+                    continue;
                 }
                 // Texts have nothing to do with each other: one that fails leaves the others.
-                _ => match self.take_texts(slot, &request, asked, &mut lander, watch).await {
-                    Ok(rows) => rows,
-                    Err(error) if error.code == STORE_FAILED || error.code == STOPPED => {
-                        return Err(error);
-                    }
-                    Err(error) => {
-                        first_failure.get_or_insert(error);
-                        0
-                    }
-                },
+                Err(error) if framing == Framing::Csv && !ends_the_run(&error) => {
+                    first_failure.get_or_insert(error);
+                    0
+                }
+                Err(error) => return Err(error),
             };
-            next = source.next(&request, PageSummary { rows: taken, pages: asked });
+            next = source.next(&request, PageSummary { rows, pages: asked });
         }
         first_failure.map_or(Ok(()), Err)
     }
@@ -270,13 +262,15 @@ impl Engine {
         let last = self.last_loaded(slot, &request.describe()).await?;
         let check = |fetched: &Fetched| -> Result<(Value, u64), PageError> {
             // The same question and the same bytes: what was found in them then holds.
-            if let Some(last) = last.as_ref().filter(|last| last.body == fetched.body.hash) {
-                return Ok((PageContext::of(last)?.survey, last.rows_done));
-            }
-            let open = || fetched.body.open().map_err(|error| spool_failed(&error));
-            let survey = slot.settings.source.survey(request, &mut open()?)?;
-            let rows =
-                frame::check(framing, &survey, open()?).map_err(|error| error.to_page_error())?;
+            let (survey, rows) = match last.as_ref().filter(|last| last.body == fetched.body.hash) {
+                Some(last) => (PageContext::of(last)?.survey, last.rows_done),
+                None => {
+                    let open = || fetched.body.open().map_err(|error| spool_failed(&error));
+                    let survey = slot.settings.source.survey(request, &mut open()?)?;
+                    let rows = frame::check(framing, &survey, open()?);
+                    (survey, rows.map_err(|error| error.to_page_error())?)
+                }
+            };
             if rows == 0 && pages == 1 { Err(empty()) } else { Ok((survey, rows)) }
         };
         let answer = self.fetch(slot, http, watch, check).await;
@@ -406,7 +400,7 @@ impl Engine {
             let open = move || files::open(&path);
             match self.land_csv(slot, &one, position_for, arrival, open, lander).await {
                 Ok(landed) => rows += landed,
-                Err(error) if error.code == STORE_FAILED => return Err(error),
+                Err(error) if ends_the_run(&error) => return Err(error),
                 Err(mut error) => {
                     if !error.message.contains(&name) {
                         error.message = format!("{name}: {}", error.message);
@@ -437,6 +431,9 @@ impl Engine {
         let mut current = next_chunk()?;
         let (mut rows, mut number) = (0, 0_u64);
         while let Some(chunk) = current {
+            if self.stopping.is_cancelled() {
+                return Err(stopped());
+            }
             let following = next_chunk()?;
             let survey = of_chunk(&survey, number);
             let check = || frame::check(&Framing::Csv, &survey, chunk.as_slice());
@@ -484,6 +481,16 @@ impl From<Refused> for PageError {
     fn from(refused: Refused) -> Self {
         refused.error
     }
+}
+
+/// True where a run began elsewhere than a run without a checkpoint would.
+fn resumed(whole: &Next, first: &Request) -> bool {
+    matches!(whole, Next::Ask(whole) if whole.describe() != first.describe())
+}
+
+/// True for what ends a run whatever else it could still ask for.
+fn ends_the_run(error: &PageError) -> bool {
+    [STORE_FAILED, STOPPED].contains(&error.code)
 }
 
 fn empty() -> PageError {

@@ -222,3 +222,17 @@ async fn a_run_resumed_at_the_very_end_begins_anew() {
     let second = world.run("coingecko").await;
     assert_eq!((second.status, second.counts.received), (RunStatus::Success, 250), "{second:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_resumed_at_a_known_end_begins_anew_too() {
+    let down = Reply::of("500 Internal Server Error", "text/plain", "down");
+    let (full, end) = (markets(["5", "6"]).remove(0), json_answer("[]"));
+    // A whole run; one that breaks off before the end; the same end again, then the list anew.
+    let script = [&full, &end, &full, &down, &down, &down, &end, &full, &end].map(Reply::clone);
+    let upstream = TinyUpstream::script(script);
+    let world = World::new(Some(upstream.url.clone()), vec![("coingecko", json!({"pages": 4}))]);
+    assert_eq!(world.run("coingecko").await.status, RunStatus::Success);
+    assert_eq!(world.run("coingecko").await.status, RunStatus::Partial);
+    let third = world.run("coingecko").await;
+    assert_eq!((third.status, third.counts.received), (RunStatus::Success, 250), "{third:?}");
+}
