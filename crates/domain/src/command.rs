@@ -19,6 +19,27 @@ pub enum CommandKind {
         source: SourceName,
         /// The queued run.
         run_id: RunId,
+        /// True to ask for every list as well, also for those that are not due.
+        #[serde(default)]
+        lists: bool,
+    },
+    /// Read quarantined rows again.
+    Retry {
+        /// Their numbers.
+        rows: Vec<i64>,
+        /// Who asks.
+        who: String,
+        /// Why.
+        why: String,
+    },
+    /// Give quarantined rows up.
+    Discard {
+        /// Their numbers.
+        rows: Vec<i64>,
+        /// Who asks.
+        who: String,
+        /// Why.
+        why: String,
     },
 }
 

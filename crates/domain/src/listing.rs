@@ -12,15 +12,13 @@ pub struct Contract {
     pub address: CompactString,
 }
 
-/// What a source says a listing is: evidence for its identity, as opposed to its values.
+/// What a source calls a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Attributes {
     /// The symbol as sent; symbols repeat and change, and may be absent.
     pub symbol: Option<CompactString>,
     /// The name as sent.
     pub name: Option<CompactString>,
-    /// Contracts stated with the listing, sorted.
-    pub contracts: Vec<Contract>,
 }
 
 /// Which asset a new listing belongs to when it is first stored.
@@ -31,3 +29,6 @@ pub enum Membership {
     /// The listing founds an asset of its own.
     Founds,
 }
+
+/// Complete sweeps in a row that a listing may be missing from before it is no longer active.
+pub const SWEEPS_TO_INACTIVE: u8 = 3;

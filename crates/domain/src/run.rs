@@ -71,6 +71,8 @@ pub enum RunReason {
     Manual,
     /// Landed pages are read again.
     Replay,
+    /// Quarantined rows are read again.
+    Retry,
 }
 
 impl RunReason {
@@ -81,13 +83,14 @@ impl RunReason {
             Self::Schedule => "schedule",
             Self::Manual => "manual",
             Self::Replay => "replay",
+            Self::Retry => "retry",
         }
     }
 
     /// The reason with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Schedule, Self::Manual, Self::Replay]
+        [Self::Schedule, Self::Manual, Self::Replay, Self::Retry]
             .into_iter()
             .find(|reason| reason.name() == name)
     }

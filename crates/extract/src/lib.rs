@@ -9,8 +9,7 @@ mod request;
 mod source;
 
 pub use error::{PageError, Remedy};
-pub use request::{Credential, HttpRequest, Request, Target};
+pub use request::{Credential, HttpRequest, Purpose, Request, Target};
 pub use source::{
-    Answer, Framing, Next, OptionError, PageMeta, PageSummary, RowReader, RunStart, Source,
-    SourceSpec,
+    Answer, Framing, OptionError, PageMeta, PageSummary, RowReader, RunStart, Source, SourceSpec,
 };

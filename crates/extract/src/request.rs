@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-/// A secret that goes into one request header. It is never printed, stored or put into a URL.
+/// A secret that goes into one request header. It is never printed or stored.
 #[derive(Debug, Clone)]
 pub struct Credential {
     /// The header's name, in lower case.
@@ -21,9 +21,15 @@ pub struct HttpRequest {
     pub path: String,
     /// Query parameters in order, not yet percent-encoded.
     pub query: Vec<(String, String)>,
+    /// Query parameters that are secrets, for addresses of users whose host takes keys nowhere else: sent
+    /// behind `query`, and never told, printed or stored.
+    pub secret_query: Vec<(String, SecretString)>,
     /// True where another host would hold something else: for texts at addresses that users give, as
     /// opposed to a vendor's API.
     pub origin_matters: bool,
+    /// True where the upstream is asked for the answer only if it has changed since the last one that
+    /// was loaded (`ETag`, `Last-Modified`).
+    pub conditional: bool,
     /// The key, where the source has one.
     pub credential: Option<Credential>,
 }
@@ -40,11 +46,25 @@ pub enum Target {
     },
 }
 
+/// What a request is for, which says how often it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Values or news: asked in every run.
+    Values,
+    /// What listings are: asked on the interval of the source's lists, and when a person starts the run.
+    List,
+}
+
 /// One thing to ask for.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The source's own name for what is asked, for example `tickers`.
     pub endpoint: &'static str,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// True where everything that the source lists has been seen once this page is loaded, after the
+    /// pages before it in the run: a listing that was on none of them is missing.
+    pub completes_sweep: bool,
     /// Where the bytes come from.
     pub target: Target,
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::time::Duration;
 
-use kasparro_domain::{Checkpoint, Observation, Rejection, Timestamp};
+use kasparro_domain::{Checkpoint, Rejection, Statement, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ pub struct SourceSpec {
     pub documentation: &'static str,
     /// How often it runs unless configured otherwise.
     pub default_interval: Duration,
+    /// How often its lists are asked for unless configured otherwise; `None` where it has none.
+    pub lists_interval: Option<Duration>,
     /// Options that hold secrets and are masked wherever configuration is shown.
     pub secret_options: &'static [&'static str],
 }
@@ -32,24 +34,19 @@ pub struct RunStart<'a> {
     pub checkpoint: Option<&'a Checkpoint>,
     /// When the run begins.
     pub now: Timestamp,
-}
-
-/// What a source asks next.
-#[derive(Debug)]
-pub enum Next {
-    /// Ask this.
-    Ask(Box<Request>),
-    /// Everything has been asked.
-    Done,
+    /// False for a run that asks for lists only.
+    pub values: bool,
 }
 
 /// What came of a page that was landed and split.
 #[derive(Debug, Clone, Copy)]
-pub struct PageSummary {
+pub struct PageSummary<'a> {
     /// Rows on the page, good and bad.
     pub rows: u64,
     /// Pages of this run so far, this one included.
     pub pages: u64,
+    /// What [`Source::survey`] noted.
+    pub survey: &'a Value,
 }
 
 /// The head of an HTTP answer, for a source to recognise errors in its own vocabulary.
@@ -79,6 +76,10 @@ pub enum Framing {
     },
     /// The records of a delimited text; the survey finds the dialect and the header.
     Csv,
+    /// The elements of an XML document whose local name is `item` (RSS) or `entry` (Atom), tags included.
+    XmlItems,
+    /// No rows: all there is to know of the body is what the survey notes.
+    Whole,
 }
 
 /// What a row reader may know about the page a row stands on.
@@ -92,13 +93,13 @@ pub struct PageMeta<'a> {
     pub fetched_at: Timestamp,
 }
 
-/// Turns the rows of one page into observations.
+/// Turns the rows of one page into statements.
 pub trait RowReader: Send {
-    /// Reads one row: the bytes of one JSON element or one CSV record.
+    /// Reads one row: the bytes of one JSON element, one CSV record or one XML element.
     ///
     /// # Errors
     /// A [`Rejection`] that names the field; the row's neighbours are not affected.
-    fn read(&mut self, row: &[u8]) -> Result<Observation, Rejection>;
+    fn read(&mut self, row: &[u8]) -> Result<Statement, Rejection>;
 }
 
 /// One upstream: what to ask, and what an answer means.
@@ -109,17 +110,21 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     /// Requests a minute that the upstream allows to this configuration; `None` for files.
     fn requests_per_minute(&self) -> Option<u32>;
 
-    /// The first request of a run.
-    fn first(&self, start: RunStart<'_>) -> Next;
+    /// The requests that a run begins with, in order.
+    ///
+    /// Those for lists are always among them: the engine leaves out a list that it asked for within
+    /// the list's interval.
+    fn first(&self, start: RunStart<'_>) -> Vec<Request>;
 
-    /// The request after `request`, whose page was landed.
-    fn next(&self, request: &Request, page: PageSummary) -> Next;
+    /// The requests that `request`, whose page was landed, brings with it; they go before what else is
+    /// still to be asked.
+    fn next(&self, request: &Request, page: PageSummary<'_>) -> Vec<Request>;
 
-    /// The position to store once the page of `request` is loaded.
-    fn position_after(&self, request: &Request, page: PageSummary) -> Value;
+    /// The position to store once the page of `request` is loaded, where it moves one.
+    fn position_after(&self, request: &Request, page: PageSummary<'_>) -> Option<Value>;
 
-    /// How the answer to `request` is cut into rows.
-    fn framing(&self, request: &Request) -> Framing;
+    /// How the answer to `request` is cut into rows, given what the survey noted.
+    fn framing(&self, request: &Request, survey: &Value) -> Framing;
 
     /// Recognises errors of this upstream: a status other than 200, or an error object with 200.
     ///

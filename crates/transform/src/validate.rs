@@ -60,8 +60,6 @@ pub fn believe(mut observation: Observation, fetched_at: Timestamp) -> Result<Be
     observation.observed_at = source_at;
     trim(&mut observation.attributes.symbol);
     trim(&mut observation.attributes.name);
-    observation.attributes.contracts.sort_unstable();
-    observation.attributes.contracts.dedup();
     Ok(Believed {
         observed_at: source_at.unwrap_or(fetched_at),
         source_timed: source_at.is_some(),
@@ -78,7 +76,7 @@ fn reject(
     Rejection::new(reason, field, value.as_str()).of(&observation.external_id)
 }
 
-fn trim(text: &mut Option<CompactString>) {
+pub(crate) fn trim(text: &mut Option<CompactString>) {
     let trimmed = text.as_deref().map(str::trim).filter(|text| !text.is_empty());
     if trimmed != text.as_deref() {
         *text = trimmed.map(CompactString::from);
@@ -97,11 +95,7 @@ mod tests {
     fn observation() -> Observation {
         Observation {
             external_id: "btc-bitcoin".into(),
-            attributes: Attributes {
-                symbol: Some("BTC".into()),
-                name: Some("Bitcoin".into()),
-                contracts: Vec::new(),
-            },
+            attributes: Attributes { symbol: Some("BTC".into()), name: Some("Bitcoin".into()) },
             quote: Quote { price_usd: Some(Decimal::from(42)), ..Quote::default() },
             observed_at: Some(Timestamp::parse("2025-12-31T23:59:00Z").unwrap()),
         }

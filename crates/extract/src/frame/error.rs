@@ -4,7 +4,7 @@ use std::io;
 
 use crate::PageError;
 
-/// What stands where a JSON array was expected.
+/// What stands where a JSON array or an XML document was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// A JSON object.
@@ -13,7 +13,7 @@ pub enum Found {
     Scalar,
     /// An HTML page, as captive portals and firewalls send it.
     Html,
-    /// Text that is not JSON.
+    /// Text that is neither JSON nor XML.
     Text,
 }
 
@@ -23,7 +23,7 @@ impl Found {
             Self::Object => "a JSON object",
             Self::Scalar => "a single JSON value",
             Self::Html => "an HTML page",
-            Self::Text => "text that is not JSON",
+            Self::Text => "plain text",
         }
     }
 }
@@ -51,13 +51,19 @@ pub enum FrameError {
         /// Where the array was expected.
         pointer: String,
     },
-    /// The body ends inside the array.
-    #[error("the body ends after {rows} rows, before the end of its array")]
+    /// The body is no XML document.
+    #[error("expected an XML document, found {}", .found.words())]
+    NotXml {
+        /// What stands there.
+        found: Found,
+    },
+    /// The body ends inside the array or document.
+    #[error("the body ends after {rows} rows, before its own end")]
     Truncated {
         /// Rows that were complete.
         rows: u64,
     },
-    /// Something follows the end of the array or object.
+    /// Something follows the end of the array, object or document.
     #[error("the body goes on after the end of its {rows} rows")]
     TrailingGarbage {
         /// Rows of the array.
@@ -83,6 +89,7 @@ impl FrameError {
             Self::Io(_) => "body_unreadable",
             Self::Empty => "empty_body",
             Self::NotAnArray { found: Found::Html | Found::Text, .. } => "not_json",
+            Self::NotXml { .. } => "not_xml",
             Self::NotAnArray { .. } | Self::PointerMissing { .. } => "wrong_shape",
             Self::Truncated { .. } => "truncated",
             Self::TrailingGarbage { .. } => "trailing_garbage",
@@ -100,7 +107,7 @@ impl FrameError {
                 let hint = "check the file or the disk; a gzip file may be damaged or cut off";
                 PageError::stop(self.code(), message, hint)
             }
-            Self::NotAnArray { found: Found::Html | Found::Text, .. } => {
+            Self::NotAnArray { found: Found::Html | Found::Text, .. } | Self::NotXml { .. } => {
                 let hint = "a portal, proxy or firewall may stand between here and the upstream";
                 PageError::retry(self.code(), message, hint)
             }

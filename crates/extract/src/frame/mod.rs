@@ -1,7 +1,7 @@
 //! Cutting a body into rows, tolerantly and as a stream.
 //!
 //! One bad row must cost one row, so nothing here parses: in JSON only strings, brackets and commas
-//! matter, in delimited text only quotes and line ends. What stands inside a row is the reader's
+//! matter, in delimited text only quotes and line ends, in XML only where tags begin and end. What stands inside a row is the reader's
 //! business. Memory is bounded by one row and one read, whatever the size of the body.
 
 mod chunks;
@@ -12,6 +12,8 @@ mod records;
 #[cfg(test)]
 mod tests;
 mod window;
+mod xml;
+mod xml_scan;
 
 use std::io::Read;
 
@@ -24,11 +26,12 @@ pub use error::{Found, FrameError};
 use crate::Framing;
 use csv::CsvRows;
 use json::JsonRows;
+use xml::XmlRows;
 
 /// The longest row in bytes; a longer one is skipped and costs only itself.
 pub const MAX_ROW_BYTES: usize = 1 << 20;
 
-/// The deepest nesting inside a JSON row, its own brackets included.
+/// The deepest nesting inside a JSON or XML row, its own brackets or tags included.
 pub const MAX_ROW_DEPTH: u32 = 128;
 
 /// One row of a body.
@@ -50,6 +53,8 @@ pub struct RowCutter<R> {
 enum Rows<R> {
     Json(JsonRows<R>),
     Csv(CsvRows<R>),
+    Xml(XmlRows<R>),
+    None,
 }
 
 impl<R: Read> RowCutter<R> {
@@ -62,6 +67,8 @@ impl<R: Read> RowCutter<R> {
         let rows = match framing {
             Framing::JsonArray { pointer } => Rows::Json(JsonRows::new(pointer, body)),
             Framing::Csv => Rows::Csv(CsvRows::new(context, body)),
+            Framing::XmlItems => Rows::Xml(XmlRows::new(body)),
+            Framing::Whole => Rows::None,
         };
         Self { rows }
     }
@@ -74,6 +81,8 @@ impl<R: Read> RowCutter<R> {
         match &mut self.rows {
             Rows::Json(rows) => rows.next_row(),
             Rows::Csv(rows) => rows.next_row(),
+            Rows::Xml(rows) => rows.next_row(),
+            Rows::None => Ok(None),
         }
     }
 }

@@ -1,3 +1,5 @@
+mod xml;
+
 use std::io::{self, Read};
 
 use kasparro_domain::RejectionReason;

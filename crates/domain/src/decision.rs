@@ -1,0 +1,71 @@
+//! What people decided about stored rows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{PageId, RunId, SourceName, Timestamp};
+
+/// The number of a decision, in the order in which they were made.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct DecisionId(pub i64);
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// Quarantined rows were read again.
+    Retry,
+    /// Quarantined rows were given up.
+    Discard,
+}
+
+impl DecisionKind {
+    /// The kind as stores write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Discard => "discard",
+        }
+    }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Retry, Self::Discard].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A row on a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PageRow {
+    /// The page that met the row first.
+    pub page_id: PageId,
+    /// Its place there, from 0.
+    pub ordinal: u64,
+}
+
+/// One act of a person, kept for good: replay takes it after the same page as it was taken then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Its number.
+    pub decision_id: DecisionId,
+    /// What was decided.
+    pub kind: DecisionKind,
+    /// The source of the rows.
+    pub source: SourceName,
+    /// The rows it is about, sorted.
+    pub rows: Vec<PageRow>,
+    /// Who decided.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub decided_at: Timestamp,
+    /// The newest page that was landed before it.
+    pub after_page: PageId,
+    /// The run that read the rows again, for a retry.
+    pub run_id: Option<RunId>,
+}
