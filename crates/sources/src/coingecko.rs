@@ -1,16 +1,20 @@
-//! CoinGecko: `/coins/markets`, in pages of 250 coins.
+//! CoinGecko: values from `/coins/markets`, in pages of 250 coins, and the contracts of all coins from
+//! `/coins/list`.
 //!
 //! Habits of the vendor that the mapping rests on: null means unknown, and so does a circulating
 //! supply of 0.0; no total is told, the pages end with an empty one; pages are cut from a moving
-//! ranking, so a coin may stand on two of them; errors come in three JSON shapes and as HTML.
+//! ranking, so a coin may stand on two of them; a coin without a contract has the platform `""`; errors
+//! come in three JSON shapes and as HTML.
+
+mod list;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{Attributes, Observation, Quote, Rejection};
+use kasparro_domain::{Attributes, Observation, Quote, Rejection, Statement};
 use kasparro_extract::{
-    Answer, Credential, Framing, HttpRequest, Next, OptionError, PageError, PageMeta, PageSummary,
-    Request, RowReader, RunStart, Source, SourceSpec, Target,
+    Answer, Credential, Framing, HttpRequest, OptionError, PageError, PageMeta, PageSummary,
+    Purpose, Request, RowReader, RunStart, Source, SourceSpec, Target,
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -25,10 +29,14 @@ pub(crate) static SPEC: SourceSpec = SourceSpec {
     title: "CoinGecko",
     documentation: "https://docs.coingecko.com/reference/coins-markets",
     default_interval: Duration::from_secs(3600),
+    lists_interval: Some(Duration::from_secs(24 * 3600)),
     secret_options: &["api_key"],
 };
 
 pub(crate) const OPTION_KEYS: &[&str] = &["api_key", "key_kind", "pages"];
+
+const MARKETS: &str = "coins_markets";
+const LIST: &str = "coins_list";
 
 /// The most rows of one page; the vendor cuts larger wishes down to it without a word.
 const PER_PAGE: &str = "250";
@@ -96,7 +104,31 @@ impl CoinGecko {
         self.depth.unwrap_or(MAX_PAGES)
     }
 
-    fn ask(&self, page: u64) -> Next {
+    fn ask_markets(&self, page: u64) -> Request {
+        let query = [
+            ("vs_currency", "usd"),
+            ("order", self.order()),
+            ("per_page", PER_PAGE),
+            ("page", &page.to_string()),
+        ];
+        Request {
+            endpoint: MARKETS,
+            purpose: Purpose::Values,
+            completes_sweep: false,
+            target: self.target("/api/v3/coins/markets", &query),
+        }
+    }
+
+    fn ask_list(&self) -> Request {
+        Request {
+            endpoint: LIST,
+            purpose: Purpose::List,
+            completes_sweep: true,
+            target: self.target("/api/v3/coins/list", &[("include_platform", "true")]),
+        }
+    }
+
+    fn target(&self, path: &str, query: &[(&str, &str)]) -> Target {
         let origin = match self.key {
             Some((KeyKind::Pro, _)) => "https://pro-api.coingecko.com",
             _ => "https://api.coingecko.com",
@@ -108,26 +140,31 @@ impl CoinGecko {
             };
             Credential { header, value }
         });
-        let query = [
-            ("vs_currency", "usd"),
-            ("order", self.order()),
-            ("per_page", PER_PAGE),
-            ("page", &page.to_string()),
-        ];
-        Next::Ask(Box::new(Request {
-            endpoint: "coins_markets",
-            target: Target::Http(HttpRequest {
-                origin: origin.to_owned(),
-                path: "/api/v3/coins/markets".to_owned(),
-                query: query.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-                origin_matters: false,
-                credential,
-            }),
-        }))
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Target::Http(HttpRequest {
+            origin: origin.to_owned(),
+            path: path.to_owned(),
+            query: query.iter().map(owned).collect(),
+            secret_query: Vec::new(),
+            origin_matters: false,
+            conditional: false,
+            credential,
+        })
+    }
+
+    /// The page that a run begins with: where a broken one stopped, as long as the ranking holds.
+    fn resumed(&self, start: &RunStart<'_>) -> Option<u64> {
+        let checkpoint = start.checkpoint.filter(|checkpoint| {
+            checkpoint.moved_at <= start.now
+                && start.now.since(checkpoint.moved_at) < RESUME_WITHIN
+                && checkpoint.position.get("order").and_then(Value::as_str) == Some(self.order())
+        })?;
+        let page = checkpoint.position.get("next_page")?.as_u64()?;
+        (1..=self.last_page()).contains(&page).then_some(page)
     }
 
     /// The page after `request`, unless that was the last.
-    fn following(&self, request: &Request, page: PageSummary) -> Option<u64> {
+    fn following(&self, request: &Request, page: PageSummary<'_>) -> Option<u64> {
         let following = page_of(request)? + 1;
         (page.rows > 0 && following <= self.last_page()).then_some(following)
     }
@@ -137,6 +174,9 @@ fn page_of(request: &Request) -> Option<u64> {
     let Target::Http(http) = &request.target else {
         return None;
     };
+    if request.endpoint != MARKETS {
+        return None;
+    }
     let (_, number) = http.query.iter().find(|(name, _)| name == "page")?;
     number.parse().ok()
 }
@@ -155,27 +195,25 @@ impl Source for CoinGecko {
         })
     }
 
-    fn first(&self, start: RunStart<'_>) -> Next {
-        let fresh = start.checkpoint.filter(|checkpoint| {
-            checkpoint.moved_at <= start.now
-                && start.now.since(checkpoint.moved_at) < RESUME_WITHIN
-                && checkpoint.position.get("order").and_then(Value::as_str) == Some(self.order())
-        });
-        let resumed = fresh
-            .and_then(|checkpoint| checkpoint.position.get("next_page")?.as_u64())
-            .filter(|page| (1..=self.last_page()).contains(page));
-        self.ask(resumed.unwrap_or(1))
+    fn first(&self, start: RunStart<'_>) -> Vec<Request> {
+        let markets = start.values.then(|| self.ask_markets(self.resumed(&start).unwrap_or(1)));
+        markets.into_iter().chain([self.ask_list()]).collect()
     }
 
-    fn next(&self, request: &Request, page: PageSummary) -> Next {
-        self.following(request, page).map_or(Next::Done, |page| self.ask(page))
+    fn next(&self, request: &Request, page: PageSummary<'_>) -> Vec<Request> {
+        let following = self.following(request, page);
+        following.map(|page| self.ask_markets(page)).into_iter().collect()
     }
 
-    fn position_after(&self, request: &Request, page: PageSummary) -> Value {
-        json!({"next_page": self.following(request, page).unwrap_or(1), "order": self.order()})
+    fn position_after(&self, request: &Request, page: PageSummary<'_>) -> Option<Value> {
+        if request.purpose == Purpose::List {
+            return None;
+        }
+        let next_page = self.following(request, page).unwrap_or(1);
+        Some(json!({"next_page": next_page, "order": self.order()}))
     }
 
-    fn framing(&self, _: &Request) -> Framing {
+    fn framing(&self, _: &Request, _: &Value) -> Framing {
         Framing::JsonArray { pointer: "".into() }
     }
 
@@ -190,8 +228,11 @@ impl Source for CoinGecko {
         }
     }
 
-    fn reader(&self, _: PageMeta<'_>) -> Result<Box<dyn RowReader + '_>, PageError> {
-        Ok(Box::new(MarketReader))
+    fn reader(&self, page: PageMeta<'_>) -> Result<Box<dyn RowReader + '_>, PageError> {
+        Ok(match page.request.get("endpoint").and_then(Value::as_str) {
+            Some(LIST) => Box::new(list::ListReader),
+            _ => Box::new(MarketReader),
+        })
     }
 }
 
@@ -287,10 +328,11 @@ struct Market<'a> {
 struct MarketReader;
 
 impl RowReader for MarketReader {
-    fn read(&mut self, row: &[u8]) -> Result<Observation, Rejection> {
+    fn read(&mut self, row: &[u8]) -> Result<Statement, Rejection> {
         let market: Market<'_> = fields::read_row(row, &[])?;
         let external_id = fields::id(market.id, "/id")?;
-        observe(&market, &external_id).map_err(|rejection| rejection.of(&external_id))
+        let observed = observe(&market, &external_id);
+        observed.map(Statement::from).map_err(|rejection| rejection.of(&external_id))
     }
 }
 
@@ -300,7 +342,6 @@ fn observe(market: &Market<'_>, external_id: &str) -> Result<Observation, Reject
         attributes: Attributes {
             symbol: fields::text(market.symbol, "/symbol", fields::MAX_SYMBOL_CHARS)?,
             name: fields::text(market.name, "/name", fields::MAX_NAME_CHARS)?,
-            contracts: Vec::new(),
         },
         quote: Quote {
             price_usd: fields::number(market.current_price, "/current_price")?,

@@ -1,16 +1,20 @@
-//! CoinPaprika: every active coin in one answer of `/v1/tickers`.
+//! CoinPaprika: the values of every active coin in one answer of `/v1/tickers`; lists of all coins and,
+//! platform by platform, of their contracts.
 //!
 //! Habits of the vendor that the mapping rests on: 0 means unknown in ranks, supplies and market
 //! capitalisations; a missing value is said to be an empty text; numbers reach from 3.84e-18 to the
-//! largest 64-bit integer; errors are `{"error":"…"}`.
+//! largest 64-bit integer; addresses have line ends around them; errors are `{"error":"…"}`.
 
+mod lists;
+
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{Attributes, Observation, Quote, Rejection};
+use kasparro_domain::{Attributes, Observation, Quote, Rejection, Statement};
 use kasparro_extract::{
-    Answer, Credential, Framing, HttpRequest, Next, OptionError, PageError, PageMeta, PageSummary,
-    Request, RowReader, RunStart, Source, SourceSpec, Target,
+    Answer, Credential, Framing, HttpRequest, OptionError, PageError, PageMeta, PageSummary,
+    Purpose, Request, RowReader, RunStart, Source, SourceSpec, Target,
 };
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -25,12 +29,18 @@ pub(crate) static SPEC: SourceSpec = SourceSpec {
     title: "CoinPaprika",
     documentation: "https://api.coinpaprika.com/",
     default_interval: Duration::from_secs(3600),
+    lists_interval: Some(Duration::from_secs(24 * 3600)),
     secret_options: &["api_key"],
 };
 
 pub(crate) const OPTION_KEYS: &[&str] = &["api_key", "plan"];
 
-/// The vendor publishes no limit by the minute; one request a second is polite, and a run needs one.
+const TICKERS: &str = "tickers";
+const COINS: &str = "coins";
+const PLATFORMS: &str = "contract_platforms";
+const CONTRACTS: &str = "contracts";
+
+/// The vendor publishes no limit by the minute; one request a second is polite.
 const REQUESTS_PER_MINUTE: u32 = 60;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +65,33 @@ pub(crate) fn build(options: &Options<'_>) -> Result<Arc<dyn Source>, OptionErro
     Ok(Arc::new(CoinPaprika { plan, key: key.filter(|_| plan == Plan::Pro) }))
 }
 
+impl CoinPaprika {
+    fn ask(&self, endpoint: &'static str, path: &str, query: &[(&str, &str)]) -> Request {
+        let origin = match self.plan {
+            Plan::Free => "https://api.coinpaprika.com",
+            Plan::Pro => "https://api-pro.coinpaprika.com",
+        };
+        // The vendor's own clients send the bare key, without a scheme before it.
+        let credential =
+            self.key.clone().map(|value| Credential { header: "authorization", value });
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Request {
+            endpoint,
+            purpose: if endpoint == TICKERS { Purpose::Values } else { Purpose::List },
+            completes_sweep: endpoint == COINS,
+            target: Target::Http(HttpRequest {
+                origin: origin.to_owned(),
+                path: path.to_owned(),
+                query: query.iter().map(owned).collect(),
+                secret_query: Vec::new(),
+                origin_matters: false,
+                conditional: false,
+                credential,
+            }),
+        }
+    }
+}
+
 impl Source for CoinPaprika {
     fn spec(&self) -> &'static SourceSpec {
         &SPEC
@@ -64,36 +101,30 @@ impl Source for CoinPaprika {
         Some(REQUESTS_PER_MINUTE)
     }
 
-    fn first(&self, _: RunStart<'_>) -> Next {
-        let origin = match self.plan {
-            Plan::Free => "https://api.coinpaprika.com",
-            Plan::Pro => "https://api-pro.coinpaprika.com",
-        };
-        // The vendor's own clients send the bare key, without a scheme before it.
-        let credential =
-            self.key.clone().map(|value| Credential { header: "authorization", value });
-        Next::Ask(Box::new(Request {
-            endpoint: "tickers",
-            target: Target::Http(HttpRequest {
-                origin: origin.to_owned(),
-                path: "/v1/tickers".to_owned(),
-                query: vec![("quotes".to_owned(), "USD".to_owned())],
-                origin_matters: false,
-                credential,
-            }),
-        }))
+    fn first(&self, start: RunStart<'_>) -> Vec<Request> {
+        let tickers = start.values.then(|| self.ask(TICKERS, "/v1/tickers", &[("quotes", "USD")]));
+        let lists =
+            [self.ask(COINS, "/v1/coins", &[]), self.ask(PLATFORMS, lists::CONTRACTS_PATH, &[])];
+        tickers.into_iter().chain(lists).collect()
     }
 
-    fn next(&self, _: &Request, _: PageSummary) -> Next {
-        Next::Done
+    fn next(&self, request: &Request, page: PageSummary<'_>) -> Vec<Request> {
+        if request.endpoint != PLATFORMS {
+            return Vec::new();
+        }
+        let paths = lists::platform_paths(page.survey);
+        paths.map(|path| self.ask(CONTRACTS, &path, &[])).collect()
     }
 
-    fn position_after(&self, _: &Request, _: PageSummary) -> Value {
-        json!({})
+    fn position_after(&self, request: &Request, _: PageSummary<'_>) -> Option<Value> {
+        (request.purpose == Purpose::Values).then(|| json!({}))
     }
 
-    fn framing(&self, _: &Request) -> Framing {
-        Framing::JsonArray { pointer: "".into() }
+    fn framing(&self, request: &Request, _: &Value) -> Framing {
+        match request.endpoint {
+            PLATFORMS => Framing::Whole,
+            _ => Framing::JsonArray { pointer: "".into() },
+        }
     }
 
     fn judge(&self, answer: Answer<'_>) -> Result<(), PageError> {
@@ -108,15 +139,24 @@ impl Source for CoinPaprika {
             }
             (200, Some(_)) => {
                 let hint = "check plan and api_key; the vendor's message says what is wrong";
-                let what = answers::said(SPEC.title, "an error instead of tickers", &message);
+                let what = answers::said(SPEC.title, "an error instead of a page", &message);
                 Err(PageError::stop("upstream_error", what, hint))
             }
             _ => Err(answers::status(SPEC.title, &answer, &message)),
         }
     }
 
-    fn reader(&self, _: PageMeta<'_>) -> Result<Box<dyn RowReader + '_>, PageError> {
-        Ok(Box::new(TickerReader))
+    fn survey(&self, request: &Request, body: &mut dyn Read) -> Result<Value, PageError> {
+        if request.endpoint == PLATFORMS { lists::survey(body) } else { Ok(Value::Null) }
+    }
+
+    fn reader(&self, page: PageMeta<'_>) -> Result<Box<dyn RowReader + '_>, PageError> {
+        Ok(match page.request.get("endpoint").and_then(Value::as_str) {
+            Some(COINS) => Box::new(lists::CoinReader),
+            Some(PLATFORMS) => Box::new(lists::NoReader),
+            Some(CONTRACTS) => Box::new(lists::ContractReader::of(page.request)?),
+            _ => Box::new(TickerReader),
+        })
     }
 }
 
@@ -163,10 +203,11 @@ struct InUsd<'a> {
 struct TickerReader;
 
 impl RowReader for TickerReader {
-    fn read(&mut self, row: &[u8]) -> Result<Observation, Rejection> {
+    fn read(&mut self, row: &[u8]) -> Result<Statement, Rejection> {
         let ticker: Ticker<'_> = fields::read_row(row, &["quotes", "USD"])?;
         let external_id = fields::id(ticker.id, "/id")?;
-        observe(&ticker, &external_id).map_err(|rejection| rejection.of(&external_id))
+        let observed = observe(&ticker, &external_id);
+        observed.map(Statement::from).map_err(|rejection| rejection.of(&external_id))
     }
 }
 
@@ -179,7 +220,6 @@ fn observe(ticker: &Ticker<'_>, external_id: &str) -> Result<Observation, Reject
         attributes: Attributes {
             symbol: fields::text(ticker.symbol, "/symbol", fields::MAX_SYMBOL_CHARS)?,
             name: fields::text(ticker.name, "/name", fields::MAX_NAME_CHARS)?,
-            contracts: Vec::new(),
         },
         quote: Quote {
             price_usd: fields::number(usd.price, "/quotes/USD/price")?,

@@ -3,18 +3,21 @@
 //! Nothing about the columns is fixed: the survey finds delimiter, header and key of each text and
 //! notes them with the page, so that the page can be read again without the file.
 
+mod dated;
 mod layout;
 mod reader;
 mod settings;
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kasparro_extract::{
-    Answer, Framing, Next, OptionError, PageError, PageMeta, PageSummary, Request, RowReader,
-    RunStart, Source, SourceSpec, Target,
+    Answer, Framing, OptionError, PageError, PageMeta, PageSummary, Request, RowReader, RunStart,
+    Source, SourceSpec, Target,
 };
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,6 +32,7 @@ pub(crate) static SPEC: SourceSpec = SourceSpec {
     title: "CSV",
     documentation: "https://www.rfc-editor.org/rfc/rfc4180",
     default_interval: Duration::from_secs(3600),
+    lists_interval: None,
     secret_options: &[],
 };
 
@@ -50,10 +54,6 @@ pub(crate) fn build(options: &Options<'_>) -> Result<Arc<dyn Source>, OptionErro
 }
 
 impl Csv {
-    fn ask(&self, index: usize) -> Next {
-        self.texts.get(index).map_or(Next::Done, |text| Next::Ask(Box::new(text.request.clone())))
-    }
-
     fn settings_for(&self, request: &Request) -> Settings {
         let described = request.describe();
         let name = match &request.target {
@@ -77,21 +77,20 @@ impl Source for Csv {
         self.texts.iter().any(web).then_some(REQUESTS_PER_MINUTE)
     }
 
-    fn first(&self, _: RunStart<'_>) -> Next {
-        self.ask(0)
+    fn first(&self, start: RunStart<'_>) -> Vec<Request> {
+        let asked = self.texts.iter().filter(|_| start.values);
+        asked.map(|text| text.request.clone()).collect()
     }
 
-    fn next(&self, request: &Request, _: PageSummary) -> Next {
-        let described = request.describe();
-        let asked = self.texts.iter().position(|text| text.request.describe() == described);
-        asked.map_or(Next::Done, |index| self.ask(index + 1))
+    fn next(&self, _: &Request, _: PageSummary<'_>) -> Vec<Request> {
+        Vec::new()
     }
 
-    fn position_after(&self, _: &Request, _: PageSummary) -> Value {
-        json!({})
+    fn position_after(&self, _: &Request, _: PageSummary<'_>) -> Option<Value> {
+        Some(json!({}))
     }
 
-    fn framing(&self, _: &Request) -> Framing {
+    fn framing(&self, _: &Request, _: &Value) -> Framing {
         Framing::Csv
     }
 
@@ -108,7 +107,7 @@ impl Source for Csv {
     }
 
     fn survey(&self, request: &Request, body: &mut dyn Read) -> Result<Value, PageError> {
-        let layout = Layout::find(&self.settings_for(request), body)?;
+        let layout = Layout::find(&self.settings_for(request), &file_name(request), body)?;
         serde_json::to_value(&layout).map_err(|error| {
             PageError::stop("internal", error.to_string(), "please report this as a defect")
         })
@@ -122,4 +121,16 @@ impl Source for Csv {
         })?;
         Ok(Box::new(RecordReader::new(layout)))
     }
+}
+
+/// The last part of a path or of the path of an address.
+fn file_name(request: &Request) -> Cow<'_, str> {
+    match &request.target {
+        Target::Files { pattern } => last_part(pattern).into(),
+        Target::Http(http) => percent_decode_str(last_part(&http.path)).decode_utf8_lossy(),
+    }
+}
+
+fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }

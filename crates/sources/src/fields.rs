@@ -19,6 +19,8 @@ pub(crate) const MAX_ID_CHARS: usize = 200;
 pub(crate) const MAX_SYMBOL_CHARS: usize = 64;
 /// The most characters of a name.
 pub(crate) const MAX_NAME_CHARS: usize = 256;
+/// The most characters of a contract address.
+pub(crate) const MAX_ADDRESS_CHARS: usize = 500;
 
 /// A field as it was sent; `None` for absent and null.
 pub(crate) type Field<'a> = Option<&'a RawValue>;
@@ -180,6 +182,46 @@ pub(crate) fn id(field: Field<'_>, pointer: &str) -> Result<CompactString, Rejec
     text(field, pointer, MAX_ID_CHARS)?
         .filter(|id| !id.trim().is_empty())
         .ok_or_else(|| reject(RejectionReason::MissingField, pointer, sent))
+}
+
+/// The members of an object, each name once.
+pub(crate) fn members<'a>(
+    field: Field<'a>,
+    pointer: &str,
+) -> Result<Vec<(Cow<'a, str>, Field<'a>)>, Rejection> {
+    let Some(raw) = field else { return Ok(Vec::new()) };
+    let wrong = |_| reject(RejectionReason::WrongType, pointer, raw.get());
+    let Members(members) = serde_json::from_str(raw.get()).map_err(wrong)?;
+    let mut sorted: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
+    sorted.sort_unstable();
+    if let Some([name, _]) = sorted.array_windows().find(|[one, other]| one == other) {
+        let pointer = member(pointer, name);
+        return Err(reject(RejectionReason::DuplicateKey, &pointer, raw.get()));
+    }
+    let known = |value: &'a RawValue| (value.get() != "null").then_some(value);
+    Ok(members.into_iter().map(|(name, value)| (name, known(value))).collect())
+}
+
+/// The pointer to the member `name` of what `pointer` points to.
+pub(crate) fn member(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// True or false.
+pub(crate) fn flag(field: Field<'_>, pointer: &str) -> Result<Option<bool>, Rejection> {
+    match field.map(RawValue::get) {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(token) => Err(reject(RejectionReason::WrongType, pointer, token)),
+    }
+}
+
+/// The address of a contract without the blanks around it; the empty text is unknown.
+pub(crate) fn address(field: Field<'_>, pointer: &str) -> Result<Option<CompactString>, Rejection> {
+    let address = text(field, pointer, MAX_ADDRESS_CHARS)?;
+    let address = address.map(|address| CompactString::from(address.trim()));
+    Ok(address.filter(|address| !address.is_empty()))
 }
 
 /// A number, also one that was sent as a text.

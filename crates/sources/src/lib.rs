@@ -1,12 +1,14 @@
 //! Whom we ask: one file per source.
 //!
-//! [`registry`] is the table of contents. Adding a source is one file here, one line there and one
+//! [`registry`] is the table of contents. Adding a source is one file here, one entry there and one
 //! folder under `fixtures/`, over which the conformance suite runs every rule.
 
+mod address;
 mod answers;
 mod coingecko;
 mod coinpaprika;
 mod csv;
+mod feed;
 mod fields;
 mod options;
 
@@ -58,7 +60,7 @@ impl Entry {
     }
 }
 
-static REGISTRY: [Entry; 3] = [
+static REGISTRY: &[Entry] = &[
     Entry { spec: &coingecko::SPEC, option_keys: coingecko::OPTION_KEYS, build: coingecko::build },
     Entry {
         spec: &coinpaprika::SPEC,
@@ -66,12 +68,13 @@ static REGISTRY: [Entry; 3] = [
         build: coinpaprika::build,
     },
     Entry { spec: &csv::SPEC, option_keys: csv::OPTION_KEYS, build: csv::build },
+    Entry { spec: &feed::SPEC, option_keys: feed::OPTION_KEYS, build: feed::build },
 ];
 
 /// Every source, sorted by name.
 #[must_use]
 pub fn registry() -> &'static [Entry] {
-    &REGISTRY
+    REGISTRY
 }
 
 /// The names of all sources, sorted.
@@ -103,4 +106,30 @@ pub fn build(name: &str, options: impl Borrow<Value>) -> Result<Arc<dyn Source>,
         remedy: format!("write one of {}", names().join(", ")),
     })?;
     entry.build(options.borrow())
+}
+
+/// The options of the source `name` as they may be stored: without those that are secrets, and without the
+/// keys in the query of addresses.
+#[must_use]
+pub fn public_options(name: &str, options: &Value) -> Value {
+    let secrets = spec_of(name).map_or(&[][..], |spec| spec.secret_options);
+    let mut public = options.clone();
+    if let Some(members) = public.as_object_mut() {
+        members.retain(|option, _| !secrets.contains(&option.as_str()));
+        members.values_mut().for_each(hide_keys);
+    }
+    public
+}
+
+fn spec_of(name: &str) -> Option<&'static SourceSpec> {
+    specs().into_iter().find(|spec| spec.name == name)
+}
+
+fn hide_keys(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = address::without_keys(text),
+        Value::Array(values) => values.iter_mut().for_each(hide_keys),
+        Value::Object(members) => members.values_mut().for_each(hide_keys),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }

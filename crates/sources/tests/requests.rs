@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kasparro_domain::{Checkpoint, Timestamp};
-use kasparro_extract::{HttpRequest, Next, PageSummary, Request, RunStart, Source, Target};
+use kasparro_extract::{HttpRequest, PageSummary, Purpose, Request, RunStart, Source, Target};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -18,15 +18,16 @@ fn now() -> Timestamp {
     Timestamp::parse("2026-01-01T00:00:00Z").unwrap()
 }
 
-fn asked(next: Next) -> Option<Request> {
-    match next {
-        Next::Ask(request) => Some(*request),
-        Next::Done => None,
-    }
+fn begun(source: &dyn Source, checkpoint: Option<&Checkpoint>) -> Vec<Request> {
+    source.first(RunStart { checkpoint, now: now(), values: true })
 }
 
 fn first(source: &dyn Source) -> Request {
-    asked(source.first(RunStart { checkpoint: None, now: now() })).unwrap()
+    begun(source, None).into_iter().next().unwrap()
+}
+
+fn summary(rows: u64, pages: u64) -> PageSummary<'static> {
+    PageSummary { rows, pages, survey: &Value::Null }
 }
 
 fn http(request: &Request) -> &HttpRequest {
@@ -100,9 +101,9 @@ fn coingecko_is_paged_to_the_depth_or_to_the_first_empty_page() {
         while let Some(current) = request {
             asked_for.push(parameter(&current, "page").to_owned());
             let pages = asked_for.len() as u64;
-            let summary = PageSummary { rows: if pages > end { 0 } else { rows }, pages };
-            let following = asked(source.next(&current, summary));
-            let position = source.position_after(&current, summary);
+            let summary = summary(if pages > end { 0 } else { rows }, pages);
+            let following = source.next(&current, summary).into_iter().next();
+            let position = source.position_after(&current, summary).unwrap();
             let expected = following.as_ref().map_or(1, |_| pages + 1);
             assert_eq!(position["next_page"], expected);
             request = following;
@@ -132,8 +133,8 @@ fn a_broken_coingecko_run_goes_on_where_it_stopped_for_a_quarter_of_an_hour() {
     let source = build("coingecko", json!({}));
     let begins_at = |position: Value, age: Duration| {
         let checkpoint = Checkpoint { position, moved_at: now().minus(age) };
-        let request = asked(source.first(RunStart { checkpoint: Some(&checkpoint), now: now() }));
-        parameter(&request.unwrap(), "page").to_owned()
+        let requests = begun(source.as_ref(), Some(&checkpoint));
+        parameter(&requests[0], "page").to_owned()
     };
     let third = json!({"next_page": 3, "order": "market_cap_desc"});
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
@@ -151,8 +152,7 @@ fn a_broken_coingecko_run_goes_on_where_it_stopped_for_a_quarter_of_an_hour() {
         position: json!({"next_page": 3, "order": "market_cap_desc"}),
         moved_at: now().plus(minutes(1)),
     };
-    let request = asked(source.first(RunStart { checkpoint: Some(&ahead), now: now() }));
-    assert_eq!(parameter(&request.unwrap(), "page"), "1");
+    assert_eq!(parameter(&begun(source.as_ref(), Some(&ahead))[0], "page"), "1");
 }
 
 #[test]
@@ -161,13 +161,11 @@ fn csv_asks_for_each_path_once_and_in_order() {
         "csv",
         json!({"paths": "b.csv, data/*.csv,b.csv,https://example.com:8443/a%20b.csv?x=1%202&y#top"}),
     );
-    let mut request = Some(first(source.as_ref()));
-    let mut described = Vec::new();
-    while let Some(current) = request {
-        described.push(current.describe());
-        let summary = PageSummary { rows: 1, pages: described.len() as u64 };
-        request = asked(source.next(&current, summary));
-    }
+    let requests = begun(source.as_ref(), None);
+    assert!(requests.iter().all(|one| source.next(one, summary(1, 1)).is_empty()));
+    let complete: Vec<bool> = requests.iter().map(|one| one.completes_sweep).collect();
+    assert_eq!(complete, [false, false, true]);
+    let described: Vec<Value> = requests.iter().map(Request::describe).collect();
     assert_eq!(
         described,
         [
@@ -198,6 +196,10 @@ fn options_of_csv_that_cannot_be_used_are_refused_by_key() {
         (json!({"paths": "a.csv", "files": [{"path": "a.csv", "change": "x"}]}), "files[0].change"),
         (json!({"paths": "a.csv", "files": [{"path": "a.csv", "unit": "x"}]}), "files[0].unit"),
         (
+            json!({"paths": "a.csv", "files": [{"path": "a.csv", "date_in_name": "no"}]}),
+            "files[0].date_in_name",
+        ),
+        (
             json!({"paths": "a.csv", "files": [{"path": "a", "columns": {"cost": "x"}}]}),
             "files[0].columns.cost",
         ),
@@ -218,7 +220,8 @@ fn what_is_no_table_is_refused_by_the_survey() {
     );
     let survey = |file: &str, body: &[u8]| {
         let target = Target::Files { pattern: format!("./data/{file}") };
-        source.survey(&Request { endpoint: "csv", target }, &mut { body })
+        let request = Request { target, ..first(source.as_ref()) };
+        source.survey(&request, &mut { body })
     };
     for (file, body, code) in [
         ("a.csv", &b""[..], "not_csv"),
@@ -241,9 +244,81 @@ fn what_is_no_table_is_refused_by_the_survey() {
 }
 
 #[test]
+fn the_date_in_a_name_is_noted_so_that_the_rows_can_be_read_without_it() {
+    let source = build(
+        "csv",
+        json!({"paths": ["*.csv", "https://example.com/2024-06-01/a%202024%5f06%5f02.csv?d=2024-06-03"],
+            "files": [{"path": "plain-*.csv", "date_in_name": false}]}),
+    );
+    let dated = |target: Target, body: &str| {
+        let request = Request { target, ..first(source.as_ref()) };
+        source.survey(&request, &mut body.as_bytes()).unwrap().get("dated").cloned()
+    };
+    let file = |name: &str, body: &str| dated(Target::Files { pattern: name.to_owned() }, body);
+    let table = "id,price\n1,2\n";
+    assert_eq!(file("2024-06-02/x_2024-06-01.csv", table), Some(json!("2024-06-01T00:00:00Z")));
+    assert_eq!(file("2024-06-02/prices.csv", table), None);
+    assert_eq!(file("plain-2024-06-01.csv", table), None);
+    assert_eq!(file("x_2024-06-01.csv", "id,price,date\n1,2,\n"), None);
+    let web = begun(source.as_ref(), None).remove(1).target;
+    assert_eq!(dated(web, table), Some(json!("2024-06-02T00:00:00Z")));
+}
+
+#[test]
+fn lists_of_coingecko_come_after_the_markets_and_alone_where_no_values_are_wanted() {
+    let source = build("coingecko", json!({"api_key": "k"}));
+    let requests = begun(source.as_ref(), None);
+    let list = &requests[1];
+    assert_eq!((requests.len(), list.endpoint), (2, "coins_list"));
+    assert_eq!(http(list).path, "/api/v3/coins/list");
+    assert_eq!(parameter(list, "include_platform"), "true");
+    assert_eq!(header(list), Some(("x-cg-demo-api-key", "k".to_owned())));
+    assert!(list.purpose == Purpose::List && list.completes_sweep && !requests[0].completes_sweep);
+    assert!(source.next(list, summary(17_000, 5)).is_empty());
+    assert_eq!(source.position_after(list, summary(17_000, 5)), None);
+    let alone = source.first(RunStart { checkpoint: None, now: now(), values: false });
+    assert_eq!(alone.len(), 1);
+    assert_eq!(alone[0].describe(), list.describe());
+}
+
+#[test]
+fn coinpaprika_asks_for_the_contracts_of_each_platform_that_it_was_told() {
+    let source = build("coinpaprika", json!({}));
+    let requests = begun(source.as_ref(), None);
+    let endpoints: Vec<&str> = requests.iter().map(|request| request.endpoint).collect();
+    assert_eq!(endpoints, ["tickers", "coins", "contract_platforms"]);
+    let sweeps: Vec<bool> = requests.iter().map(|request| request.completes_sweep).collect();
+    assert_eq!(sweeps, [false, true, false]);
+    let platforms = &requests[2];
+    let mut body = &b"[\"eth-ethereum\", \"a/b c?\", \"\", \"eth-ethereum\", \"..\"]"[..];
+    let survey = source.survey(platforms, &mut body).unwrap();
+    assert_eq!(survey, json!({"platforms": ["eth-ethereum", "a/b c?", ".."]}));
+    let page = PageSummary { rows: 0, pages: 3, survey: &survey };
+    let pages = source.next(platforms, page);
+    let paths: Vec<&str> = pages.iter().map(|page| http(page).path.as_str()).collect();
+    assert_eq!(paths, ["/v1/contracts/eth-ethereum", "/v1/contracts/a%2Fb%20c%3F"]);
+    for page in &pages {
+        assert_eq!((page.endpoint, page.purpose), ("contracts", Purpose::List));
+        assert!(!page.completes_sweep && source.next(page, summary(9, 4)).is_empty());
+    }
+    assert!(source.next(&requests[1], page).is_empty());
+    for (body, code) in [
+        ("", "empty_body"),
+        ("[\"a\"", "truncated"),
+        ("<html>", "not_json"),
+        ("{}", "wrong_shape"),
+        ("[1]", "wrong_shape"),
+        ("[\"a\"] x", "not_json"),
+    ] {
+        let error = source.survey(platforms, &mut body.as_bytes()).unwrap_err();
+        assert_eq!(error.code, code, "{body}");
+    }
+}
+
+#[test]
 fn unknown_sources_and_options_are_refused_with_what_is_known() {
     let error = refusal("bloomberg", json!({}));
-    assert_eq!(error.remedy, "write one of coingecko, coinpaprika, csv");
+    assert_eq!(error.remedy, format!("write one of {}", kasparro_sources::names().join(", ")));
     for name in kasparro_sources::names() {
         let error = refusal(name, json!({"no_such_option": 1}));
         assert_eq!(error.key, "no_such_option");

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use kasparro_domain::QuoteField;
+use kasparro_domain::{QuoteField, Timestamp};
 use kasparro_extract::frame::RowCutter;
 use kasparro_extract::{Framing, PageError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::dated;
 use super::reader::Splitter;
 use super::settings::Settings;
 
@@ -113,11 +114,18 @@ pub(super) struct Layout {
     pub(super) repeated: Vec<String>,
     pub(super) change_unit: ChangeUnit,
     pub(super) zero_is_unknown: bool,
+    /// When every row was observed, where no column but the name of the text says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dated: Option<Timestamp>,
 }
 
 impl Layout {
-    /// Finds the layout of a text.
-    pub(super) fn find(settings: &Settings, body: &mut dyn Read) -> Result<Self, PageError> {
+    /// Finds the layout of the text `name`.
+    pub(super) fn find(
+        settings: &Settings,
+        name: &str,
+        body: &mut dyn Read,
+    ) -> Result<Self, PageError> {
         let mut context = json!({"first": false});
         if let Some(delimiter) = settings.delimiter {
             context["delimiter"] = json!(char::from(delimiter));
@@ -142,7 +150,13 @@ impl Layout {
             Key::Name => repeated(&mut rows, delimiter, columns.get(NAME))?,
             Key::Id | Key::NameSymbol => Vec::new(),
         };
+        let dated = if settings.ignores_date_in_name || columns.contains_key(TIME) {
+            None
+        } else {
+            dated::instant_in(name)
+        };
         Ok(Self {
+            dated,
             delimiter: char::from(delimiter),
             width: headers.len(),
             columns,

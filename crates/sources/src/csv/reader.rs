@@ -3,7 +3,8 @@
 use compact_str::CompactString;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use kasparro_domain::{
-    Attributes, Decimal, Observation, Quote, QuoteField, Rejection, RejectionReason, Timestamp,
+    Attributes, Decimal, Observation, Quote, QuoteField, Rejection, RejectionReason, Statement,
+    Timestamp,
 };
 use kasparro_extract::RowReader;
 use memchr::memchr;
@@ -100,7 +101,7 @@ impl RecordReader {
 }
 
 impl RowReader for RecordReader {
-    fn read(&mut self, row: &[u8]) -> Result<Observation, Rejection> {
+    fn read(&mut self, row: &[u8]) -> Result<Statement, Rejection> {
         let Self { layout, places, splitter } = self;
         let shown = || String::from_utf8_lossy(row);
         let Some(fields) = splitter.split(row) else {
@@ -114,11 +115,9 @@ impl RowReader for RecordReader {
         let external_id = key(&fields, places, layout)?;
         let observed = observe(&fields, places, layout);
         observed
-            .map(|(attributes, quote, observed_at)| Observation {
-                external_id: external_id.clone(),
-                attributes,
-                quote,
-                observed_at,
+            .map(|(attributes, quote, observed_at)| {
+                let external_id = external_id.clone();
+                Observation { external_id, attributes, quote, observed_at }.into()
             })
             .map_err(|rejection| rejection.of(&external_id))
     }
@@ -210,7 +209,6 @@ fn observe(
     let attributes = Attributes {
         symbol: text(&places.symbol, fields::MAX_SYMBOL_CHARS)?,
         name: text(&places.name, fields::MAX_NAME_CHARS)?,
-        contracts: Vec::new(),
     };
     let mut quote = Quote::default();
     for (field, column) in &places.values {
@@ -234,7 +232,7 @@ fn observe(
     }
     let observed_at = match &places.time {
         Some(column) => instant(fields.at(column), column)?,
-        None => None,
+        None => layout.dated,
     };
     Ok((attributes, quote, observed_at))
 }

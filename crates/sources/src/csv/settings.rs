@@ -1,11 +1,11 @@
 //! The options of the CSV source: which texts are read, and how some of them differ.
 
 use glob::Pattern;
-use kasparro_extract::{HttpRequest, OptionError, Request, Target};
-use percent_encoding::percent_decode_str;
+use kasparro_extract::{OptionError, Purpose, Request, Target};
 use serde_json::Value;
 
 use super::layout::{self, ChangeUnit};
+use crate::address;
 use crate::options::Options;
 
 /// One text to read, or several by a pattern.
@@ -26,6 +26,8 @@ pub(super) struct Settings {
     pub(super) change: ChangeUnit,
     pub(super) zero_is_unknown: bool,
     pub(super) delimiter: Option<u8>,
+    /// True where a date in the name of the text says nothing about its rows.
+    pub(super) ignores_date_in_name: bool,
 }
 
 impl Settings {
@@ -46,65 +48,30 @@ impl Settings {
 /// Reads `paths`: a list, or one text with commas between.
 pub(super) fn texts(options: &Options<'_>) -> Result<Vec<Text>, OptionError> {
     const WANTED: &str = "write a list of paths, glob patterns or http(s) addresses";
-    let refuse = || options.refuse("paths", WANTED);
-    let names: Vec<&str> = match options.get("paths") {
-        Some(Value::String(text)) => text.split(',').collect(),
-        Some(Value::Array(items)) => {
-            items.iter().map(|item| item.as_str().ok_or_else(refuse)).collect::<Result<_, _>>()?
-        }
-        Some(_) => return Err(refuse()),
-        None => Vec::new(),
+    let names = address::list(options, "paths", WANTED)?;
+    let count = names.len();
+    let text = |(index, name): (usize, &str)| {
+        let target = target(name).map_err(|remedy| options.refuse("paths", remedy))?;
+        let request = Request {
+            endpoint: "csv",
+            purpose: Purpose::Values,
+            completes_sweep: index + 1 == count,
+            target,
+        };
+        Ok(Text { name: name.to_owned(), request })
     };
-    let mut texts: Vec<Text> = Vec::new();
-    for name in names.into_iter().map(str::trim).filter(|name| !name.is_empty()) {
-        if name.contains('\0') {
-            return Err(refuse());
-        }
-        if texts.iter().all(|text| text.name != name) {
-            let target = target(name).map_err(|remedy| options.refuse("paths", remedy))?;
-            texts
-                .push(Text { name: name.to_owned(), request: Request { endpoint: "csv", target } });
-        }
-    }
-    if texts.is_empty() { Err(refuse()) } else { Ok(texts) }
+    names.into_iter().enumerate().map(text).collect()
 }
 
 fn target(name: &str) -> Result<Target, &'static str> {
-    let scheme = name.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
-    match scheme {
-        Some((scheme, rest)) if scheme == "http" || scheme == "https" => web(&scheme, rest),
-        Some(_) => Err("only http:// and https:// addresses are fetched"),
+    match address::split_scheme(name) {
+        Some((scheme, _)) if scheme == "http" || scheme == "https" => {
+            address::web(name).map(Target::Http)
+        }
+        Some(_) => Err(address::ONLY_WEB),
         None if Pattern::new(name).is_err() => Err("is not a glob pattern: check *, ? and [ ]"),
         None => Ok(Target::Files { pattern: name.to_owned() }),
     }
-}
-
-fn web(scheme: &str, rest: &str) -> Result<Target, &'static str> {
-    if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("percent-encode blanks and special characters in the address");
-    }
-    let rest = rest.split('#').next().unwrap_or(rest);
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (host, path) = place.split_once('/').unwrap_or((place, ""));
-    if host.is_empty() {
-        return Err("the address has no host");
-    }
-    if host.contains('@') {
-        return Err("take user and password out of the address: it is stored with each page");
-    }
-    let decode =
-        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    let query = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(name), decode(value))
-    });
-    Ok(Target::Http(HttpRequest {
-        origin: format!("{scheme}://{host}"),
-        path: format!("/{path}"),
-        query: query.collect(),
-        origin_matters: true,
-        credential: None,
-    }))
 }
 
 /// Reads `files`: a list of tables.
@@ -118,7 +85,8 @@ pub(super) fn files(options: &Options<'_>) -> Result<Vec<Settings>, OptionError>
 }
 
 fn file(index: usize, table: &Value) -> Result<Settings, OptionError> {
-    const KEYS: [&str; 6] = ["path", "columns", "change", "zero_is_unknown", "time", "delimiter"];
+    const KEYS: [&str; 7] =
+        ["path", "columns", "change", "zero_is_unknown", "time", "delimiter", "date_in_name"];
     let options = Options::under(format!("files[{index}]."), table, &KEYS, &[])?;
     let path = options.text("path")?;
     let pattern = path
@@ -143,6 +111,7 @@ fn file(index: usize, table: &Value) -> Result<Settings, OptionError> {
         change: options.choice("change", &units)?.unwrap_or_default(),
         zero_is_unknown: options.flag("zero_is_unknown")?.unwrap_or(false),
         delimiter: if tab { Some(b'\t') } else { options.choice("delimiter", &delimiters)? },
+        ignores_date_in_name: options.flag("date_in_name")? == Some(false),
     })
 }
 

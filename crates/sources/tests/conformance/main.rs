@@ -9,26 +9,30 @@ mod rules;
 mod twins;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use fixtures::Fixture;
+use fixtures::{Files, Fixture};
+use kasparro_domain::Statement;
+use kasparro_sources::Entry;
 use rules::{RULES, Rule};
 use twins::{Flaw, Twin};
 
-fn failures(fixture: &Fixture) -> Vec<String> {
-    let check = |(name, rule): &(&str, Rule)| {
-        rule(fixture).err().map(|fault| format!("{}: {name}: {fault}", fixture.name))
-    };
-    RULES.iter().filter_map(check).collect()
+fn failure(fixture: &Fixture, name: &str, rule: Rule) -> Option<String> {
+    // A panic in one rule must not keep the others from being checked.
+    let kept = catch_unwind(AssertUnwindSafe(|| rule(fixture)));
+    let kept = kept.unwrap_or_else(|_| Err("panics".to_owned()));
+    kept.err().map(|fault| format!("{}: {name}: {fault}", fixture.name))
 }
 
 #[test]
 fn every_registered_source_keeps_every_rule() {
-    let broken: Vec<String> = kasparro_sources::registry()
-        .iter()
-        .flat_map(|entry| failures(&Fixture::of(entry)))
-        .collect();
+    let mut broken = Vec::new();
+    for entry in kasparro_sources::registry() {
+        let fixture = Fixture::of(entry);
+        broken.extend(RULES.iter().filter_map(|(name, rule)| failure(&fixture, name, *rule)));
+    }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
@@ -36,19 +40,89 @@ fn every_registered_source_keeps_every_rule() {
 fn each_rule_rejects_its_broken_twin() {
     let mut untested: BTreeSet<&str> = RULES.iter().map(|(name, _)| *name).collect();
     for (flaw, rule) in Flaw::ALL {
-        let mut caught_by = Vec::new();
-        for entry in kasparro_sources::registry().iter().filter(|entry| entry.name() != "csv") {
-            let mut fixture = Fixture::of(entry);
+        let (_, check) = RULES.iter().find(|(name, _)| *name == rule).unwrap();
+        let fixtures = kasparro_sources::registry().iter().map(Fixture::of);
+        let mut concerns = 0;
+        for mut fixture in fixtures.filter(|fixture| flaw.concerns(fixture)) {
             fixture.source = Arc::new(Twin::new(fixture.source.clone(), flaw));
-            caught_by.push(failures(&fixture));
+            let caught = failure(&fixture, rule, *check).is_some();
+            assert!(caught, "{}: {rule} lets {flaw:?} pass", fixture.name);
+            concerns += 1;
         }
-        for failures in &caught_by {
-            let caught = failures.iter().any(|failure| failure.contains(rule));
-            assert!(caught, "{rule} lets {flaw:?} pass; failures: {failures:?}");
-        }
+        assert!(concerns > 0, "{flaw:?} concerns no source");
         untested.remove(rule);
     }
     assert!(untested.is_empty(), "rules without a twin: {untested:?}");
+}
+
+/// What is said about the fixtures of `entry` once `change` has been made to their files.
+fn refused(entry: &Entry, change: impl FnOnce(&mut Files)) -> String {
+    let mut files = fixtures::files(entry.name());
+    change(&mut files);
+    Fixture::read(entry, &files).err().unwrap_or_default()
+}
+
+#[test]
+fn a_page_that_nothing_checks_is_no_fixture() {
+    for entry in kasparro_sources::registry() {
+        let name = entry.name();
+        assert_eq!(refused(entry, |_| ()), "");
+        let said = refused(entry, |files| {
+            files.insert("stray.json".to_owned(), b"[]".to_vec());
+        });
+        let expected =
+            format!("{name}: page stray.json cannot be checked: stray.expected.json is missing");
+        assert_eq!(said, expected);
+        let said = refused(entry, |files| {
+            files.insert("stray.expected.json".to_owned(), b"[]".to_vec());
+        });
+        assert_eq!(said, format!("{name}: stray.expected.json has no page"));
+    }
+}
+
+#[test]
+fn a_page_that_no_run_reaches_is_no_fixture() {
+    let mut named = 0;
+    for entry in kasparro_sources::registry() {
+        let name = entry.name();
+        let fixture = Fixture::of(entry);
+        // Pages of a source with a single endpoint may have names of their own.
+        let Some(page) = fixture.pages.iter().find(|page| page.name == page.request.endpoint)
+        else {
+            continue;
+        };
+        named += 1;
+        let said = refused(entry, |files| {
+            files.insert("stray.json".to_owned(), b"[]".to_vec());
+            files.insert("stray.expected.json".to_owned(), b"[]".to_vec());
+        });
+        assert_eq!(said, format!("{name}: page `stray` is no endpoint that a run reaches"));
+        let said = refused(entry, |files| {
+            files.retain(|file, _| file.split('.').next() != Some(page.name.as_str()));
+        });
+        let endpoint = format!("{name}: endpoint `{}` has no page", page.name);
+        let expected =
+            if fixture.pages.len() > 1 { endpoint } else { format!("{name}: there is no page") };
+        assert_eq!(said, expected);
+    }
+    assert!(named > 0, "no source names its pages after its endpoints");
+}
+
+#[test]
+fn what_is_null_may_be_a_flag_but_a_flag_is_no_text() {
+    let wanted = |(name, _): &&(&str, Rule)| *name == "every fault names its field";
+    let (_, rule) = RULES.iter().find(wanted).unwrap();
+    let entries = kasparro_sources::registry().iter();
+    let mut fixture = entries
+        .map(Fixture::of)
+        .find(|fixture| fixture.name == "coinpaprika")
+        .unwrap_or_else(|| panic!("the source whose flags are tried"));
+    fixture.pages.retain(|page| page.name == "coins");
+    fixture.pages[0].body = b"[\n {\"id\":\"a\",\"is_active\":null,\"name\":null}\n]".to_vec();
+    assert_eq!(rule(&fixture), Ok(()));
+    fixture.source = Arc::new(Twin::new(fixture.source.clone(), Flaw::FlagForText));
+    let expected = "coins: true at /name is taken for a value".to_owned();
+    assert_eq!(rule(&fixture), Err(expected));
 }
 
 /// The registry is a table of contents: sorted, without repetition, and complete.
@@ -88,7 +162,9 @@ fn the_sample_is_read_whole() {
     let rows = rows.unwrap();
     assert_eq!(rows.len(), 12);
     for row in rows {
-        let observation = row.unwrap();
+        let Statement::Observation(observation) = row.unwrap() else {
+            panic!("a row of a table is an observation");
+        };
         assert!(observation.quote.price_usd.is_some() && observation.observed_at.is_some());
     }
 }

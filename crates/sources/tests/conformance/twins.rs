@@ -4,14 +4,14 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kasparro_domain::{Decimal, Observation, QuoteField, Rejection};
+use kasparro_domain::{Decimal, QuoteField, Rejection, Statement};
 use kasparro_extract::{
-    Answer, Framing, Next, PageError, PageMeta, PageSummary, Request, RowReader, RunStart, Source,
-    SourceSpec, Target,
+    Answer, Framing, PageError, PageMeta, PageSummary, Purpose, Request, RowReader, RunStart,
+    Source, SourceSpec, Target,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::fixtures::CANARY;
+use crate::fixtures::{CANARY, Fixture, read_page};
 
 /// What is wrong with a twin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +40,23 @@ pub(crate) enum Flaw {
     Shapeless,
     /// Rejections do not say which field is wrong.
     Nameless,
+    /// A flag passes for a text.
+    FlagForText,
+    /// Every page moves the position.
+    ListsMove,
+    /// Values are asked for whatever the run is for.
+    AlwaysValues,
+    /// Every page completes a sweep.
+    CompleteEachTime,
+    /// Lists use other ids than values.
+    OtherIds,
+    /// Markup is passed on.
+    Markup,
 }
 
 impl Flaw {
     /// Every flaw with the rule that must notice it.
-    pub(crate) const ALL: [(Self, &str); 12] = [
+    pub(crate) const ALL: [(Self, &str); 18] = [
         (Self::ThroughFloat, "rows read as the fixtures say"),
         (Self::ZeroForUnknown, "rows read as the fixtures say"),
         (Self::KeyInQuery, "no secret leaves the credential"),
@@ -57,7 +69,47 @@ impl Flaw {
         (Self::Gullible, "errors are recognised"),
         (Self::Shapeless, "a damaged page is no page"),
         (Self::Nameless, "every fault names its field"),
+        (Self::FlagForText, "every fault names its field"),
+        (Self::ListsMove, "lists never move the position"),
+        (Self::AlwaysValues, "lists are asked for with and without values"),
+        (Self::CompleteEachTime, "a sweep is complete once"),
+        (Self::OtherIds, "lists and values name the same listings"),
+        (Self::Markup, "news is plain text"),
     ];
+
+    /// True where the source has what the flaw is about. One that asks at no address has no key, no
+    /// errors, and rows of any shape.
+    pub(crate) fn concerns(self, fixture: &Fixture) -> bool {
+        let reached = fixture.reachable();
+        let asks_an_address =
+            reached.first().is_some_and(|one| matches!(one.request.target, Target::Http(_)));
+        let states = |wanted: fn(&Statement) -> bool| {
+            fixture.pages.iter().any(|page| {
+                let rows = read_page(fixture.source.as_ref(), &page.request, &page.body);
+                rows.is_ok_and(|rows| rows.iter().flatten().any(wanted))
+            })
+        };
+        let concerned = match self {
+            Self::KeyInError => {
+                let keyed = !fixture.source.spec().secret_options.is_empty();
+                keyed || fixture.errors.iter().any(|case| case.body.contains(CANARY))
+            }
+            Self::ListsMove => reached.iter().any(|one| one.request.purpose == Purpose::List),
+            Self::CompleteEachTime => reached.len() > 1,
+            Self::Nameless | Self::FlagForText => fixture.pages.iter().any(|page| {
+                let noted = fixture.source.survey(&page.request, &mut page.body.as_slice());
+                let framing = |noted| fixture.source.framing(&page.request, &noted);
+                matches!(noted.map(framing), Ok(Framing::JsonArray { .. }))
+            }),
+            Self::Markup => states(|row| matches!(row, Statement::News(_))),
+            Self::OtherIds => states(|row| matches!(row, Statement::Evidence(_))),
+            Self::ThroughFloat | Self::ZeroForUnknown => {
+                states(|row| matches!(row, Statement::Observation(_)))
+            }
+            _ => true,
+        };
+        asks_an_address && concerned
+    }
 }
 
 /// A source that is right but for one flaw.
@@ -73,14 +125,14 @@ impl Twin {
         Self { inner, flaw, readings: AtomicU64::new(0) }
     }
 
-    fn flawed(&self, next: Next) -> Next {
-        let Next::Ask(mut request) = next else {
-            return next;
-        };
-        if let (Flaw::KeyInQuery, Target::Http(http)) = (self.flaw, &mut request.target) {
-            http.query.push(("api_key".to_owned(), CANARY.to_owned()));
+    fn flawed(&self, mut requests: Vec<Request>) -> Vec<Request> {
+        for request in &mut requests {
+            if let (Flaw::KeyInQuery, Target::Http(http)) = (self.flaw, &mut request.target) {
+                http.query.push(("api_key".to_owned(), CANARY.to_owned()));
+            }
+            request.completes_sweep |= self.flaw == Flaw::CompleteEachTime;
         }
-        Next::Ask(request)
+        requests
     }
 }
 
@@ -93,26 +145,31 @@ impl Source for Twin {
         self.inner.requests_per_minute()
     }
 
-    fn first(&self, start: RunStart<'_>) -> Next {
+    fn first(&self, mut start: RunStart<'_>) -> Vec<Request> {
         if self.flaw == Flaw::AsksNothing && start.checkpoint.is_some() {
-            return Next::Done;
+            return Vec::new();
         }
+        start.values |= self.flaw == Flaw::AlwaysValues;
         self.flawed(self.inner.first(start))
     }
 
-    fn next(&self, request: &Request, page: PageSummary) -> Next {
+    fn next(&self, request: &Request, page: PageSummary<'_>) -> Vec<Request> {
         if self.flaw == Flaw::Endless {
-            return Next::Ask(Box::new(request.clone()));
+            return vec![request.clone()];
         }
         self.flawed(self.inner.next(request, page))
     }
 
-    fn position_after(&self, request: &Request, page: PageSummary) -> Value {
-        self.inner.position_after(request, page)
+    fn position_after(&self, request: &Request, page: PageSummary<'_>) -> Option<Value> {
+        let position = self.inner.position_after(request, page);
+        position.or_else(|| (self.flaw == Flaw::ListsMove).then(|| json!({})))
     }
 
-    fn framing(&self, request: &Request) -> Framing {
-        if self.flaw == Flaw::Shapeless { Framing::Csv } else { self.inner.framing(request) }
+    fn framing(&self, request: &Request, survey: &Value) -> Framing {
+        match self.flaw {
+            Flaw::Shapeless => Framing::Csv,
+            _ => self.inner.framing(request, survey),
+        }
     }
 
     fn judge(&self, answer: Answer<'_>) -> Result<(), PageError> {
@@ -146,12 +203,18 @@ struct TwinReader<'a> {
 }
 
 impl RowReader for TwinReader<'_> {
-    fn read(&mut self, row: &[u8]) -> Result<Observation, Rejection> {
+    fn read(&mut self, row: &[u8]) -> Result<Statement, Rejection> {
         if self.flaw == Flaw::Panicking && std::str::from_utf8(row).is_err() {
             // Unwinds like a panic, without the message that would look like a failure.
             std::panic::resume_unwind(Box::new("not UTF-8"));
         }
-        let read = self.inner.read(row);
+        let mut read = self.inner.read(row);
+        if self.flaw == Flaw::FlagForText
+            && read.as_ref().is_err_and(|it| it.value == "true" && it.external_id.is_some())
+        {
+            let text = String::from_utf8_lossy(row).replace(":true", ":\"true\"");
+            read = self.inner.read(text.as_bytes());
+        }
         if self.flaw == Flaw::Nameless {
             return read.map_err(|mut rejection| {
                 rejection.field.clear();
@@ -165,20 +228,33 @@ impl RowReader for TwinReader<'_> {
                 return Err(Rejection::new(malformed, "", "poisoned"));
             }
         }
-        let mut seen = read?;
-        for field in QuoteField::ALL {
-            let value = seen.quote.get_mut(field);
-            match (self.flaw, value.as_ref()) {
-                (Flaw::ThroughFloat, Some(sent)) => {
-                    *value = Decimal::parse(&sent.to_f64().to_string()).ok();
+        let mut statement = read?;
+        match &mut statement {
+            Statement::Observation(seen) => {
+                for field in QuoteField::ALL {
+                    let value = seen.quote.get_mut(field);
+                    match (self.flaw, value.as_ref()) {
+                        (Flaw::ThroughFloat, Some(sent)) => {
+                            *value = Decimal::parse(&sent.to_f64().to_string()).ok();
+                        }
+                        (Flaw::ZeroForUnknown, None) => *value = Some(Decimal::ZERO),
+                        _ => {}
+                    }
                 }
-                (Flaw::ZeroForUnknown, None) => *value = Some(Decimal::ZERO),
-                _ => {}
+                if self.flaw == Flaw::Counting {
+                    seen.quote.rank = u32::try_from(self.reading).ok();
+                }
             }
+            Statement::Evidence(evidence) if self.flaw == Flaw::OtherIds => {
+                evidence.external_id.push('x');
+            }
+            Statement::Evidence(_) => {}
+            Statement::News(news) => match self.flaw {
+                Flaw::Counting => news.author = Some(self.reading.to_string()),
+                Flaw::Markup => news.summary = Some("<p>Markup</p>".to_owned()),
+                _ => {}
+            },
         }
-        if self.flaw == Flaw::Counting {
-            seen.quote.rank = u32::try_from(self.reading).ok();
-        }
-        Ok(seen)
+        Ok(statement)
     }
 }
