@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use common::{at, batch, clock, landed, new_row, new_store};
 use kasparro_domain::{Decimal, Generation, ListingId, QuoteField, Timestamp};
-use kasparro_store::{BatchRow, BatchStore, ReadStore, RowChange};
+use kasparro_store::{BatchRow, BatchStore, ListingRef, ReadStore, RowChange};
 use kasparro_store_sqlite::SqliteStore;
 use rusqlite::{Connection, params};
 use tokio::sync::mpsc;
@@ -141,8 +141,9 @@ async fn changes(store: &SqliteStore, since: Generation) -> (Duration, usize) {
 async fn round(count: usize) -> Vec<(&'static str, Duration)> {
     let first =
         rows(count, at(0), |_| RowChange::New { membership: kasparro_domain::Membership::Founds });
-    let newer =
-        rows(count, at(60), |place| RowChange::Newer { listing_id: ListingId(place as i64 + 1) });
+    let newer = rows(count, at(60), |place| RowChange::Newer {
+        listing: ListingRef::Stored(ListingId(place as i64 + 1)),
+    });
     let mut times = Vec::new();
 
     // The smallest store, for the tables and a page that the rows can point to.

@@ -155,11 +155,15 @@ pub(crate) fn open_writer(path: &Path) -> StoreResult<Connection> {
         connection.pragma_update(None, "journal_size_limit", 64 << 20)
     };
     settings().map_err(at(path))?;
+    // Off, because a migration that makes a table anew drops the old one, on which others depend; it
+    // checks by itself that no row points nowhere afterwards.
+    connection.pragma_update(None, "foreign_keys", false).map_err(at(path))?;
     // Grouped: the migrations and their history rows are one transaction, so a kill leaves the old
     // schema or the new one.
     embedded::migrations::runner().set_grouped(true).run(&mut connection).map_err(|error| {
         unavailable(path, format!("the schema cannot be brought up to date: {error}"))
     })?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(at(path))?;
     Ok(connection)
 }
 
@@ -177,14 +181,27 @@ pub(crate) fn open_reader(path: &Path) -> StoreResult<Connection> {
     };
     match ready(Connection::open_with_flags(path, flags)) {
         // A reader of a WAL database must make its -shm file. In a folder where it cannot, and where no
-        // -wal tells of a writer, the file may be read as it stands.
+        // -wal tells of a writer, the file may be read as it stands. SQLite says `ReadOnly` where it
+        // may not write and `CannotOpen` where it could not.
         Err(error)
-            if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !wal_exists(path) =>
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+            ) && !wal_exists(path) =>
         {
             ready(Connection::open_with_flags(immutable_uri(path), flags)).map_err(at(path))
         }
         other => other.map_err(at(path)),
     }
+}
+
+/// Opens a connection that reads and sorts whole tables in memory that does not grow with them: what
+/// does not fit into its cache goes to files.
+pub(crate) fn open_large_reader(path: &Path) -> StoreResult<Connection> {
+    let connection = open_reader(path)?;
+    connection.pragma_update(None, "temp_store", "file").map_err(at(path))?;
+    connection.pragma_update(None, "cache_size", -16_384).map_err(at(path))?;
+    Ok(connection)
 }
 
 /// Opens a connection that adds rows beside the process that holds the lock.

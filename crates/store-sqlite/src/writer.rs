@@ -7,6 +7,7 @@
 use std::thread::JoinHandle;
 
 use kasparro_domain::Generation;
+use kasparro_faults::crash_point;
 use kasparro_store::{StoreError, StoreResult};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -244,5 +245,8 @@ fn commit_group(
     if !begun {
         return Ok(());
     }
-    run("COMMIT")
+    crash_point!("transaction.full");
+    run("COMMIT")?;
+    crash_point!("transaction.committed");
+    Ok(())
 }

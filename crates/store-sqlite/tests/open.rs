@@ -60,7 +60,7 @@ async fn i19_a_store_of_a_newer_program_is_refused_and_not_touched() {
         .unwrap();
     drop(direct);
     let before = std::fs::read(&path).unwrap();
-    let newer = StoreError::Newer { found: 99, known: 1 };
+    let newer = StoreError::Newer { found: 99, known: 2 };
     assert_eq!(SqliteStore::open(&path, clock()).unwrap_err(), newer);
     assert_eq!(SqliteStore::open_read_only(&path, clock()).unwrap_err(), newer);
     assert_eq!(SqliteStore::open_beside(&path, clock()).unwrap_err(), newer);
@@ -124,7 +124,7 @@ async fn a_file_without_its_wal_is_read_in_a_read_only_way() {
 }
 
 fn command() -> CommandKind {
-    CommandKind::Run { source: source(), run_id: run_id(7) }
+    CommandKind::Run { source: source(), run_id: run_id(7), lists: false }
 }
 
 #[tokio::test]

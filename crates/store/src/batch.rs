@@ -1,14 +1,19 @@
 //! Rows committed together.
 
-use std::collections::BTreeSet;
-
 use compact_str::CompactString;
 use kasparro_domain::{
-    Attributes, Checkpoint, Generation, ListingId, Membership, PageId, Quote, Rejection, RunCounts,
-    RunId, SourceName, Timestamp,
+    Attributes, Checkpoint, Evidence, Generation, ListingId, Membership, NewsItem, PageId, Quote,
+    Rejection, RunCounts, RunId, SourceName, Timestamp,
 };
 
-use crate::{StoreError, StoreResult};
+/// Which listing a row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListingRef {
+    /// One that is stored.
+    Stored(ListingId),
+    /// The one that an earlier row of the same batch inserts, found by its external id.
+    InBatch,
+}
 
 /// How a row relates to what is known of its listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,24 +23,27 @@ pub enum RowChange {
         /// Which asset it belongs to.
         membership: Membership,
     },
-    /// The point is newer than the current quote: replace the quote, append history. Counts as
-    /// `updated`.
+    /// The point is newer than the current quote, or the listing has none yet: set the quote, append
+    /// history. Counts as `updated`.
     Newer {
         /// The listing.
-        listing_id: ListingId,
+        listing: ListingRef,
     },
     /// The point is that of the current quote, with other values or attributes: replace the quote,
     /// keep both in history where the values differ. Counts as `updated`.
     Correction {
         /// The listing.
-        listing_id: ListingId,
+        listing: ListingRef,
     },
     /// The point is older than the current quote, which stays. The store looks the point up: unknown
     /// counts as `stale` and is kept as history, known with the same values as `unchanged`, known with
     /// others as `updated` (a further revision in history).
     Late {
         /// The listing.
-        listing_id: ListingId,
+        listing: ListingRef,
+        /// True when the point seems to have been seen in this run already. If it is known it then
+        /// counts as `duplicate`, whatever its values.
+        repeated: bool,
     },
 }
 
@@ -48,7 +56,7 @@ pub struct BatchRow {
     pub change: RowChange,
     /// The source's id of the listing.
     pub external_id: CompactString,
-    /// What the source says the listing is; written where it differs from what is stored.
+    /// What the source calls the listing; written where it differs from what is stored.
     pub attributes: Attributes,
     /// The values.
     pub quote: Quote,
@@ -58,6 +66,79 @@ pub struct BatchRow {
     pub source_timed: bool,
     /// XXH3-64 of the row's bytes, by which an identical row is recognised.
     pub raw_hash: u64,
+}
+
+/// Where a statement of a list goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvidenceChange {
+    /// The listing is not known: insert it without a quote. Counts as `inserted`.
+    New {
+        /// Which asset it belongs to.
+        membership: Membership,
+    },
+    /// The listing is known; the statement about it is new or another than before. Counts as `updated`.
+    Stated {
+        /// The listing.
+        listing: ListingRef,
+    },
+    /// A newer page of the same endpoint was loaded before. The statement is kept only where none is
+    /// stored. Counts as `stale`.
+    Late {
+        /// The listing.
+        listing: ListingRef,
+    },
+}
+
+/// One statement of a list that has to be written.
+///
+/// A listing shows the contracts of all its statements. Symbol and name are those of its quote; until it
+/// has one, those that the statement written last gives. It is not active where a statement says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceRow {
+    /// Its place on the page, from 0.
+    pub ordinal: u64,
+    /// Where it goes.
+    pub change: EvidenceChange,
+    /// The endpoint that states it, for example `coins_list`.
+    pub endpoint: CompactString,
+    /// What it says.
+    pub evidence: Evidence,
+    /// XXH3-64 of what it says, by which a row that says the same is recognised.
+    pub content_hash: u64,
+}
+
+/// One piece of news that has to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewsRow {
+    /// Its place on the page, from 0.
+    pub ordinal: u64,
+    /// False counts as `inserted`, true as `updated`: the item is stored with another text.
+    pub known: bool,
+    /// The feed that carries it: its address without the scheme.
+    pub feed: CompactString,
+    /// The item.
+    pub item: NewsItem,
+    /// XXH3-64 of what it says, by which a row that says the same is recognised.
+    pub content_hash: u64,
+}
+
+/// What a complete sweep showed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sweep {
+    /// Listings that were not on any of its pages: each has missed one more sweep. Ascending.
+    pub missing: Vec<ListingId>,
+}
+
+/// That a person asked for the rows of a batch to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Who.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// The ordinals that were read again, ascending. Those that the batch does not quarantine once more
+    /// are `loaded` from now on; the others keep the reason that they have now.
+    pub ordinals: Vec<u64>,
 }
 
 /// One row that was not believed.
@@ -88,6 +169,11 @@ pub struct Batch {
     pub sequence: u64,
     /// Rows to write, at most one per listing and instant. New listings are given ids in this order.
     pub rows: Vec<BatchRow>,
+    /// Statements to write, at most one per listing, endpoint and part. Their new listings are given
+    /// ids behind those of `rows`, in this order.
+    pub evidence: Vec<EvidenceRow>,
+    /// News to write.
+    pub news: Vec<NewsRow>,
     /// Rows for quarantine.
     pub quarantined: Vec<QuarantinedRow>,
     /// Further rows that said what was known.
@@ -100,6 +186,13 @@ pub struct Batch {
     pub page_done: bool,
     /// The new position of the source, where this batch moves it.
     pub position: Option<serde_json::Value>,
+    /// Listings that had missed sweeps and were seen again: they have missed none. Ascending.
+    pub returned: Vec<ListingId>,
+    /// What the sweep that this page completes showed, where it completes one.
+    pub sweep: Option<Sweep>,
+    /// Set when the rows come from quarantine. The page is loaded already and does not move on; the
+    /// store writes the decision into the same transaction.
+    pub retry: Option<Retry>,
     /// The time of the commit.
     pub stored_at: Timestamp,
 }
@@ -111,7 +204,8 @@ pub struct Committed {
     pub generation: Generation,
     /// What became of its rows.
     pub counts: RunCounts,
-    /// Ids of the new listings, in the order of the rows whose change is [`RowChange::New`].
+    /// Ids of the new listings, in the order of the rows whose change is [`RowChange::New`], and behind
+    /// them of the evidence whose change is [`EvidenceChange::New`].
     pub new_listings: Vec<ListingId>,
 }
 
@@ -122,16 +216,50 @@ pub struct KnownListing {
     pub listing_id: ListingId,
     /// The source's id.
     pub external_id: CompactString,
-    /// What the source says it is.
+    /// What the source calls it.
     pub attributes: Attributes,
-    /// The current values.
-    pub quote: Quote,
+    /// Its current values; absent for a listing known only from a list.
+    pub quote: Option<KnownQuote>,
+    /// Complete sweeps in a row that it is missing from, up to
+    /// [`kasparro_domain::SWEEPS_TO_INACTIVE`].
+    pub missed: u8,
+}
+
+/// The current values of a known listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownQuote {
+    /// The values.
+    pub values: Quote,
     /// The instant they hold for.
     pub observed_at: Timestamp,
     /// True when the source gave the instant.
     pub source_timed: bool,
     /// XXH3-64 of the bytes of the row that brought them.
     pub raw_hash: u64,
+}
+
+/// A stored statement of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownEvidence {
+    /// The listing it is about.
+    pub listing_id: ListingId,
+    /// The endpoint that states it.
+    pub endpoint: CompactString,
+    /// Which of several statements it is.
+    pub part: CompactString,
+    /// XXH3-64 of what it says.
+    pub content_hash: u64,
+}
+
+/// A stored piece of news.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownNews {
+    /// The feed that carries it.
+    pub feed: CompactString,
+    /// The feed's id of it.
+    pub item_id: CompactString,
+    /// XXH3-64 of what it says.
+    pub content_hash: u64,
 }
 
 /// What is known of a source when a process takes it.
@@ -141,65 +269,10 @@ pub struct SourceMemory {
     pub checkpoint: Option<Checkpoint>,
     /// The number for its next batch.
     pub next_sequence: u64,
-    /// Every listing that has a quote.
+    /// Every listing.
     pub listings: Vec<KnownListing>,
-}
-
-impl Batch {
-    /// Checks what can be checked without looking at what is stored; stores call it before they
-    /// write.
-    ///
-    /// # Errors
-    /// [`crate::StoreError::Conflict`] when a row has two dispositions, a text holds U+0000 or a rank
-    /// is 0.
-    pub fn check(&self) -> StoreResult<()> {
-        for row in &self.rows {
-            let Attributes { symbol, name, contracts } = &row.attributes;
-            let contracts = contracts.iter().flat_map(|stated| [&stated.platform, &stated.address]);
-            let mut texts =
-                [Some(&row.external_id), symbol.as_ref(), name.as_ref()].into_iter().flatten();
-            if texts.any(|text| text.contains('\0'))
-                || contracts.into_iter().any(|text| text.contains('\0'))
-            {
-                return Err(self.refusal(row.ordinal, "holds the character U+0000"));
-            }
-            if row.external_id.is_empty() {
-                return Err(self.refusal(row.ordinal, "has an empty external id"));
-            }
-            if row.quote.rank == Some(0) {
-                return Err(self.refusal(row.ordinal, "has rank 0"));
-            }
-        }
-        self.check_quarantined()
-    }
-
-    /// A row that is quarantined must be so once, and must not be written as well (invariant I1).
-    fn check_quarantined(&self) -> StoreResult<()> {
-        if self.quarantined.is_empty() {
-            return Ok(());
-        }
-        let mut seen: BTreeSet<u64> = self.rows.iter().map(|row| row.ordinal).collect();
-        for row in &self.quarantined {
-            if !seen.insert(row.ordinal) {
-                return Err(self.refusal(row.ordinal, "has two dispositions"));
-            }
-            let Rejection { field, value, external_id, .. } = &row.rejection;
-            if [Some(field), Some(value), external_id.as_ref()]
-                .into_iter()
-                .flatten()
-                .any(|text| text.contains('\0'))
-            {
-                return Err(self.refusal(row.ordinal, "holds the character U+0000"));
-            }
-        }
-        Ok(())
-    }
-
-    /// The refusal of this batch because of one of its rows.
-    fn refusal(&self, ordinal: u64, what: &str) -> StoreError {
-        StoreError::Conflict(format!(
-            "{}: row {ordinal} of batch {} {what}",
-            self.source, self.sequence
-        ))
-    }
+    /// Every statement of its lists.
+    pub evidence: Vec<KnownEvidence>,
+    /// Every piece of its news.
+    pub news: Vec<KnownNews>,
 }

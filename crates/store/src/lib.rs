@@ -6,31 +6,43 @@
 mod audit;
 mod batch;
 mod changed;
+mod check;
+mod content;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
 mod history;
 mod memory;
+mod news;
 mod page;
+mod quarantine;
 mod read;
 
-pub use audit::{AuditDump, Origin, PageRecord, QuarantineRecord, TableDump};
+pub use audit::{
+    Audit, AuditReport, BodyChunks, EvidenceRecord, Origin, PageRecord, QuarantineRecord,
+    TableAudit, TableDump, Violation,
+};
 pub use batch::{
-    Batch, BatchRow, Committed, KnownListing, QuarantinedRow, RowChange, SourceMemory,
+    Batch, BatchRow, Committed, EvidenceChange, EvidenceRow, KnownEvidence, KnownListing,
+    KnownNews, KnownQuote, ListingRef, NewsRow, QuarantinedRow, Retry, RowChange, SourceMemory,
+    Sweep,
 };
 pub use changed::{decode_changed, encode_changed};
+pub use content::{evidence_hash, news_hash};
 pub use error::{StoreError, StoreResult};
 pub use history::{HistoryPoint, HistoryRange};
 pub use memory::MemoryStore;
+pub use news::{NewsFilter, StoredNews};
 pub use page::{CHUNK_BYTES, CompressedBody, NewPage};
+pub use quarantine::{QuarantineFilter, QuarantineRow, QuarantineStatus};
 pub use read::{
     ListingRow, QuarantineCount, RunFilter, RunUpdate, SourceState, SourceSummary, StoreInfo,
 };
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    BodyHash, Command, CommandId, CommandKind, Generation, ListingId, PageId, RawPage, RunCounts,
-    RunError, RunId, RunReason, SourceName, Timestamp,
+    BodyHash, Command, CommandId, CommandKind, Decision, Generation, ListingId, PageId, RawPage,
+    RunCounts, RunError, RunId, RunReason, SourceName, Timestamp,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -60,6 +72,10 @@ pub trait PageStore: Send + Sync {
     /// One page.
     async fn page(&self, page: PageId) -> StoreResult<Option<RawPage>>;
 
+    /// Pages of every source and state behind page number `after`, in landing order, at most `limit`:
+    /// what replay reads.
+    async fn pages_after(&self, after: PageId, limit: u32) -> StoreResult<Vec<PageRecord>>;
+
     /// Chunk number `index` (from 0) of a compressed body; `None` past the end.
     async fn body_chunk(&self, body: BodyHash, index: u32) -> StoreResult<Option<Vec<u8>>>;
 }
@@ -75,11 +91,13 @@ pub trait BatchStore: Send + Sync {
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory>;
 
     /// What became of the rows of a loaded page, if no batch of a later run of its source wrote a row:
-    /// bringing the same body again would then say what is known. `None` otherwise.
+    /// bringing the same body again would then say what is known. `None` otherwise. Batches of a
+    /// [`Retry`] are batches of a later run.
     async fn settled(&self, page: PageId) -> StoreResult<Option<RunCounts>>;
 
-    /// Commits one batch in one transaction: listings, quotes, history, quarantine, manifest, the
-    /// page's progress, the run's counters, the checkpoint and, last of all, the generation.
+    /// Commits one batch in one transaction: listings, quotes, history, evidence, news, quarantine,
+    /// decision, manifest, the page's progress, the run's counters, the checkpoint and, last of all, the
+    /// generation.
     ///
     /// A batch whose source and sequence are known is not applied again; its outcome is returned.
     async fn commit(&self, batch: Batch) -> StoreResult<Committed>;
@@ -101,6 +119,9 @@ pub trait RunStore: Send + Sync {
     /// Moves a run on: start, requests so far, end.
     async fn update_run(&self, run_id: RunId, update: RunUpdate) -> StoreResult<()>;
 
+    /// The options of its source that a run was started with; `None` before its start.
+    async fn run_options(&self, run_id: RunId) -> StoreResult<Option<serde_json::Value>>;
+
     /// One run.
     async fn run(&self, run_id: RunId) -> StoreResult<Option<kasparro_domain::Run>>;
 
@@ -121,6 +142,39 @@ pub trait RunStore: Send + Sync {
 
     /// The stored state of every source.
     async fn source_states(&self) -> StoreResult<Vec<SourceState>>;
+}
+
+/// Shows quarantined rows and keeps what people decide about them.
+#[async_trait]
+pub trait QuarantineStore: Send + Sync {
+    /// Rows that fit, by ascending number.
+    async fn quarantined(&self, filter: QuarantineFilter) -> StoreResult<Vec<QuarantineRow>>;
+
+    /// How many rows fit, `after`, `limit` and `offset` left aside.
+    async fn count_quarantined(&self, filter: QuarantineFilter) -> StoreResult<u64>;
+
+    /// Gives open rows up, all in one transaction with one decision for each source; returns how many
+    /// were open. Rows that are not open stay as they are.
+    async fn discard(
+        &self,
+        rows: Vec<i64>,
+        who: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> StoreResult<u64>;
+
+    /// Every decision, oldest first. A retry is recorded by the commit of its batch.
+    async fn decisions(&self) -> StoreResult<Vec<Decision>>;
+}
+
+/// Serves news.
+#[async_trait]
+pub trait NewsStore: Send + Sync {
+    /// News that fits, newest first.
+    async fn news(&self, filter: NewsFilter) -> StoreResult<Vec<StoredNews>>;
+
+    /// How many items fit, `limit` and `offset` left aside.
+    async fn count_news(&self, filter: NewsFilter) -> StoreResult<u64>;
 }
 
 /// Carries requests from one process to the process that holds the store.
@@ -172,21 +226,56 @@ pub trait HistoryStore: Send + Sync {
     ) -> StoreResult<Vec<HistoryPoint>>;
 }
 
-/// Shows everything that is kept, for comparing stores.
+/// Shows everything that is kept, to compare stores and to check them.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
+    /// Hands everything that is kept to `audit`, read in one snapshot: table by table in the order of
+    /// the methods of [`Audit`], and within a table in the order that each method names.
+    async fn audit(&self, audit: Audit) -> StoreResult<Audit>;
+
+    /// What the database itself finds wrong with its file or tables, in words; empty when nothing is.
+    async fn integrity(&self) -> StoreResult<Vec<String>>;
+
     /// Every table in canonical text, read in one snapshot. Stores that went through the same story
     /// give equal dumps, whatever numbers they minted.
-    async fn dump(&self) -> StoreResult<Vec<TableDump>>;
+    async fn dump(&self) -> StoreResult<Vec<TableDump>> {
+        Ok(self.audit(Audit::dump()).await?.into_dump())
+    }
+
+    /// The digest of the store and every violation of an invariant, read in one snapshot. Its memory
+    /// grows with the number of pages, of listings and their contracts, and of quarantined rows that are
+    /// settled; not with the points of history.
+    async fn verify(&self) -> StoreResult<AuditReport> {
+        let mut report = self.audit(Audit::digest()).await?.report()?;
+        let found = self.integrity().await?;
+        report.violations.extend(found.into_iter().map(Violation::integrity));
+        Ok(report)
+    }
 }
 
 /// Everything a store can do.
 pub trait Store:
-    PageStore + BatchStore + RunStore + CommandStore + ReadStore + HistoryStore + AuditStore
+    PageStore
+    + BatchStore
+    + RunStore
+    + QuarantineStore
+    + NewsStore
+    + CommandStore
+    + ReadStore
+    + HistoryStore
+    + AuditStore
 {
 }
 
 impl<T> Store for T where
-    T: PageStore + BatchStore + RunStore + CommandStore + ReadStore + HistoryStore + AuditStore
+    T: PageStore
+        + BatchStore
+        + RunStore
+        + QuarantineStore
+        + NewsStore
+        + CommandStore
+        + ReadStore
+        + HistoryStore
+        + AuditStore
 {
 }

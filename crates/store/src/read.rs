@@ -2,8 +2,8 @@
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    AssetId, Attributes, Checkpoint, ListingId, Quote, RejectionReason, Run, RunError, RunStatus,
-    SourceName, Timestamp,
+    AssetId, Attributes, Checkpoint, Contract, ListingId, Quote, RejectionReason, Run, RunError,
+    RunStatus, SourceName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +18,15 @@ pub struct ListingRow {
     pub source: SourceName,
     /// The source's id.
     pub external_id: CompactString,
-    /// What the source says it is.
+    /// What the source calls it.
     pub attributes: Attributes,
-    /// False once the source no longer lists it.
+    /// The contracts that its lists state, sorted, each once.
+    pub contracts: Vec<Contract>,
+    /// False once the source no longer lists it: it was missing from three complete sweeps in a row, or
+    /// a list says so.
     pub active: bool,
+    /// When the source listed it last; given only for a listing that is missing from its sweeps.
+    pub last_seen_at: Option<Timestamp>,
     /// The current values; absent for a listing known only from a list.
     pub quote: Option<Quote>,
     /// The instant the values hold for.
@@ -54,6 +59,8 @@ pub enum RunUpdate {
     Started {
         /// When.
         at: Timestamp,
+        /// The options of its source, secrets left out (JSON object): replay reads its pages with them.
+        options: serde_json::Value,
     },
     /// It ended.
     Ended {

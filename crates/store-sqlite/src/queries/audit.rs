@@ -1,96 +1,119 @@
-//! Everything that is stored, for comparing stores.
+//! Everything that is stored, handed to an audit row by row.
 
-use std::collections::BTreeMap;
-
-use kasparro_domain::{PageState, Rejection, RejectionReason};
-use kasparro_store::{AuditDump, PageRecord, QuarantineRecord, TableDump, decode_changed};
+use kasparro_store::{Audit, decode_changed};
 use rusqlite::{Connection, Row};
 
 use super::batches::{checkpoint, read_counts};
-use super::listings::{read_listing, read_origin, select_listing};
-use super::pages::{body_hash, every_body, read_page, select_page};
+use super::listings::{read_listing, read_missed, read_origin, select_listing};
 use super::{
-    Sources, commands, each, history, maybe_json, named, run_id, runs, source_states, text, uint,
+    Sources, commands, decisions, each, evidence, history, news, pages, quarantine, run_id, runs,
+    source_states, sweeps, text, uint, walk,
 };
 use crate::error::{Queried, damaged};
 
-/// Every table in canonical text. The caller has a transaction open.
-pub(crate) fn dump(connection: &Connection) -> Queried<Vec<TableDump>> {
+/// Hands everything to `audit`. The caller has a transaction open, on a connection that sorts in files.
+pub(crate) fn audit(connection: &Connection, mut audit: Audit) -> Queried<Audit> {
     let sources = Sources::read(connection)?;
-    let mut dump = AuditDump::new();
-    let mut names = BTreeMap::new();
-
-    let listings = select_listing!(
-        "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) ORDER BY l.listing_id"
-    );
-    each(connection, listings, [], |row| {
-        let listing = read_listing(row, &sources)?;
-        dump.listing(&listing, read_origin(row)?);
-        names.insert(listing.listing_id, (listing.source, listing.external_id));
+    read_model(connection, &sources, &mut audit)?;
+    pages::every_page(connection, &sources, |page| audit.page(page))?;
+    pages::every_body(connection, |hash, body_bytes, chunks| audit.body(hash, body_bytes, chunks))?;
+    of_every_source(connection, &sources, quarantine::OF_SOURCE, |row| {
+        audit.quarantined(&quarantine::read_record(row, &sources)?);
         Ok(())
     })?;
-    history::every_point(connection, |id| names.get(&id).cloned(), |point| dump.point(point))?;
-    quarantine(connection, &sources, &mut dump)?;
-    every_body(connection, |hash, body_bytes, chunks| {
-        dump.body(hash, body_bytes, chunks.iter().map(Vec::as_slice));
-    })?;
-    each(connection, select_page!(""), [], |row| {
-        let page = read_page(row, &sources)?;
-        let error = if page.state == PageState::Refused { maybe_json(row, 13)? } else { None };
-        dump.page(&PageRecord { page, error });
-        Ok(())
-    })?;
-    each(connection, "SELECT source_id FROM checkpoint", [], |row| {
-        let source_id = row.get(0)?;
+    decisions::all(connection)?.iter().for_each(|decision| audit.decision(decision));
+    for (source_id, source) in sources.by_name() {
         if let Some(checkpoint) = checkpoint(connection, source_id)? {
-            dump.checkpoint(sources.name(source_id)?, &checkpoint);
+            audit.checkpoint(source, &checkpoint);
         }
+    }
+    for (source_id, source) in sources.by_name() {
+        if let Some(swept_at) = sweeps::swept_at(connection, source_id)? {
+            audit.sweep(source, swept_at);
+        }
+    }
+    manifests(connection, &sources, &mut audit)?;
+    let leases = "SELECT source_id, holder, epoch FROM lease WHERE source_id = ?1";
+    of_every_source(connection, &sources, leases, |row| {
+        audit.lease(sources.name(row.get(0)?)?, text(row, 1)?, uint(row, 2)?);
         Ok(())
     })?;
-    manifests(connection, &sources, &mut dump)?;
-    each(connection, "SELECT source_id, holder, epoch FROM lease", [], |row| {
-        dump.lease(sources.name(row.get(0)?)?, text(row, 1)?, uint(row, 2)?);
-        Ok(())
-    })?;
-    runs::all(connection)?.iter().for_each(|run| dump.run(run));
-    commands::all(connection)?.iter().for_each(|command| dump.command(command));
-    source_states::all(connection)?.iter().for_each(|state| dump.source_state(state));
-    dump.generation(crate::changes::generation(connection)?.0);
-    Ok(dump.finish())
+    runs::every_run(connection, &sources, |run, options| audit.run(run, options))?;
+    commands::all(connection)?.iter().for_each(|command| audit.command(command));
+    source_states::all(connection)?.iter().for_each(|state| audit.source_state(state));
+    audit.generation(crate::changes::generation(connection)?.0);
+    Ok(audit)
 }
 
-fn quarantine(connection: &Connection, sources: &Sources, dump: &mut AuditDump) -> Queried<()> {
-    let sql =
-        "SELECT source_id, body_hash, ordinal, reason, field, value, external_id, rule, status
-               FROM quarantine JOIN raw_body USING (body_id)";
-    let read = |row: &Row<'_>| {
-        Ok(QuarantineRecord {
-            source: sources.name(row.get(0)?)?.clone(),
-            body: body_hash(row, 1)?,
-            ordinal: uint(row, 2)?,
-            rejection: Rejection {
-                reason: named(row, 3, RejectionReason::from_code)?,
-                field: row.get(4)?,
-                value: row.get(5)?,
-                external_id: row.get(6)?,
-            },
-            rule: row.get(7)?,
-            status: row.get(8)?,
-        })
-    };
-    each(connection, sql, [], read)?.iter().for_each(|row| dump.quarantined(row));
+/// Source by source, so that the index over external ids gives the order.
+pub(super) const LISTINGS: &str = select_listing!(
+    "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) WHERE l.source_id = ?1 \
+     ORDER BY l.external_id"
+);
+
+/// Listings with what hangs on them, and news; each by business key.
+fn read_model(connection: &Connection, sources: &Sources, audit: &mut Audit) -> Queried<()> {
+    of_every_source(connection, sources, LISTINGS, |row| {
+        audit.listing(&read_listing(row, sources)?, read_missed(row)?, read_origin(row)?);
+        Ok(())
+    })?;
+    of_every_source(connection, sources, evidence::OF_SOURCE, |row| {
+        audit.evidence(&evidence::read_record(row, sources)?);
+        Ok(())
+    })?;
+    history::every_point(connection, |point| audit.point(point))?;
+    of_every_source(connection, sources, news::OF_SOURCE, |row| {
+        audit.news(&news::read_news(row, sources)?, news::read_content_hash(row)?);
+        Ok(())
+    })
+}
+
+/// Hands the rows of every source to `see`, sources by name.
+fn of_every_source(
+    connection: &Connection,
+    sources: &Sources,
+    sql: &str,
+    mut see: impl FnMut(&Row<'_>) -> Queried<()>,
+) -> Queried<()> {
+    for (source_id, _) in sources.by_name() {
+        walk(connection, sql, [source_id], &mut see)?;
+    }
     Ok(())
 }
 
-fn manifests(connection: &Connection, sources: &Sources, dump: &mut AuditDump) -> Queried<()> {
+fn manifests(connection: &Connection, sources: &Sources, audit: &mut Audit) -> Queried<()> {
     let sql = "SELECT source_id, sequence, run_id, changed, received, inserted, updated, unchanged,
-                      stale, duplicate, quarantined FROM batch";
-    each(connection, sql, [], |row| {
+                      stale, duplicate, quarantined, generation, page_id, retry
+               FROM batch ORDER BY generation";
+    walk(connection, sql, [], |row| {
         let changed = row.get_ref(3)?.as_blob().map_err(|error| damaged("a manifest", error))?;
-        let changed = decode_changed(changed)?;
-        let source = sources.name(row.get(0)?)?;
-        dump.batch(source, uint(row, 1)?, run_id(row, 2)?, &read_counts(row, 4)?, &changed);
+        let (generation, page_id) = (uint(row, 11)?, kasparro_domain::PageId(row.get(12)?));
+        audit.batch(
+            generation,
+            sources.name(row.get(0)?)?,
+            uint(row, 1)?,
+            run_id(row, 2)?,
+            page_id,
+            &read_counts(row, 4)?,
+            &decode_changed(changed)?,
+            row.get(13)?,
+        );
         Ok(())
+    })
+}
+
+/// What the database finds wrong with its file and tables, and pages that no request finds, in words.
+pub(crate) fn integrity(connection: &Connection) -> Queried<Vec<String>> {
+    let mut found = each(connection, "PRAGMA integrity_check", [], |row| Ok(row.get(0)?))?;
+    found.retain(|line: &String| line != "ok");
+    let dangling = each(connection, "PRAGMA foreign_key_check", [], |row| {
+        let (table, parent) = (text(row, 0)?, text(row, 2)?);
+        Ok(match row.get::<_, Option<i64>>(1)? {
+            Some(rowid) => format!("row {rowid} of {table} points to no row of {parent}"),
+            None => format!("a row of {table} points to no row of {parent}"),
+        })
     })?;
-    Ok(())
+    found.extend(dangling);
+    found.extend(pages::misfiled(connection)?);
+    Ok(found)
 }

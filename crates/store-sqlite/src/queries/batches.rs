@@ -1,16 +1,18 @@
-//! Batches: the lease, what is known of a source, and the commit.
+//! Batches: the lease, the commit, and what became of a page.
 
-use compact_str::CompactString;
 use kasparro_domain::{
     Checkpoint, Generation, ListingId, PageId, PageState, RunCounts, SourceName,
 };
-use kasparro_store::{Batch, Committed, KnownListing, SourceMemory, StoreError, encode_changed};
+use kasparro_faults::crash_point;
+use kasparro_store::{Batch, Committed, StoreError, encode_changed};
 use rusqlite::{Connection, Row, params};
 
-use super::listings::{read_attributes, read_quote, read_raw_hash, select_listing};
+use super::applied::Applied;
+use super::quarantine::Brought;
 use super::rows::RowWriter;
 use super::{
-    each, find_source, first, instant, int, json, json_text, named, source_id, text, uint,
+    each, evidence, first, instant, int, json, json_text, named, news, quarantine, source_id,
+    sweeps, text, uint,
 };
 use crate::error::{Queried, refused};
 use crate::writer::Minted;
@@ -25,37 +27,6 @@ pub(crate) fn acquire(connection: &Connection, source: &SourceName, holder: &str
     // only on its reset.
     let epochs = each(connection, sql, params, |row| uint(row, 0))?;
     Ok(epochs.first().copied().unwrap_or(0))
-}
-
-/// What is known of a source.
-pub(crate) fn memory(connection: &Connection, source: &SourceName) -> Queried<SourceMemory> {
-    let Some(source) = find_source(connection, source)? else {
-        return Ok(SourceMemory::default());
-    };
-    let next = "SELECT coalesce(max(sequence) + 1, 0) FROM batch WHERE source_id = ?1";
-    // The plus keeps SQLite from going through the index over external ids, which would visit the
-    // rows in another order than that of the tables.
-    let listings = select_listing!(
-        "FROM listing AS l CROSS JOIN quote AS q USING (listing_id) WHERE +l.source_id = ?1 \
-         ORDER BY l.listing_id"
-    );
-    Ok(SourceMemory {
-        checkpoint: checkpoint(connection, source)?,
-        next_sequence: first(connection, next, [source], |row| uint(row, 0))?.unwrap_or(0),
-        listings: each(connection, listings, [source], read_known)?,
-    })
-}
-
-fn read_known(row: &Row<'_>) -> Queried<KnownListing> {
-    Ok(KnownListing {
-        listing_id: ListingId(row.get(0)?),
-        external_id: CompactString::from(text(row, 3)?),
-        attributes: read_attributes(row)?,
-        quote: read_quote(row)?,
-        observed_at: instant(row, 9)?,
-        source_timed: row.get(10)?,
-        raw_hash: read_raw_hash(row)?,
-    })
 }
 
 /// The checkpoint of a source.
@@ -91,20 +62,22 @@ pub(crate) fn settled(connection: &Connection, page: PageId) -> Queried<Option<R
     };
     // Newest first, until every row of the page is found.
     let sql = "SELECT page_id, run_id, received, inserted, updated, unchanged, stale, duplicate,
-                      quarantined
+                      quarantined, retry
                FROM batch WHERE source_id = ?1 ORDER BY sequence DESC";
     let mut statement = connection.prepare_cached(sql)?;
     let mut batches = statement.query([source])?;
     let mut counts = RunCounts::default();
     while let Some(batch) = batches.next()? {
         let (of_page, of_run): (i64, String) = (batch.get(0)?, batch.get(1)?);
-        let of_batch = read_counts(batch, 2)?;
-        if of_page == page.0 {
+        let (of_batch, retry): (_, bool) = (read_counts(batch, 2)?, batch.get(9)?);
+        if of_page == page.0 && !retry {
             counts.add(&of_batch);
             if counts.received >= rows_done {
                 return Ok(Some(counts));
             }
-        } else if of_run != run && of_batch.inserted + of_batch.updated + of_batch.stale > 0 {
+        } else if (retry || of_run != run)
+            && of_batch.inserted + of_batch.updated + of_batch.stale > 0
+        {
             return Ok(None);
         }
     }
@@ -122,25 +95,30 @@ pub(crate) fn commit(
         return Ok(known);
     }
     batch.check()?;
-    let body = take_page(connection, source, batch)?;
+    let page = take_page(connection, source, batch)?;
 
     let first_new = minted.listing_id + 1;
-    let mut rows = RowWriter::new(connection, source, batch)?;
-    for row in &batch.rows {
-        rows.write(minted, row)?;
+    let mut applied = Applied::new(connection, source, batch);
+    if !batch.rows.is_empty() {
+        let mut rows = RowWriter::new(&mut applied)?;
+        for row in &batch.rows {
+            rows.write(minted, row)?;
+        }
+        rows.finish()?;
     }
-    let (mut counts, changed) = rows.finish();
-    quarantine(connection, source, body, batch)?;
-    counts.unchanged += batch.unchanged;
-    counts.duplicate = batch.duplicate;
-    counts.quarantined = batch.quarantined.len() as u64;
-    counts.received = counts.inserted
-        + counts.updated
-        + counts.unchanged
-        + counts.stale
-        + counts.duplicate
-        + counts.quarantined;
-    advance_page(connection, batch, &counts)?;
+    crash_point!("commit.rows");
+    evidence::write(&mut applied, minted)?;
+    news::write(&mut applied)?;
+    sweeps::write(&mut applied)?;
+    match &batch.retry {
+        Some(retry) => quarantine::retry(&applied, &page, retry)?,
+        None => quarantine::keep(&applied, &page)?,
+    }
+    crash_point!("commit.quarantine");
+    let (counts, changed) = applied.finish();
+    if batch.retry.is_none() {
+        advance_page(connection, batch, &counts)?;
+    }
     advance_run(connection, source, batch, &counts)?;
     if let Some(position) = &batch.position {
         connection
@@ -159,6 +137,7 @@ pub(crate) fn commit(
     let new_listings: Vec<ListingId> = (first_new..=minted.listing_id).map(ListingId).collect();
     let committed = Committed { generation, counts, new_listings };
     write_manifest(connection, source, batch, &committed, &changed)?;
+    crash_point!("commit.manifest");
     Ok(committed)
 }
 
@@ -180,55 +159,35 @@ fn held(connection: &Connection, batch: &Batch) -> Queried<i64> {
 /// The outcome of a batch that was committed before.
 fn outcome(connection: &Connection, source: i64, sequence: u64) -> Queried<Option<Committed>> {
     let sql = "SELECT generation, first_new_id, received, inserted, updated, unchanged, stale,
-                      duplicate, quarantined
+                      duplicate, quarantined, new_listings
                FROM batch WHERE source_id = ?1 AND sequence = ?2";
     first(connection, sql, params![source, int(sequence)?], |row| {
         let counts = read_counts(row, 2)?;
-        let first_new: Option<i64> = row.get(1)?;
-        let new_ids =
-            first_new.map_or(1..1, |first| first..first.saturating_add_unsigned(counts.inserted));
+        let (first_new, new): (Option<i64>, u64) = (row.get(1)?, uint(row, 9)?);
+        let new_ids = first_new.map_or(1..1, |first| first..first.saturating_add_unsigned(new));
         let new_listings = new_ids.map(ListingId).collect();
         Ok(Committed { generation: Generation(uint(row, 0)?), counts, new_listings })
     })
 }
 
-/// The body of a page that may take rows of this source.
-fn take_page(connection: &Connection, source: i64, batch: &Batch) -> Queried<i64> {
-    let sql = "SELECT body_id, state FROM page WHERE page_id = ?1 AND source_id = ?2";
+/// What a page brought that may take rows of this source.
+fn take_page(connection: &Connection, source: i64, batch: &Batch) -> Queried<Brought> {
+    let sql = "SELECT body_id, request, state, rows_done FROM page
+               WHERE page_id = ?1 AND source_id = ?2";
     let page = first(connection, sql, [batch.page_id.0, source], |row| {
-        Ok((row.get::<_, i64>(0)?, named(row, 1, PageState::from_name)?))
+        let brought = Brought { body_id: row.get(0)?, request: text(row, 1)?.to_owned() };
+        Ok((brought, named(row, 2, PageState::from_name)?, uint(row, 3)?))
     })?;
-    match page {
-        Some((body, state)) if state != PageState::Refused => Ok(body),
-        _ => refused(format!("page {} takes no rows of {}", batch.page_id, batch.source)),
+    let Some((brought, state, rows_done)) = page.filter(|page| page.1 != PageState::Refused) else {
+        return refused(format!("page {} takes no rows of {}", batch.page_id, batch.source));
+    };
+    // Quarantined rows were accounted for when their page was loaded: nothing moves on.
+    let moves = batch.rows_done != rows_done || batch.page_done || batch.position.is_some();
+    if batch.retry.is_some() && (state != PageState::Loaded || moves) {
+        let page = batch.page_id;
+        return refused(format!("page {page} is not loaded, or reading rows again would move it"));
     }
-}
-
-/// Keeps the quarantined rows; one that is kept already stays as it is.
-fn quarantine(connection: &Connection, source: i64, body: i64, batch: &Batch) -> Queried<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO quarantine (source_id, body_id, ordinal, page_id, run_id, external_id, reason,
-                                 field, value, rule, first_seen_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (source_id, body_id, ordinal) DO NOTHING",
-    )?;
-    let run = batch.run_id.to_string();
-    for row in &batch.quarantined {
-        insert.execute(params![
-            source,
-            body,
-            int(row.ordinal)?,
-            batch.page_id.0,
-            run,
-            row.rejection.external_id,
-            row.rejection.reason.code(),
-            row.rejection.field,
-            row.rejection.value,
-            row.rule,
-            batch.fetched_at.as_millis()
-        ])?;
-    }
-    Ok(())
+    Ok(brought)
 }
 
 /// Moves the page on. It cannot be moved over rows that no batch accounts for (invariant I1).
@@ -297,8 +256,9 @@ fn write_manifest(
         .prepare_cached(
             "INSERT INTO batch (generation, source_id, sequence, run_id, page_id, epoch, received,
                                 inserted, updated, unchanged, stale, duplicate, quarantined,
-                                first_new_id, changed, stored_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                                first_new_id, changed, stored_at, retry, new_listings)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                     ?18)",
         )?
         .execute(params![
             int(committed.generation.0)?,
@@ -316,7 +276,9 @@ fn write_manifest(
             int(counts.quarantined)?,
             committed.new_listings.first().map(|id| id.0),
             encode_changed(changed),
-            batch.stored_at.as_millis()
+            batch.stored_at.as_millis(),
+            batch.retry.is_some(),
+            int(committed.new_listings.len() as u64)?
         ])?;
     Ok(())
 }

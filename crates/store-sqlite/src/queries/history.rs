@@ -5,15 +5,15 @@ use kasparro_domain::{ListingId, SourceName, Timestamp};
 use kasparro_store::{HistoryPoint, HistoryRange};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Sources, each, first, instant, maybe_decimal, text};
+use super::{Sources, each, first, instant, maybe_decimal, text, walk};
 use crate::error::{Queried, damaged};
 
 /// The columns of a point, and where they stand for [`read_point`].
 macro_rules! select_point {
     ($rest:literal) => {
         concat!(
-            "SELECT observed_at, revision, source_timed, price_usd, market_cap, volume_24h, \
-             listing_id FROM history ",
+            "SELECT observed_at, revision, source_timed, price_usd, market_cap, volume_24h \
+             FROM history ",
             $rest
         )
     };
@@ -83,17 +83,28 @@ pub(crate) fn points(
     Ok(points)
 }
 
-/// Every point of every listing, handed to `see`.
+/// Every point by source, external id, instant and revision. The table has another order and is the
+/// largest, so SQLite sorts it, in files where it does not fit into the cache.
+const EVERY_POINT: &str = "SELECT h.observed_at, h.revision, h.source_timed, h.price_usd,
+        h.market_cap, h.volume_24h, s.name, l.external_id
+    FROM history AS h CROSS JOIN listing AS l USING (listing_id)
+        CROSS JOIN source AS s USING (source_id)
+    ORDER BY s.name, l.external_id, h.observed_at, h.revision";
+
+/// Hands every point of every listing to `see`, one after another.
 pub(super) fn every_point(
     connection: &Connection,
-    name_of: impl Fn(ListingId) -> Option<Name>,
-    mut see: impl FnMut(HistoryPoint),
+    mut see: impl FnMut(&HistoryPoint),
 ) -> Queried<()> {
-    each(connection, select_point!(""), [], |row| {
-        let listing = ListingId(row.get(6)?);
-        let name = name_of(listing).ok_or_else(|| damaged("the listing of a point", listing))?;
-        see(read_point(row, &name)?);
+    // Points of one listing follow each other.
+    let mut name: Option<Name> = None;
+    walk(connection, EVERY_POINT, [], |row| {
+        let (source, external_id) = (text(row, 6)?, text(row, 7)?);
+        let name = match &mut name {
+            Some(name) if name.0.as_str() == source && name.1 == external_id => name,
+            other => other.insert((SourceName::new(source), CompactString::from(external_id))),
+        };
+        see(&read_point(row, name)?);
         Ok(())
-    })?;
-    Ok(())
+    })
 }

@@ -15,20 +15,17 @@ macro_rules! select_listing {
             "SELECT l.listing_id, l.asset_id, l.source_id, l.external_id, l.symbol, l.name, \
              l.contracts, l.active, l.first_seen_at, q.observed_at, q.source_timed, q.fetched_at, \
              q.price_usd, q.market_cap, q.volume_24h, q.price_change_24h, q.circulating_supply, \
-             q.total_supply, q.max_supply, q.fully_diluted_valuation, q.rank, q.raw_hash, q.ordinal ",
+             q.total_supply, q.max_supply, q.fully_diluted_valuation, q.rank, q.raw_hash, q.ordinal, \
+             l.missed, l.last_seen_at ",
             $rest
         )
     };
 }
 pub(crate) use select_listing;
 
-/// What the source says the listing is.
+/// What the source calls the listing.
 pub(super) fn read_attributes(row: &Row<'_>) -> Queried<Attributes> {
-    Ok(Attributes {
-        symbol: maybe_string(row, 4)?,
-        name: maybe_string(row, 5)?,
-        contracts: maybe_json(row, 6)?.unwrap_or_default(),
-    })
+    Ok(Attributes { symbol: maybe_string(row, 4)?, name: maybe_string(row, 5)? })
 }
 
 /// The values of the quote.
@@ -51,6 +48,11 @@ pub(super) fn read_raw_hash(row: &Row<'_>) -> Queried<u64> {
     Ok(row.get::<_, i64>(21)?.cast_unsigned())
 }
 
+/// Complete sweeps in a row that the listing is missing from.
+pub(super) fn read_missed(row: &Row<'_>) -> Queried<u8> {
+    Ok(row.get(23)?)
+}
+
 /// A listing, with its quote where it has one.
 pub(crate) fn read_listing(row: &Row<'_>, sources: &Sources) -> Queried<ListingRow> {
     let observed_at = maybe_instant(row, 9)?;
@@ -61,7 +63,9 @@ pub(crate) fn read_listing(row: &Row<'_>, sources: &Sources) -> Queried<ListingR
         source: sources.name(row.get(2)?)?.clone(),
         external_id: CompactString::from(text(row, 3)?),
         attributes: read_attributes(row)?,
+        contracts: maybe_json(row, 6)?.unwrap_or_default(),
         active: row.get(7)?,
+        last_seen_at: maybe_instant(row, 24)?,
         quote: if quoted { Some(read_quote(row)?) } else { None },
         observed_at,
         source_timed: quoted && row.get(10)?,

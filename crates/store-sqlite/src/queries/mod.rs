@@ -1,14 +1,24 @@
 //! SQL by topic, and how its values are read.
 
+mod applied;
 pub(crate) mod audit;
 pub(crate) mod batches;
 pub(crate) mod commands;
+pub(crate) mod decisions;
+mod evidence;
 pub(crate) mod history;
 pub(crate) mod listings;
+pub(crate) mod memory;
+pub(crate) mod news;
 pub(crate) mod pages;
-pub(crate) mod rows;
+#[cfg(test)]
+mod plans;
+pub(crate) mod quarantine;
+mod row_statements;
+mod rows;
 pub(crate) mod runs;
 pub(crate) mod source_states;
+mod sweeps;
 
 use compact_str::CompactString;
 use kasparro_domain::{Decimal, RunId, SourceName, Timestamp};
@@ -129,6 +139,13 @@ impl Sources {
         Ok(Self(names))
     }
 
+    /// Every source, by name.
+    pub(crate) fn by_name(&self) -> Vec<(i64, &SourceName)> {
+        let mut sources: Vec<_> = self.0.iter().map(|(number, name)| (*number, name)).collect();
+        sources.sort_unstable_by_key(|(_, name)| *name);
+        sources
+    }
+
     /// The name of a source's number.
     pub(crate) fn name(&self, source_id: i64) -> Queried<&SourceName> {
         let found = self.0.iter().find(|(known, _)| *known == source_id);
@@ -136,20 +153,34 @@ impl Sources {
     }
 }
 
-/// Reads every row of a query.
+/// Reads every row of a query into memory.
 pub(crate) fn each<T>(
     connection: &Connection,
     sql: &str,
     params: impl rusqlite::Params,
     mut read: impl FnMut(&Row<'_>) -> Queried<T>,
 ) -> Queried<Vec<T>> {
+    let mut all = Vec::new();
+    walk(connection, sql, params, |row| {
+        all.push(read(row)?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Hands every row of a query to `see` and keeps none.
+pub(crate) fn walk(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    mut see: impl FnMut(&Row<'_>) -> Queried<()>,
+) -> Queried<()> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        all.push(read(row)?);
+        see(row)?;
     }
-    Ok(all)
+    Ok(())
 }
 
 /// Reads the first row of a query.

@@ -3,14 +3,16 @@
 use std::io::Read;
 
 use kasparro_domain::{BodyHash, PageId, PageState, RawPage, RunError, RunId, SourceName};
-use kasparro_store::{CHUNK_BYTES, CompressedBody, NewPage, StoreError};
-use rusqlite::types::ValueRef;
+use kasparro_store::{
+    BodyChunks, CHUNK_BYTES, CompressedBody, NewPage, PageRecord, StoreError, StoreResult,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    Sources, each, find_source, first, instant, int, json, json_text, named, run_id, uint,
+    Sources, each, find_source, first, instant, int, json, json_text, maybe_json, named, run_id,
+    text, uint, walk,
 };
-use crate::error::{Queried, damaged, refused};
+use crate::error::{Queried, refused, store_error};
 
 /// The columns that [`read_page`] takes, and where they stand.
 macro_rules! select_page {
@@ -19,12 +21,11 @@ macro_rules! select_page {
             "SELECT page.page_id, page.source_id, page.run_id, page.sequence, page.request, \
              page.context, page.http_status, page.headers, page.fetched_at, raw_body.body_hash, \
              raw_body.body_bytes, page.state, page.rows_done, page.error \
-             FROM page JOIN raw_body USING (body_id) ",
+             FROM page CROSS JOIN raw_body USING (body_id) ",
             $rest
         )
     };
 }
-pub(super) use select_page;
 
 /// The hash by which a request is found again, in the sign that SQLite's integers have.
 fn request_hash(request: &str) -> i64 {
@@ -36,7 +37,7 @@ pub(super) fn body_hash(row: &Row<'_>, column: usize) -> Queried<BodyHash> {
     Ok(BodyHash(bytes))
 }
 
-pub(super) fn read_page(row: &Row<'_>, sources: &Sources) -> Queried<RawPage> {
+fn read_page(row: &Row<'_>, sources: &Sources) -> Queried<RawPage> {
     Ok(RawPage {
         page_id: PageId(row.get(0)?),
         source: sources.name(row.get(1)?)?.clone(),
@@ -52,6 +53,11 @@ pub(super) fn read_page(row: &Row<'_>, sources: &Sources) -> Queried<RawPage> {
         state: named(row, 11, PageState::from_name)?,
         rows_done: uint(row, 12)?,
     })
+}
+
+/// A page, and why it was refused.
+fn read_record(row: &Row<'_>, sources: &Sources) -> Queried<PageRecord> {
+    Ok(PageRecord { page: read_page(row, sources)?, error: maybe_json(row, 13)? })
 }
 
 /// Keeps a page and, where it is new, its body.
@@ -175,12 +181,51 @@ pub(crate) fn last_loaded(
     first(connection, sql, params, |row| read_page(row, &sources))
 }
 
-/// Pages of a run that are loaded, in landing order. Asked only after a crash, so it may scan.
+/// Pages of a run that are loaded, in landing order.
+pub(super) const LOADED_OF_RUN: &str =
+    select_page!("WHERE page.run_id = ?1 AND page.state = 'loaded' ORDER BY page.page_id");
+
+/// Pages of a run that are loaded, in landing order.
 pub(crate) fn loaded_pages(connection: &Connection, run: RunId) -> Queried<Vec<RawPage>> {
     let sources = Sources::read(connection)?;
-    let sql =
-        select_page!("WHERE page.run_id = ?1 AND page.state = 'loaded' ORDER BY page.page_id");
-    each(connection, sql, [run.to_string()], |row| read_page(row, &sources))
+    each(connection, LOADED_OF_RUN, [run.to_string()], |row| read_page(row, &sources))
+}
+
+/// Pages behind a number, in landing order.
+pub(crate) fn pages_after(
+    connection: &Connection,
+    after: PageId,
+    limit: u32,
+) -> Queried<Vec<PageRecord>> {
+    let sources = Sources::read(connection)?;
+    let sql = select_page!("WHERE page.page_id > ?1 ORDER BY page.page_id LIMIT ?2");
+    each(connection, sql, params![after.0, limit], |row| read_record(row, &sources))
+}
+
+/// Hands every page to `see`, in landing order.
+pub(super) fn every_page(
+    connection: &Connection,
+    sources: &Sources,
+    mut see: impl FnMut(&PageRecord),
+) -> Queried<()> {
+    walk(connection, select_page!("ORDER BY page.page_id"), [], |row| {
+        see(&read_record(row, sources)?);
+        Ok(())
+    })
+}
+
+/// Pages whose request has another hash than the one by which it is looked up, in words.
+pub(super) fn misfiled(connection: &Connection) -> Queried<Vec<String>> {
+    let mut found = Vec::new();
+    let sql = "SELECT page_id, request, request_hash FROM page ORDER BY page_id";
+    walk(connection, sql, [], |row| {
+        if request_hash(text(row, 1)?) != row.get::<_, i64>(2)? {
+            let page = PageId(row.get(0)?);
+            found.push(format!("the hash of the request of page {page} is that of another"));
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// One page.
@@ -202,22 +247,20 @@ pub(crate) fn body_chunk(
     Ok(statement.query_row(params![body.0, index], |row| row.get(0)).optional()?)
 }
 
-/// Hands every chunk of every body to `see`, in order.
+/// Hands every body to `see`, by hash, with a way to read its chunks one after another.
 pub(super) fn every_body(
     connection: &Connection,
-    mut see: impl FnMut(BodyHash, u64, &[Vec<u8>]),
+    mut see: impl FnMut(BodyHash, u64, &mut BodyChunks<'_>) -> StoreResult<()>,
 ) -> Queried<()> {
-    let sql = "SELECT body_hash, body_bytes, body_id FROM raw_body ORDER BY body_id";
-    let bodies = each(connection, sql, [], |row| {
-        Ok((body_hash(row, 0)?, uint(row, 1)?, row.get::<_, i64>(2)?))
-    })?;
-    for (hash, body_bytes, body_id) in bodies {
-        let sql = "SELECT bytes FROM raw_chunk WHERE body_id = ?1 ORDER BY chunk_index";
-        let chunks = each(connection, sql, [body_id], |row| match row.get_ref(0)? {
-            ValueRef::Blob(bytes) => Ok(bytes.to_vec()),
-            other => Err(damaged("a chunk", other.data_type()).into()),
-        })?;
-        see(hash, body_bytes, &chunks);
-    }
-    Ok(())
+    let sql = "SELECT body_hash, body_bytes, body_id FROM raw_body ORDER BY body_hash";
+    let mut chunk = connection
+        .prepare_cached("SELECT bytes FROM raw_chunk WHERE body_id = ?1 AND chunk_index = ?2")?;
+    walk(connection, sql, [], |row| {
+        let body_id: i64 = row.get(2)?;
+        let mut chunks = |index: u32| {
+            let found = chunk.query_row(params![body_id, index], |row| row.get(0)).optional();
+            found.map_err(|error| store_error(&error))
+        };
+        Ok(see(body_hash(row, 0)?, uint(row, 1)?, &mut chunks)?)
+    })
 }

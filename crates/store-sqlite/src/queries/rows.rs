@@ -1,64 +1,36 @@
 //! The believed rows of one batch.
 
-use kasparro_domain::{Contract, Decimal, ListingId, QuoteField, RunCounts};
-use kasparro_store::{Batch, BatchRow, RowChange};
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
+use std::collections::BTreeMap;
 
-use super::{int, json_text, maybe_decimal};
-use crate::error::{Queried, refused};
+use kasparro_domain::{ListingId, Timestamp};
+use kasparro_store::{BatchRow, ListingRef, RowChange};
+use rusqlite::{CachedStatement, OptionalExtension, params};
+
+use super::applied::Applied;
+use super::row_statements::{
+    CHECK_LISTING, INSERT_ASSET, INSERT_LISTING, INSERT_POINT, INSERT_QUOTE, LAST_REVISION,
+    QUOTED_AT, UPDATE_LISTING, UPDATE_QUOTE, Value, bind_quote,
+};
+use super::{instant, maybe_decimal};
+use crate::error::{Queried, damaged, refused};
 use crate::writer::Minted;
 
-const INSERT_ASSET: &str = "INSERT INTO asset (asset_id) VALUES (?1)";
-
-const INSERT_LISTING: &str = "INSERT INTO listing (listing_id, source_id, external_id, asset_id,
-        symbol, name, contracts, first_seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-
-const INSERT_QUOTE: &str = "INSERT INTO quote (listing_id, observed_at, source_timed, fetched_at,
-        price_usd, market_cap, volume_24h, price_change_24h, circulating_supply, total_supply,
-        max_supply, fully_diluted_valuation, rank, raw_hash, page_id, ordinal)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
-
-/// The last parameter says where the point stands to the stored one: 1 newer, 0 the same.
-const UPDATE_QUOTE: &str = "UPDATE quote SET observed_at = ?2, source_timed = ?3, fetched_at = ?4,
-        price_usd = ?5, market_cap = ?6, volume_24h = ?7, price_change_24h = ?8,
-        circulating_supply = ?9, total_supply = ?10, max_supply = ?11,
-        fully_diluted_valuation = ?12, rank = ?13, raw_hash = ?14, page_id = ?15, ordinal = ?16
-    WHERE listing_id = ?1 AND iif(?17, observed_at < ?2, observed_at = ?2)";
-
-const INSERT_POINT: &str = "INSERT INTO history (hour, listing_id, observed_at, revision,
-        source_timed, price_usd, market_cap, volume_24h) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-
-const LAST_REVISION: &str = "SELECT revision, price_usd, market_cap, volume_24h FROM history
-    WHERE hour = ?1 AND listing_id = ?2 AND observed_at = ?3 ORDER BY revision DESC LIMIT 1";
-
-/// Whether the listing is the one that the row is about, and whether it still is what the row says.
-const CHECK_LISTING: &str = "SELECT source_id = ?2 AND external_id = ?3,
-        symbol IS ?4 AND name IS ?5 AND contracts IS ?6 FROM listing WHERE listing_id = ?1";
-
-const UPDATE_LISTING: &str =
-    "UPDATE listing SET symbol = ?2, name = ?3, contracts = ?4 WHERE listing_id = ?1";
-
-const QUOTED_LATER: &str = "SELECT observed_at > ?2 FROM quote WHERE listing_id = ?1";
-
-/// A decimal or NULL, bound without a copy.
-struct Value<'a>(Option<&'a Decimal>);
-
-impl ToSql for Value<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.0.map_or(ToSqlOutput::Borrowed(ValueRef::Null), |value| value.as_str().into()))
-    }
-}
-
-/// Contracts as they are stored: none as NULL, which is most rows.
-fn contracts_text(contracts: &[Contract]) -> Queried<Option<String>> {
-    if contracts.is_empty() { Ok(None) } else { json_text(&contracts).map(Some) }
+/// A listing that an earlier row of the batch was about. A page of dated rows holds hundreds for each:
+/// only the first and the last of those that set the quote are written to it.
+struct Touched<'a> {
+    external_id: &'a str,
+    /// The instant of its quote.
+    observed_at: Timestamp,
+    /// The row whose quote and attributes are stored, if one of this batch.
+    stored: Option<&'a BatchRow>,
+    /// A later row, whose quote and attributes are still to be stored.
+    pending: Option<&'a BatchRow>,
 }
 
 /// Writes the rows of one batch with statements that are prepared once, and counts them.
-pub(super) struct RowWriter<'a> {
-    source: i64,
-    batch: &'a Batch,
+pub(super) struct RowWriter<'w, 'a> {
+    applied: &'w mut Applied<'a>,
+    touched: BTreeMap<ListingId, Touched<'a>>,
     insert_asset: CachedStatement<'a>,
     insert_listing: CachedStatement<'a>,
     insert_quote: CachedStatement<'a>,
@@ -67,16 +39,15 @@ pub(super) struct RowWriter<'a> {
     last_revision: CachedStatement<'a>,
     check_listing: CachedStatement<'a>,
     update_listing: CachedStatement<'a>,
-    quoted_later: CachedStatement<'a>,
-    counts: RunCounts,
-    changed: Vec<ListingId>,
+    quoted_at: CachedStatement<'a>,
 }
 
-impl<'a> RowWriter<'a> {
-    pub(super) fn new(connection: &'a Connection, source: i64, batch: &'a Batch) -> Queried<Self> {
+impl<'w, 'a> RowWriter<'w, 'a> {
+    pub(super) fn new(applied: &'w mut Applied<'a>) -> Queried<Self> {
+        let connection = applied.connection;
         Ok(Self {
-            source,
-            batch,
+            applied,
+            touched: BTreeMap::new(),
             insert_asset: connection.prepare_cached(INSERT_ASSET)?,
             insert_listing: connection.prepare_cached(INSERT_LISTING)?,
             insert_quote: connection.prepare_cached(INSERT_QUOTE)?,
@@ -85,159 +56,164 @@ impl<'a> RowWriter<'a> {
             last_revision: connection.prepare_cached(LAST_REVISION)?,
             check_listing: connection.prepare_cached(CHECK_LISTING)?,
             update_listing: connection.prepare_cached(UPDATE_LISTING)?,
-            quoted_later: connection.prepare_cached(QUOTED_LATER)?,
-            counts: RunCounts::default(),
-            changed: Vec::with_capacity(batch.rows.len()),
+            quoted_at: connection.prepare_cached(QUOTED_AT)?,
         })
     }
 
-    /// The counters so far, and the listings that readers see changed: ascending, each once.
-    pub(super) fn finish(mut self) -> (RunCounts, Vec<ListingId>) {
-        self.changed.sort_unstable();
-        self.changed.dedup();
-        (self.counts, self.changed)
-    }
-
     /// Writes one row, as its change says.
-    pub(super) fn write(&mut self, minted: &mut Minted, row: &BatchRow) -> Queried<()> {
+    pub(super) fn write(&mut self, minted: &mut Minted, row: &'a BatchRow) -> Queried<()> {
         match row.change {
             RowChange::New { .. } => self.insert(minted, row),
-            RowChange::Newer { listing_id } => {
+            RowChange::Newer { listing } => {
+                let listing_id = self.applied.listing(listing, &row.external_id)?;
                 self.replace(listing_id, row, true)?;
-                self.append(listing_id, row, 0)
+                self.append_first(listing_id, row)
             }
-            RowChange::Correction { listing_id } => {
+            RowChange::Correction { listing } => {
+                let listing_id = self.applied.listing(listing, &row.external_id)?;
                 self.replace(listing_id, row, false)?;
                 match self.revision(listing_id, row)? {
                     Some((_, true)) => Ok(()),
-                    Some((last, false)) => self.append(listing_id, row, last + 1),
-                    None => self.append(listing_id, row, 0),
+                    Some((last, false)) => self.append(listing_id, row, last + 1).map(|_| ()),
+                    None => self.append_first(listing_id, row),
                 }
             }
-            RowChange::Late { listing_id } => self.keep_late(listing_id, row),
+            RowChange::Late { listing, repeated } => self.keep_late(listing, row, repeated),
         }
     }
 
-    fn insert(&mut self, minted: &mut Minted, row: &BatchRow) -> Queried<()> {
+    /// Stores what rows left pending: the last quote of each listing.
+    pub(super) fn finish(mut self) -> Queried<()> {
+        for (listing_id, touched) in std::mem::take(&mut self.touched) {
+            let (Some(stored), Some(last)) = (touched.stored, touched.pending) else { continue };
+            if stored.attributes != last.attributes {
+                self.rename(listing_id, last)?;
+            }
+            let newer = stored.observed_at < last.observed_at;
+            if self.update_quote(listing_id, last, newer)? != 1 {
+                return refused(format!("the quote of listing {listing_id} was changed meanwhile"));
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, minted: &mut Minted, row: &'a BatchRow) -> Queried<()> {
         minted.asset_id += 1;
         minted.listing_id += 1;
         let listing_id = ListingId(minted.listing_id);
         self.insert_asset.execute([minted.asset_id])?;
         self.insert_listing.execute(params![
             listing_id.0,
-            self.source,
+            self.applied.source,
             row.external_id.as_str(),
             minted.asset_id,
             row.attributes.symbol.as_deref(),
             row.attributes.name.as_deref(),
-            contracts_text(&row.attributes.contracts)?,
-            self.batch.fetched_at.as_millis()
+            self.applied.batch.fetched_at.as_millis()
         ])?;
-        let [price, cap, volume, change, circulating, total, max, diluted] = values(row);
-        self.insert_quote.execute(params![
-            listing_id.0,
-            row.observed_at.as_millis(),
-            row.source_timed,
-            self.batch.fetched_at.as_millis(),
-            price,
-            cap,
-            volume,
-            change,
-            circulating,
-            total,
-            max,
-            diluted,
-            row.quote.rank,
-            row.raw_hash.cast_signed(),
-            self.batch.page_id.0,
-            int(row.ordinal)?
-        ])?;
-        self.append(listing_id, row, 0)?;
-        self.counts.inserted += 1;
-        self.changed.push(listing_id);
+        if self.insert_quote(listing_id, row)? != 1 {
+            return refused(format!("there is a quote of listing {listing_id} already"));
+        }
+        self.append_first(listing_id, row)?;
+        if self.applied.inserted.wanted {
+            self.applied.inserted.note(&row.external_id, listing_id);
+            self.touch(listing_id, row, Some(row), row.observed_at);
+        }
+        self.applied.counts.inserted += 1;
+        self.applied.changed.push(listing_id);
         Ok(())
     }
 
+    fn touch(
+        &mut self,
+        listing_id: ListingId,
+        row: &'a BatchRow,
+        stored: Option<&'a BatchRow>,
+        observed_at: Timestamp,
+    ) {
+        let external_id = row.external_id.as_str();
+        let touched = Touched { external_id, observed_at, stored, pending: None };
+        self.touched.insert(listing_id, touched);
+    }
+
     /// Replaces the quote, and the attributes where they differ.
-    fn replace(&mut self, listing_id: ListingId, row: &BatchRow, newer: bool) -> Queried<()> {
-        let contracts = contracts_text(&row.attributes.contracts)?;
-        if !self.check(listing_id, row, contracts.as_deref())? {
-            let (symbol, name) = (row.attributes.symbol.as_deref(), row.attributes.name.as_deref());
-            self.update_listing.execute(params![listing_id.0, symbol, name, contracts])?;
-        }
-        let [price, cap, volume, change, circulating, total, max, diluted] = values(row);
-        let replaced = self.update_quote.execute(params![
-            listing_id.0,
-            row.observed_at.as_millis(),
-            row.source_timed,
-            self.batch.fetched_at.as_millis(),
-            price,
-            cap,
-            volume,
-            change,
-            circulating,
-            total,
-            max,
-            diluted,
-            row.quote.rank,
-            row.raw_hash.cast_signed(),
-            self.batch.page_id.0,
-            int(row.ordinal)?,
-            newer
-        ])?;
-        if replaced != 1 {
+    fn replace(&mut self, listing_id: ListingId, row: &'a BatchRow, newer: bool) -> Queried<()> {
+        let touched = self.touched.get_mut(&listing_id);
+        let replaced = if let Some(touched) = touched.filter(|touched| touched.stored.is_some()) {
+            if touched.external_id != row.external_id {
+                return self.applied.other_listing(listing_id, &row.external_id);
+            }
+            let current = touched.observed_at;
+            touched.observed_at = row.observed_at;
+            touched.pending = Some(row);
+            if newer { current < row.observed_at } else { current == row.observed_at }
+        } else {
+            if !self.check(listing_id, row)? {
+                self.rename(listing_id, row)?;
+            }
+            // A listing that only lists have named so far has no quote to replace.
+            let replaced = self.update_quote(listing_id, row, newer)? == 1
+                || (newer && self.insert_quote(listing_id, row)? == 1);
+            self.touch(listing_id, row, Some(row), row.observed_at);
+            self.applied.changed.push(listing_id);
+            replaced
+        };
+        if !replaced {
             let relation = if newer { "newer than" } else { "that of" };
             return refused(format!(
                 "the point is not {relation} the quote of listing {listing_id}"
             ));
         }
-        self.counts.updated += 1;
-        self.changed.push(listing_id);
+        self.applied.counts.updated += 1;
         Ok(())
     }
 
     /// Keeps a point that is older than the quote. Quote and attributes of the newer point stay.
-    fn keep_late(&mut self, listing_id: ListingId, row: &BatchRow) -> Queried<()> {
-        self.check(listing_id, row, None)?;
-        let later: Option<bool> = self
-            .quoted_later
-            .query_row(params![listing_id.0, row.observed_at.as_millis()], |later| later.get(0))
-            .optional()?;
-        if later != Some(true) {
+    fn keep_late(&mut self, listing: ListingRef, row: &'a BatchRow, repeated: bool) -> Queried<()> {
+        let listing_id = self.applied.listing(listing, &row.external_id)?;
+        let current = match self.touched.get(&listing_id) {
+            Some(touched) if touched.external_id == row.external_id => Some(touched.observed_at),
+            Some(_) => return self.applied.other_listing(listing_id, &row.external_id),
+            None => {
+                self.check(listing_id, row)?;
+                let quoted = self.quoted(listing_id)?;
+                if let Some(quoted) = quoted {
+                    self.touch(listing_id, row, None, quoted);
+                }
+                quoted
+            }
+        };
+        if current.is_none_or(|current| current <= row.observed_at) {
             return refused(format!(
                 "the point is not older than the quote of listing {listing_id}"
             ));
         }
-        match self.revision(listing_id, row)? {
-            None => {
-                self.counts.stale += 1;
-                self.append(listing_id, row, 0)
-            }
-            Some((_, true)) => {
-                self.counts.unchanged += 1;
-                Ok(())
-            }
-            Some((last, false)) => {
-                self.counts.updated += 1;
-                self.append(listing_id, row, last + 1)
+        // Written before it is looked up: of a page of dated rows hardly any point is known.
+        if self.append(listing_id, row, 0)? {
+            self.applied.counts.stale += 1;
+        } else if repeated {
+            self.applied.counts.duplicate += 1;
+        } else {
+            match self.revision(listing_id, row)? {
+                Some((_, true)) => self.applied.counts.unchanged += 1,
+                Some((last, false)) => {
+                    self.applied.counts.updated += 1;
+                    self.append(listing_id, row, last + 1)?;
+                }
+                None => return Err(damaged("a point", listing_id).into()),
             }
         }
+        Ok(())
     }
 
     /// True when the listing is stored with the attributes of the row.
-    fn check(
-        &mut self,
-        listing_id: ListingId,
-        row: &BatchRow,
-        contracts: Option<&str>,
-    ) -> Queried<bool> {
+    fn check(&mut self, listing_id: ListingId, row: &BatchRow) -> Queried<bool> {
         let params = params![
             listing_id.0,
-            self.source,
+            self.applied.source,
             row.external_id.as_str(),
             row.attributes.symbol.as_deref(),
-            row.attributes.name.as_deref(),
-            contracts
+            row.attributes.name.as_deref()
         ];
         let found: Option<(bool, bool)> = self
             .check_listing
@@ -245,11 +221,36 @@ impl<'a> RowWriter<'a> {
             .optional()?;
         match found {
             Some((true, same)) => Ok(same),
-            _ => refused(format!(
-                "listing {listing_id} is not {} of {}",
-                row.external_id, self.batch.source
-            )),
+            _ => self.applied.other_listing(listing_id, &row.external_id),
         }
+    }
+
+    /// The instant of the stored quote, if there is one.
+    fn quoted(&mut self, listing_id: ListingId) -> Queried<Option<Timestamp>> {
+        let mut quoted = self.quoted_at.query([listing_id.0])?;
+        quoted.next()?.map(|found| instant(found, 0)).transpose()
+    }
+
+    fn rename(&mut self, listing_id: ListingId, row: &BatchRow) -> Queried<()> {
+        let (symbol, name) = (row.attributes.symbol.as_deref(), row.attributes.name.as_deref());
+        self.update_listing.execute(params![listing_id.0, symbol, name])?;
+        Ok(())
+    }
+
+    fn insert_quote(&mut self, listing_id: ListingId, row: &BatchRow) -> Queried<usize> {
+        bind_quote(&mut self.insert_quote, self.applied.batch, listing_id, row)?;
+        Ok(self.insert_quote.raw_execute()?)
+    }
+
+    fn update_quote(
+        &mut self,
+        listing_id: ListingId,
+        row: &BatchRow,
+        newer: bool,
+    ) -> Queried<usize> {
+        bind_quote(&mut self.update_quote, self.applied.batch, listing_id, row)?;
+        self.update_quote.raw_bind_parameter(17, newer)?;
+        Ok(self.update_quote.raw_execute()?)
     }
 
     /// The newest revision of the row's point, and whether it says what the row says.
@@ -265,8 +266,18 @@ impl<'a> RowWriter<'a> {
         Ok(Some((point.get(0)?, same)))
     }
 
-    fn append(&mut self, listing_id: ListingId, row: &BatchRow, revision: i64) -> Queried<()> {
-        self.insert_point.execute(params![
+    /// Writes a point that nothing was known of.
+    fn append_first(&mut self, listing_id: ListingId, row: &BatchRow) -> Queried<()> {
+        if self.append(listing_id, row, 0)? {
+            return Ok(());
+        }
+        let at = row.observed_at;
+        refused(format!("history has a point of listing {listing_id} at {at} already"))
+    }
+
+    /// Writes a revision of a point; false where it is known.
+    fn append(&mut self, listing_id: ListingId, row: &BatchRow, revision: i64) -> Queried<bool> {
+        let written = self.insert_point.execute(params![
             row.observed_at.hour(),
             listing_id.0,
             row.observed_at.as_millis(),
@@ -276,11 +287,6 @@ impl<'a> RowWriter<'a> {
             Value(row.quote.market_cap.as_ref()),
             Value(row.quote.volume_24h.as_ref())
         ])?;
-        Ok(())
+        Ok(written == 1)
     }
-}
-
-/// The values in the order of the columns.
-fn values(row: &BatchRow) -> [Value<'_>; 8] {
-    QuoteField::ALL.map(|field| Value(row.quote.get(field)))
 }

@@ -5,11 +5,12 @@ use kasparro_domain::{
 };
 use kasparro_store::{QuarantineCount, RunFilter, RunUpdate, SourceSummary};
 use rusqlite::{Connection, Row, params};
+use serde_json::Value;
 
 use super::batches::{checkpoint, read_counts};
 use super::{
     Sources, each, find_source, first, instant, int, json_text, maybe_instant, maybe_json, named,
-    run_id, source_id, uint,
+    run_id, source_id, uint, walk,
 };
 use crate::error::{Queried, refused};
 
@@ -19,7 +20,7 @@ macro_rules! select_run {
         concat!(
             "SELECT run_id, source_id, status, reason, received, inserted, updated, unchanged, \
              stale, duplicate, quarantined, pages, requests, created_at, started_at, \
-             completed_at, error FROM run ",
+             completed_at, error, options FROM run ",
             $rest
         )
     };
@@ -80,12 +81,12 @@ pub(crate) fn queue(
 pub(crate) fn update(connection: &Connection, run_id: RunId, update: &RunUpdate) -> Queried<()> {
     let run = run_id.to_string();
     let moved = match update {
-        RunUpdate::Started { at } => connection
+        RunUpdate::Started { at, options } => connection
             .prepare_cached(
-                "UPDATE run SET status = 'running', started_at = ?2
+                "UPDATE run SET status = 'running', started_at = ?2, options = ?3
                  WHERE run_id = ?1 AND status = 'queued'",
             )?
-            .execute(params![run, at.as_millis()])?,
+            .execute(params![run, at.as_millis(), json_text(options)?])?,
         RunUpdate::Ended { status, .. } if status.open() => 0,
         RunUpdate::Ended { at, status, requests, error } => connection
             .prepare_cached(
@@ -110,10 +111,22 @@ pub(crate) fn run(connection: &Connection, run_id: RunId) -> Queried<Option<Run>
     first(connection, sql, [run_id.to_string()], |row| read_run(row, &sources))
 }
 
-/// Every run.
-pub(super) fn all(connection: &Connection) -> Queried<Vec<Run>> {
-    let sources = Sources::read(connection)?;
-    each(connection, select_run!(""), [], |row| read_run(row, &sources))
+/// The options that a run was started with.
+pub(crate) fn options(connection: &Connection, run_id: RunId) -> Queried<Option<Value>> {
+    let sql = "SELECT options FROM run WHERE run_id = ?1";
+    Ok(first(connection, sql, [run_id.to_string()], |row| maybe_json(row, 0))?.flatten())
+}
+
+/// Hands every run with its options to `see`.
+pub(super) fn every_run(
+    connection: &Connection,
+    sources: &Sources,
+    mut see: impl FnMut(&Run, Option<&Value>),
+) -> Queried<()> {
+    walk(connection, select_run!("ORDER BY run_id"), [], |row| {
+        see(&read_run(row, sources)?, maybe_json(row, 17)?.as_ref());
+        Ok(())
+    })
 }
 
 /// Runs that fit, newest first.
@@ -156,11 +169,17 @@ pub(crate) fn count(connection: &Connection, filter: &RunFilter) -> Queried<u64>
     Ok(counted.unwrap_or(0))
 }
 
-/// Totals and latest runs of every source that ever ran, by name.
+/// Totals and latest runs of every source that ever ran, by name. Runs that fetch nothing (`retry` and
+/// `replay`) count in the rows received only.
 pub(crate) fn summaries(connection: &Connection) -> Queried<Vec<SourceSummary>> {
     let sources = Sources::read(connection)?;
-    let totals = "SELECT source_id, count(*), sum(status = 'success'),
-                         sum(status NOT IN ('queued', 'running')), sum(received)
+    // What reads stored rows again says nothing of how the source is doing.
+    let totals = "SELECT source_id, count(*) FILTER (WHERE reason NOT IN ('retry', 'replay')),
+                         count(*) FILTER (WHERE reason NOT IN ('retry', 'replay')
+                                            AND status = 'success'),
+                         count(*) FILTER (WHERE reason NOT IN ('retry', 'replay')
+                                            AND status NOT IN ('queued', 'running')),
+                         sum(received)
                   FROM run GROUP BY source_id";
     let mut summaries = each(connection, totals, [], |row| {
         let source_id: i64 = row.get(0)?;
@@ -174,14 +193,17 @@ pub(crate) fn summaries(connection: &Connection) -> Queried<Vec<SourceSummary>> 
             rows_received: uint(row, 4)?,
             listings: first(connection, listings, [source_id], |row| uint(row, 0))?.unwrap_or(0),
             last_run: newest(select_run!(
-                "WHERE source_id = ?1 ORDER BY created_at DESC, run_id DESC LIMIT 1"
+                "WHERE source_id = ?1 AND reason NOT IN ('retry', 'replay') \
+                 ORDER BY created_at DESC, run_id DESC LIMIT 1"
             ))?,
             last_success: newest(select_run!(
                 "WHERE source_id = ?1 AND status = 'success' \
+                 AND reason NOT IN ('retry', 'replay') \
                  ORDER BY created_at DESC, run_id DESC LIMIT 1"
             ))?,
             last_failure: newest(select_run!(
                 "WHERE source_id = ?1 AND status IN ('partial', 'failed', 'abandoned') \
+                 AND reason NOT IN ('retry', 'replay') \
                  ORDER BY created_at DESC, run_id DESC LIMIT 1"
             ))?,
             checkpoint: checkpoint(connection, source_id)?,

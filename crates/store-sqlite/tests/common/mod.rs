@@ -36,11 +36,21 @@ pub(crate) fn new_store() -> (TempDir, SqliteStore) {
     (folder, store)
 }
 
+/// A zstd frame (RFC 8878) of one raw block: magic number, a one-byte content size, the block.
+fn frame(bytes: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(bytes.len()).unwrap();
+    let block = (u32::from(length) << 3 | 1).to_le_bytes();
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x20, length];
+    frame.extend_from_slice(&block[..3]);
+    frame.extend_from_slice(bytes);
+    frame
+}
+
 pub(crate) fn body(bytes: &[u8]) -> CompressedBody {
     CompressedBody {
         hash: BodyHash(Sha256::digest(bytes).into()),
         body_bytes: bytes.len() as u64,
-        frame: Box::new(std::io::Cursor::new(bytes.to_vec())),
+        frame: Box::new(std::io::Cursor::new(frame(bytes))),
     }
 }
 
@@ -62,11 +72,7 @@ pub(crate) fn new_row(ordinal: u64, id: &str) -> BatchRow {
         ordinal,
         change: RowChange::New { membership: Membership::Founds },
         external_id: id.into(),
-        attributes: Attributes {
-            symbol: Some(id.into()),
-            name: Some(id.into()),
-            contracts: vec![],
-        },
+        attributes: Attributes { symbol: Some(id.into()), name: Some(id.into()) },
         quote: Quote {
             price_usd: Some(Decimal::parse("47123.45678901").unwrap()),
             market_cap: Some(Decimal::parse("881234567890").unwrap()),
@@ -94,11 +100,16 @@ pub(crate) fn batch(page: &RawPage, epoch: u64, sequence: u64, rows: Vec<BatchRo
         sequence,
         rows_done: 0,
         rows,
+        evidence: Vec::new(),
+        news: Vec::new(),
         quarantined: Vec::new(),
         unchanged: 0,
         duplicate: 0,
         page_done: false,
         position: Some(serde_json::json!({"sequence": sequence})),
+        returned: Vec::new(),
+        sweep: None,
+        retry: None,
         stored_at: at(1),
     }
 }

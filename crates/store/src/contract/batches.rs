@@ -4,21 +4,21 @@ use kasparro_domain::{ListingId, RejectionReason, RunCounts};
 use serde_json::json;
 
 use super::fixture::{
-    NEW, Subject, about, at, bad, changes, decimal, end, gecko, hold, page_now, paprika, priced,
-    row, start, table,
+    NEW, Subject, about, at, bad, changes, correction, decimal, end, gecko, hold, late, newer,
+    page_now, paprika, priced, row, start, table,
 };
 use super::{Broken, Told, ensure, expect_conflict, expect_eq};
-use crate::{BatchRow, KnownListing, QuarantineCount, RowChange, StoreError};
+use crate::{BatchRow, KnownListing, KnownQuote, NewPage, QuarantineCount, StoreError};
 
 pub(super) async fn i1_every_row_has_exactly_one_disposition(store: Subject) -> Told {
     let begun = start(&store).await?;
     let [btc, eth, _] = begun.ids;
     let rows = vec![
         row(3, NEW, "doge", at(10), "0.1"),
-        row(4, RowChange::Newer { listing_id: btc }, "btc", at(11), "101"),
-        row(5, RowChange::Correction { listing_id: eth }, "eth", at(10), "99"),
-        row(6, RowChange::Late { listing_id: btc }, "btc", at(9), "90"),
-        row(7, RowChange::Late { listing_id: btc }, "btc", at(10), "100.5"),
+        row(4, newer(btc), "btc", at(11), "101"),
+        row(5, correction(eth), "eth", at(10), "99"),
+        row(6, late(btc), "btc", at(9), "90"),
+        row(7, late(btc), "btc", at(10), "100.5"),
     ];
     let mut batch = begun.held.batch(&begun.page, 1, rows);
     batch.unchanged = 2;
@@ -95,6 +95,7 @@ pub(super) async fn i2_the_checkpoint_moves_with_its_batch_and_never_without(
     expect_eq("before", store.memory(&paprika()).await?.checkpoint, None)?;
     let mut batch = held.batch(&begun.page, 1, vec![row(3, NEW, "doge", at(10), "1")]);
     batch.position = Some(json!({"page": 1}));
+    batch.page_done = true;
     store.commit(batch.clone()).await?;
     let moved = store.memory(&paprika()).await?.checkpoint;
     let moved = moved.ok_or_else(|| Broken("the checkpoint did not move".to_owned()))?;
@@ -103,7 +104,7 @@ pub(super) async fn i2_the_checkpoint_moves_with_its_batch_and_never_without(
 
     batch.sequence = 2;
     batch.position = Some(json!({"page": 2}));
-    batch.rows = vec![row(4, RowChange::Newer { listing_id: ListingId(999) }, "?", at(20), "1")];
+    batch.rows = vec![row(4, newer(ListingId(999)), "?", at(20), "1")];
     batch.rows_done = 5;
     expect_conflict("a batch about nothing", store.commit(batch.clone()).await)?;
     let kept = store.memory(&paprika()).await?.checkpoint;
@@ -126,8 +127,8 @@ pub(super) async fn a_failing_batch_leaves_every_table_as_it_was(store: Subject)
         1,
         vec![
             row(3, NEW, "doge", at(10), "1"),
-            row(4, RowChange::Newer { listing_id: btc }, "btc", at(11), "101"),
-            row(5, RowChange::Newer { listing_id: ListingId(999) }, "nobody", at(11), "1"),
+            row(4, newer(btc), "btc", at(11), "101"),
+            row(5, newer(ListingId(999)), "nobody", at(11), "1"),
         ],
     );
     batch.position = Some(json!(1));
@@ -143,6 +144,7 @@ pub(super) async fn a_failing_batch_leaves_every_table_as_it_was(store: Subject)
     expect_eq("tables", &store.dump().await?, &before)?;
 
     batch.rows = vec![row(3, NEW, "doge", at(10), "1")];
+    batch.quarantined = vec![bad(4, RejectionReason::BadNumber)];
     let committed = store.commit(batch).await?;
     let next = ListingId(begun.ids[2].0 + 1);
     expect_eq("ids that failures did not use up", committed.new_listings, vec![next])
@@ -153,7 +155,7 @@ pub(super) async fn a_batch_that_is_sent_twice_is_applied_once(store: Subject) -
     let rows = vec![
         row(3, NEW, "doge", at(10), "1"),
         row(4, NEW, "ada", at(10), "1"),
-        row(5, RowChange::Late { listing_id: begun.ids[0] }, "btc", at(9), "90"),
+        row(5, late(begun.ids[0]), "btc", at(9), "90"),
     ];
     let mut batch = begun.held.batch(&begun.page, 1, rows);
     batch.quarantined = vec![bad(6, RejectionReason::BadNumber)];
@@ -230,12 +232,14 @@ pub(super) async fn quarantined_rows_are_kept_once_and_counted_each_time(store: 
     expect_eq("counted", store.commit(batch.clone()).await?.counts.quarantined, 2)?;
 
     // The same bytes again, judged with another reason: what was said first stays.
-    let again = held.land(&store, 1, b"first page").await?;
+    let again = NewPage { sequence: 1, ..held.new_page(0) };
+    let again = store.land(again, super::fixture::body(b"first page")).await?;
     batch.page_id = again.page_id;
     batch.sequence = 2;
     batch.quarantined =
         vec![bad(3, RejectionReason::WrongType), bad(5, RejectionReason::BadNumber)];
-    batch.rows_done = 2;
+    batch.unchanged = 4;
+    batch.rows_done = 6;
     expect_eq("counted again", store.commit(batch).await?.counts.quarantined, 2)?;
     let count = |reason, rows| QuarantineCount { source: paprika(), reason, rows };
     let expected = vec![count(RejectionReason::BadNumber, 2), count(RejectionReason::NulInText, 1)];
@@ -276,7 +280,8 @@ pub(super) async fn d2_every_digit_comes_back(store: Subject) -> Told {
     let read: Vec<_> = read.into_iter().map(|row| row.quote).collect();
     expect_eq("quotes", read, sent)?;
     let known = store.memory(&paprika()).await?.listings;
-    let prices: Vec<_> = known.iter().map(|known| known.quote.price_usd.clone()).collect();
+    let price = |known: &KnownListing| known.quote.as_ref()?.values.price_usd.clone();
+    let prices: Vec<_> = known.iter().map(price).collect();
     expect_eq("prices", prices, numbers.iter().map(|number| decimal(number)).collect())
 }
 
@@ -286,15 +291,11 @@ pub(super) async fn a_listing_takes_rows_of_its_own_source_and_id_only(store: Su
     let other = hold(&store, gecko(), 2).await?;
     let page = other.land(&store, 0, b"gecko").await?;
     let before = store.dump().await?;
-    for change in [
-        RowChange::Newer { listing_id: btc },
-        RowChange::Correction { listing_id: btc },
-        RowChange::Late { listing_id: btc },
-    ] {
+    for change in [newer(btc), correction(btc), late(btc)] {
         let batch = other.batch(&page, 0, vec![row(0, change, "btc", at(10), "1")]);
         expect_conflict("another source's listing", store.commit(batch).await)?;
     }
-    let swapped = row(3, RowChange::Newer { listing_id: eth }, "btc", at(20), "1");
+    let swapped = row(3, newer(eth), "btc", at(20), "1");
     let batch = begun.held.batch(&begun.page, 1, vec![swapped]);
     expect_conflict("another listing's id", store.commit(batch).await)?;
     let mut batch = other.batch(&begun.page, 0, Vec::new());
@@ -306,7 +307,7 @@ pub(super) async fn a_listing_takes_rows_of_its_own_source_and_id_only(store: Su
 pub(super) async fn memory_holds_what_judging_the_next_row_needs(store: Subject) -> Told {
     let begun = start(&store).await?;
     let [btc, ..] = begun.ids;
-    let mut newer = row(3, RowChange::Newer { listing_id: btc }, "btc", at(11), "101");
+    let mut newer = row(3, newer(btc), "btc", at(11), "101");
     newer.attributes.name = Some("Bitcoin".into());
     newer.source_timed = false;
     store.commit(begun.held.batch(&begun.page, 7, vec![newer.clone()])).await?;
@@ -318,14 +319,20 @@ pub(super) async fn memory_holds_what_judging_the_next_row_needs(store: Subject)
         listing_id: btc,
         external_id: "btc".into(),
         attributes: newer.attributes,
-        quote: priced("101"),
-        observed_at: at(11),
-        source_timed: false,
-        raw_hash: newer.raw_hash,
+        quote: Some(KnownQuote {
+            values: priced("101"),
+            observed_at: at(11),
+            source_timed: false,
+            raw_hash: newer.raw_hash,
+        }),
+        missed: 0,
     };
     expect_eq("the listing that changed", memory.listings.first(), Some(&expected))?;
-    let eth = memory.listings.get(1).map(|known| (known.attributes.clone(), known.raw_hash));
-    expect_eq("one that did not", eth, Some((about("eth"), u64::MAX - 1)))?;
+    let eth = memory.listings.get(1);
+    let named = eth.map(|known| known.attributes.clone());
+    expect_eq("one that did not", named, Some(about("eth")))?;
+    let hash = eth.and_then(|known| known.quote.as_ref()).map(|quote| quote.raw_hash);
+    expect_eq("its hash", hash, Some(u64::MAX - 1))?;
     let nothing = store.memory(&gecko()).await?;
     expect_eq("of a source never seen", (nothing.next_sequence, nothing.listings.len()), (0, 0))
 }
@@ -371,21 +378,20 @@ pub(super) async fn a_page_is_settled_until_a_later_run_writes(store: Subject) -
     end(&store, &later).await?;
     let latest = hold(&store, paprika(), 3).await?;
     let page = latest.land(&store, 0, b"third page").await?;
-    let change = RowChange::Newer { listing_id: begun.ids[0] };
+    let change = newer(begun.ids[0]);
     store.commit(latest.batch(&page, 4, vec![row(0, change, "btc", at(11), "101")])).await?;
     expect_eq("once a later run wrote", settled(begun.page.page_id).await?, None)
 }
 
 pub(super) async fn an_older_page_never_sets_the_checkpoint_back(store: Subject) -> Told {
     let begun = start(&store).await?;
-    let mut new = begun.held.batch(&begun.page, 1, Vec::new());
-    new.fetched_at = at(9);
-    new.position = Some(json!({"next_page": 4}));
-    store.commit(new).await?;
-    let mut old = begun.held.batch(&begun.page, 2, Vec::new());
-    old.fetched_at = at(3);
-    old.position = Some(json!({"next_page": 2}));
-    store.commit(old).await?;
+    for (sequence, minute, next_page) in [(1, 9, 4), (2, 3, 2)] {
+        let page = begun.held.land_at(&store, sequence, minute).await?;
+        let mut batch = begun.held.batch(&page, sequence, Vec::new());
+        batch.position = Some(json!({"next_page": next_page}));
+        batch.page_done = true;
+        store.commit(batch).await?;
+    }
     let checkpoint = store.memory(&paprika()).await?.checkpoint;
     let stands = checkpoint.map(|checkpoint| (checkpoint.position, checkpoint.moved_at));
     expect_eq("checkpoint", stands, Some((json!({"next_page": 4}), at(9))))

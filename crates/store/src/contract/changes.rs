@@ -3,9 +3,8 @@
 use kasparro_domain::{Generation, ListingId};
 use tokio::sync::mpsc;
 
-use super::fixture::{NEW, Subject, at, changes, gecko, hold, paprika, priced, row, start};
+use super::fixture::{NEW, Subject, at, changes, gecko, hold, newer, paprika, priced, row, start};
 use super::{Told, ensure, expect_eq};
-use crate::RowChange;
 
 pub(super) async fn everything_comes_by_ascending_id_in_pieces(store: Subject) -> Told {
     let (generation, rows) = changes(&store, Generation(0)).await?;
@@ -30,15 +29,13 @@ pub(super) async fn exactly_the_changed_rows_come_once_with_current_values(store
     let page = other.land(&store, 0, b"gecko").await?;
     let theirs =
         store.commit(other.batch(&page, 0, vec![row(0, NEW, "bitcoin", at(5), "9")])).await?;
-    let update = |id, name, minute, price| {
-        row(3, RowChange::Newer { listing_id: id }, name, at(minute), price)
-    };
+    let update = |id, name, minute, price| row(3, newer(id), name, at(minute), price);
     let held = &begun.held;
     let first =
         held.batch(&begun.page, 1, vec![update(xrp, "xrp", 11, "2"), update(btc, "btc", 11, "2")]);
     store.commit(first).await?;
     let mut second = held.batch(&begun.page, 2, vec![update(btc, "btc", 12, "3")]);
-    second.rows_done = 5;
+    second.rows_done = 6;
     let last = store.commit(second).await?;
 
     let (generation, rows) = changes(&store, since).await?;

@@ -7,7 +7,7 @@ use super::fixture::{Subject, at, gecko, paprika, run_id};
 use super::{Told, ensure, expect_conflict, expect_eq};
 
 fn run_of(source: kasparro_domain::SourceName) -> CommandKind {
-    CommandKind::Run { source, run_id: run_id(1) }
+    CommandKind::Run { source, run_id: run_id(1), lists: false }
 }
 
 fn ids(commands: &[Command]) -> Vec<CommandId> {
@@ -46,4 +46,19 @@ pub(super) async fn a_command_has_one_outcome(store: Subject) -> Told {
     expect_eq("not claimed again", store.claim(true).await?, Vec::new())?;
     expect_eq("unknown", store.command(CommandId(id.0 + 1)).await?, None)?;
     expect_conflict("unknown", store.complete(CommandId(id.0 + 1), json!(2)).await)
+}
+
+pub(super) async fn every_kind_of_command_comes_back(store: Subject) -> Told {
+    let (who, why) = ("a person".to_owned(), "the rule was wrong".to_owned());
+    let kinds = [
+        CommandKind::Run { source: paprika(), run_id: run_id(1), lists: true },
+        CommandKind::Retry { rows: vec![3, 1], who: who.clone(), why: why.clone() },
+        CommandKind::Discard { rows: vec![i64::MAX], who, why },
+    ];
+    for kind in &kinds {
+        store.submit(kind.clone(), at(0)).await?;
+    }
+    let claimed = store.claim(false).await?;
+    let claimed: Vec<_> = claimed.into_iter().map(|command| command.kind).collect();
+    expect_eq("kinds", claimed, kinds.to_vec())
 }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    BodyHash, Command, CommandId, CommandKind, Generation, ListingId, PageId, RawPage, Run,
-    RunCounts, RunError, RunId, RunReason, SourceName, Timestamp,
+    BodyHash, Command, CommandId, CommandKind, Decision, Generation, ListingId, PageId, RawPage,
+    Run, RunCounts, RunError, RunId, RunReason, SourceName, Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    AuditStore, Batch, BatchStore, CommandStore, Committed, CompressedBody, HistoryPoint,
-    HistoryRange, HistoryStore, ListingRow, NewPage, PageStore, QuarantineCount, ReadStore,
-    RunFilter, RunStore, RunUpdate, SourceMemory, SourceState, SourceSummary, Store, StoreInfo,
-    StoreResult, TableDump,
+    Audit, AuditStore, Batch, BatchStore, CommandStore, Committed, CompressedBody, HistoryPoint,
+    HistoryRange, HistoryStore, ListingRow, NewPage, NewsFilter, NewsStore, PageRecord, PageStore,
+    QuarantineCount, QuarantineFilter, QuarantineRow, QuarantineStore, ReadStore, RunFilter,
+    RunStore, RunUpdate, SourceMemory, SourceState, SourceSummary, Store, StoreInfo, StoreResult,
+    StoredNews,
 };
 
 /// Asked before each call, by the name of the method; its error becomes that of the call.
@@ -65,6 +66,7 @@ hand_on!(PageStore {
     fn loaded_pages(run_id: RunId) -> Vec<RawPage>;
     fn last_loaded(source: &SourceName, request: &Value) -> Option<RawPage>;
     fn page(page: PageId) -> Option<RawPage>;
+    fn pages_after(after: PageId, limit: u32) -> Vec<PageRecord>;
     fn body_chunk(body: BodyHash, index: u32) -> Option<Vec<u8>>;
 });
 
@@ -78,6 +80,7 @@ hand_on!(BatchStore {
 hand_on!(RunStore {
     fn queue_run(run_id: RunId, source: &SourceName, reason: RunReason, now: Timestamp) -> Run;
     fn update_run(run_id: RunId, update: RunUpdate) -> ();
+    fn run_options(run_id: RunId) -> Option<Value>;
     fn run(run_id: RunId) -> Option<Run>;
     fn runs(filter: RunFilter) -> Vec<Run>;
     fn count_runs(filter: RunFilter) -> u64;
@@ -98,8 +101,21 @@ hand_on!(HistoryStore {
     fn history(listing: ListingId, range: HistoryRange) -> Vec<HistoryPoint>;
 });
 
+hand_on!(QuarantineStore {
+    fn quarantined(filter: QuarantineFilter) -> Vec<QuarantineRow>;
+    fn count_quarantined(filter: QuarantineFilter) -> u64;
+    fn discard(rows: Vec<i64>, who: &str, why: &str, now: Timestamp) -> u64;
+    fn decisions() -> Vec<Decision>;
+});
+
+hand_on!(NewsStore {
+    fn news(filter: NewsFilter) -> Vec<StoredNews>;
+    fn count_news(filter: NewsFilter) -> u64;
+});
+
 hand_on!(AuditStore {
-    fn dump() -> Vec<TableDump>;
+    fn audit(audit: Audit) -> Audit;
+    fn integrity() -> Vec<String>;
 });
 
 #[async_trait]

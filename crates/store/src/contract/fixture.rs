@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 
 use super::Broken;
 use crate::{
-    Batch, BatchRow, Committed, CompressedBody, ListingRow, NewPage, QuarantinedRow, RowChange,
-    RunUpdate, Store, StoreResult,
+    Batch, BatchRow, Committed, CompressedBody, ListingRef, ListingRow, NewPage, QuarantinedRow,
+    RowChange, RunUpdate, Store, StoreResult,
 };
 
 /// A store in a story.
@@ -58,11 +58,26 @@ pub(super) fn priced(price: &str) -> Quote {
 /// What a source says of the listing `id`.
 pub(super) fn about(id: &str) -> Attributes {
     let name = CompactString::from(format!("Coin {id}"));
-    Attributes { symbol: Some(CompactString::from(id)), name: Some(name), contracts: Vec::new() }
+    Attributes { symbol: Some(CompactString::from(id)), name: Some(name) }
 }
 
 /// A change that brings a listing.
 pub(super) const NEW: RowChange = RowChange::New { membership: Membership::Founds };
+
+/// A change that brings a newer point of a stored listing.
+pub(super) const fn newer(listing: ListingId) -> RowChange {
+    RowChange::Newer { listing: ListingRef::Stored(listing) }
+}
+
+/// A change that corrects the point of a stored listing.
+pub(super) const fn correction(listing: ListingId) -> RowChange {
+    RowChange::Correction { listing: ListingRef::Stored(listing) }
+}
+
+/// A change that brings an older point of a stored listing.
+pub(super) const fn late(listing: ListingId) -> RowChange {
+    RowChange::Late { listing: ListingRef::Stored(listing), repeated: false }
+}
 
 /// A row whose instant is its source's.
 pub(super) fn row(
@@ -90,12 +105,17 @@ pub(super) fn bad(ordinal: u64, reason: RejectionReason) -> QuarantinedRow {
     QuarantinedRow { ordinal, rejection, rule: "domain/1" }
 }
 
-/// A body whose frame is these bytes: stores take a frame as it comes.
+/// The zstd frame of these bytes.
+pub(super) fn frame(bytes: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(bytes, 1).unwrap_or_default()
+}
+
+/// A body that holds these bytes.
 pub(super) fn body(bytes: &[u8]) -> CompressedBody {
     CompressedBody {
         hash: BodyHash(Sha256::digest(bytes).into()),
         body_bytes: bytes.len() as u64,
-        frame: Box::new(std::io::Cursor::new(bytes.to_vec())),
+        frame: Box::new(std::io::Cursor::new(frame(bytes))),
     }
 }
 
@@ -107,12 +127,17 @@ pub(super) struct Held {
     pub(super) run_id: RunId,
 }
 
+/// The start of a run, with options.
+pub(super) fn started(minute: i64) -> RunUpdate {
+    RunUpdate::Started { at: at(minute), options: json!({"page_size": 250}) }
+}
+
 /// Takes a source and starts a run of it.
 pub(super) async fn hold(store: &Subject, source: SourceName, run: u128) -> StoreResult<Held> {
     let epoch = store.acquire(&source, "a holder").await?;
     let run_id = run_id(run);
     store.queue_run(run_id, &source, RunReason::Manual, at(0)).await?;
-    store.update_run(run_id, RunUpdate::Started { at: at(0) }).await?;
+    store.update_run(run_id, started(0)).await?;
     Ok(Held { source, epoch, run_id })
 }
 
@@ -148,6 +173,17 @@ impl Held {
         store.land(self.new_page(sequence), body(bytes)).await
     }
 
+    /// Lands a page that was fetched at `minute`.
+    pub(super) async fn land_at(
+        &self,
+        store: &Subject,
+        sequence: u64,
+        minute: i64,
+    ) -> StoreResult<RawPage> {
+        let page = NewPage { fetched_at: at(minute), ..self.new_page(sequence) };
+        store.land(page, body(format!("page {sequence} at {minute}").as_bytes())).await
+    }
+
     /// A batch of these rows, which does not end its page.
     pub(super) fn batch(&self, page: &RawPage, sequence: u64, rows: Vec<BatchRow>) -> Batch {
         Batch {
@@ -159,14 +195,26 @@ impl Held {
             sequence,
             rows_done: page.rows_done + rows.len() as u64,
             rows,
+            evidence: Vec::new(),
+            news: Vec::new(),
             quarantined: Vec::new(),
             unchanged: 0,
             duplicate: 0,
             page_done: false,
             position: None,
+            returned: Vec::new(),
+            sweep: None,
+            retry: None,
             stored_at: at(1),
         }
     }
+}
+
+/// The row of one listing in what [`changes`] read.
+pub(super) async fn listing(store: &Subject, id: ListingId) -> Result<ListingRow, Broken> {
+    let (_, rows) = changes(store, Generation(0)).await?;
+    let found = rows.into_iter().find(|row| row.listing_id == id);
+    found.ok_or_else(|| Broken(format!("listing {id} is gone")))
 }
 
 /// A store with one source, one landed page, and the listings `btc`, `eth` and `xrp` at minute 10.

@@ -1,24 +1,34 @@
 //! What every store must do, as stories.
 //!
 //! A story is told to a fresh store; then it is told to a [`MemoryStore`], and every table of the two
-//! must hold the same. A store's tests run them all with [`store_contract!`](crate::store_contract).
+//! must hold the same, none of their invariants broken. A store's tests run them all with [`store_contract!`](crate::store_contract).
 
 mod batches;
 mod changes;
 mod commands;
+mod digests;
+mod evidence;
 mod failing;
 mod fixture;
+mod news;
 mod pages;
 mod points;
+mod quarantine;
+mod retries;
 mod runs;
+mod stated;
+mod sweeps;
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::{MemoryStore, Store, StoreError, TableDump};
+use crate::{AuditReport, MemoryStore, Store, StoreError, TableDump};
 
 pub use failing::FailingStore;
+
+/// The detail of a [`Violation`] when there is no story of the name.
+pub const UNKNOWN_CASE: &str = "there is no such story";
 
 /// A store that did not keep the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +126,36 @@ macro_rules! store_contract {
             points::a_point_in_the_wrong_place_is_refused,
             points::one_batch_may_hold_several_points_of_a_listing,
             points::history_is_read_by_range_order_and_limit,
+            points::a_point_repeated_in_a_run_is_counted_once,
+            evidence::a_list_makes_a_listing_known_without_a_quote,
+            evidence::a_listing_shows_the_contracts_of_all_its_lists,
+            evidence::names_are_those_of_the_quote_once_there_is_one,
+            evidence::a_listing_known_from_a_list_gets_its_first_quote,
+            evidence::a_late_statement_never_replaces_one,
+            evidence::a_listing_is_not_active_while_a_list_says_so,
+            evidence::a_batch_may_go_on_with_the_listings_it_brings,
+            evidence::a_batch_goes_on_with_nothing_that_it_did_not_bring,
+            evidence::statements_that_no_store_may_hold_are_refused,
+            news::news_is_kept_once_with_its_present_text,
+            news::a_batch_with_news_is_applied_once,
+            news::news_comes_newest_first_in_pages,
+            news::news_is_found_by_what_a_filter_says,
+            news::news_keeps_a_page_from_being_settled,
+            sweeps::a_listing_missing_from_three_sweeps_is_not_active,
+            sweeps::a_listing_was_seen_last_by_its_latest_sign,
+            sweeps::a_listing_that_returns_is_active_again,
+            sweeps::a_sweep_is_about_listings_of_its_source_only,
+            quarantine::quarantined_rows_are_listed_by_filter_and_page,
+            quarantine::a_discard_is_written_down_for_each_source,
+            quarantine::a_row_that_comes_again_stays_as_it_was_decided,
+            retries::a_retry_loads_rows_and_is_written_down,
+            retries::what_is_not_open_is_not_read_again,
+            retries::a_retry_accounts_for_its_rows_and_moves_nothing_else,
+            retries::a_retry_that_writes_unsettles_a_page,
+            retries::equal_bytes_of_two_requests_are_read_again_apart,
+            digests::the_digest_is_of_what_is_known_and_not_of_how_it_came,
+            digests::the_digest_changes_with_one_digit,
+            pages::pages_are_read_behind_a_number,
             changes::everything_comes_by_ascending_id_in_pieces,
             changes::exactly_the_changed_rows_come_once_with_current_values,
             changes::a_reader_that_goes_away_is_no_success,
@@ -124,9 +164,12 @@ macro_rules! store_contract {
             runs::runs_are_listed_newest_first,
             runs::counters_of_a_run_are_the_sum_of_its_batches,
             runs::totals_and_latest_runs_of_each_source,
+            runs::runs_that_fetch_nothing_say_nothing_of_their_source,
+            runs::the_options_of_a_run_are_kept,
             runs::the_state_of_a_source_is_replaced,
             commands::a_command_is_claimed_once_and_again_after_a_crash,
             commands::a_command_has_one_outcome,
+            commands::every_kind_of_command_comes_back,
         }
     };
     (@each [list] $($module:ident::$name:ident,)*) => {
@@ -174,7 +217,7 @@ pub async fn run_all(factory: Factory<'_>) -> Result<(), Vec<Violation>> {
 pub async fn run_case(name: &'static str, factory: Factory<'_>) -> Result<(), Violation> {
     match CASES.iter().find(|case| case.name == name) {
         Some(case) => run(case, factory).await,
-        None => Err(Violation { case: name, detail: "there is no such story".to_owned() }),
+        None => Err(Violation { case: name, detail: UNKNOWN_CASE.to_owned() }),
     }
 }
 
@@ -191,11 +234,19 @@ async fn tell_both(case: &Case, factory: Factory<'_>) -> Told {
     (case.tell)(Arc::clone(&model))
         .await
         .map_err(|Broken(why)| Broken(format!("the model itself: {why}")))?;
+    let (digest, expected) = (verify(&subject).await?, verify(&model).await?);
     let (subject, model) = (subject.dump().await?, model.dump().await?);
     let names = |tables: &[TableDump]| -> Vec<&str> { tables.iter().map(|one| one.name).collect() };
     expect_eq("tables", names(&subject), names(&model))?;
     for (ours, theirs) in subject.iter().zip(&model) {
         expect_eq(&format!("table {}", ours.name), ours, theirs)?;
     }
-    Ok(())
+    expect_eq("digest", digest, expected)
+}
+
+/// What a store tells of itself, in which nothing may be wrong.
+async fn verify(store: &Arc<dyn Store>) -> Result<AuditReport, Broken> {
+    let report = store.verify().await?;
+    expect_eq("violations", &report.violations, &Vec::new())?;
+    Ok(report)
 }

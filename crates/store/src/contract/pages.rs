@@ -1,14 +1,20 @@
 //! Stories about raw pages.
 
-use kasparro_domain::{PageState, RunError};
+use kasparro_domain::{PageId, PageState, RunError};
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::fixture::{NEW, Subject, at, body, gecko, hold, page_now, paprika, row, run_id, table};
-use super::{Told, ensure, expect_conflict, expect_eq};
-use crate::{CHUNK_BYTES, CompressedBody, StoreError};
+use super::fixture::{
+    NEW, Subject, at, body, frame, gecko, hold, page_now, paprika, row, run_id, table,
+};
+use super::{Broken, Told, ensure, expect_conflict, expect_eq};
+use crate::{CHUNK_BYTES, CompressedBody, PageRecord, StoreError};
 
 pub(super) async fn landing_keeps_every_byte(store: Subject) -> Told {
     let held = hold(&store, paprika(), 1).await?;
-    let bytes: Vec<u8> = (0..CHUNK_BYTES * 2 + 17).map(|place| (place % 251) as u8).collect();
+    // Bytes that cannot be made shorter, so that the frame takes more than two chunks.
+    let pieces = (0..CHUNK_BYTES as u64 / 4).map(|place| xxh3_64(&place.to_le_bytes()));
+    let mut bytes: Vec<u8> = pieces.flat_map(u64::to_le_bytes).collect();
+    bytes.extend([7; 17]);
     let page = held.land(&store, 0, &bytes).await?;
     expect_eq("state", page.state, PageState::Landed)?;
     expect_eq("rows done", page.rows_done, 0)?;
@@ -17,15 +23,17 @@ pub(super) async fn landing_keeps_every_byte(store: Subject) -> Told {
     expect_eq("context", &page.context, &held.new_page(0).context)?;
     expect_eq("headers", &page.headers, &held.new_page(0).headers)?;
     expect_eq("page by its number", store.page(page.page_id).await?, Some(page.clone()))?;
-    let mut read = Vec::new();
+    let (mut read, mut chunks) = (Vec::new(), 0);
     for index in 0.. {
         let Some(chunk) = store.body_chunk(page.body, index).await? else {
             break;
         };
         ensure(chunk.len() <= CHUNK_BYTES, "chunks have their length")?;
         read.extend(chunk);
+        chunks += 1;
     }
-    ensure(read == bytes, "the chunks together are the body")?;
+    expect_eq("chunks", chunks, 3)?;
+    ensure(read == frame(&bytes), "the chunks together are the frame")?;
     expect_eq("pages of the run", store.run(held.run_id).await?.map(|run| run.pages), Some(1))
 }
 
@@ -38,14 +46,16 @@ pub(super) async fn an_equal_body_is_kept_once(store: Subject) -> Told {
     let second = store.land(other.new_page(0), again).await?;
     ensure(first.page_id < second.page_id, "pages are numbered in landing order")?;
     expect_eq("body", first.body, second.body)?;
-    expect_eq("bytes", store.body_chunk(second.body, 0).await?, Some(b"the same".to_vec()))?;
+    expect_eq("bytes", store.body_chunk(second.body, 0).await?, Some(frame(b"the same")))?;
     expect_eq("bodies", table(&store, "body").await?.len(), 1)
 }
 
 pub(super) async fn an_empty_body_can_be_landed(store: Subject) -> Told {
     let held = hold(&store, paprika(), 1).await?;
     let page = held.land(&store, 0, b"").await?;
-    expect_eq("chunk", store.body_chunk(page.body, 0).await?, None)?;
+    expect_eq("length", page.body_bytes, 0)?;
+    expect_eq("frame", store.body_chunk(page.body, 0).await?, Some(frame(b"")))?;
+    expect_eq("past its end", store.body_chunk(page.body, 1).await?, None)?;
     expect_eq("unknown body", store.body_chunk(body(b"?").hash, 0).await?, None)
 }
 
@@ -140,4 +150,32 @@ pub(super) async fn a_page_of_an_unknown_run_is_refused(store: Subject) -> Told 
     stranger.source = gecko();
     expect_conflict("run of another source", store.land(stranger, body(b"x")).await)?;
     expect_eq("bodies", table(&store, "body").await?.len(), 0)
+}
+
+pub(super) async fn pages_are_read_behind_a_number(store: Subject) -> Told {
+    expect_eq("of nothing", store.pages_after(PageId(0), 9).await?, Vec::new())?;
+    let held = hold(&store, paprika(), 1).await?;
+    let other = hold(&store, gecko(), 2).await?;
+    let error = RunError { code: "not_json".into(), message: "HTML".into(), hint: "look".into() };
+    let landed = held.land(&store, 0, b"one").await?;
+    let refused = other.land(&store, 0, b"two").await?;
+    store.refuse(refused.page_id, error.clone()).await?;
+    let loaded = held.land(&store, 1, b"three").await?;
+    let mut batch = held.batch(&loaded, 0, vec![row(0, NEW, "btc", at(1), "1")]);
+    batch.page_done = true;
+    store.commit(batch).await?;
+    let record = async |page, error| -> Result<PageRecord, Broken> {
+        Ok(PageRecord { page: page_now(&store, page).await?, error })
+    };
+    let all = vec![
+        record(&landed, None).await?,
+        record(&refused, Some(error)).await?,
+        record(&loaded, None).await?,
+    ];
+    expect_eq("all", store.pages_after(PageId(0), 9).await?, all.clone())?;
+    expect_eq("the first", store.pages_after(PageId(0), 1).await?, all[..1].to_vec())?;
+    let behind = store.pages_after(landed.page_id, 9).await?;
+    expect_eq("behind the first", behind, all[1..].to_vec())?;
+    expect_eq("at the end", store.pages_after(loaded.page_id, 9).await?, Vec::new())?;
+    expect_eq("none", store.pages_after(PageId(0), 0).await?, Vec::new())
 }

@@ -1,10 +1,13 @@
 //! Stories about points: which stands as the quote, and what history keeps.
 
-use kasparro_domain::{Generation, ListingId};
+use kasparro_domain::{ListingId, RunCounts};
 
-use super::fixture::{Start, Subject, at, changes, decimal, priced, row, start};
+use super::fixture::{
+    Start, Subject, at, changes, correction, decimal, late, listing, newer, page_now, priced, row,
+    start,
+};
 use super::{Broken, Told, expect_conflict, expect_eq};
-use crate::{BatchRow, HistoryPoint, HistoryRange, ListingRow, RowChange};
+use crate::{BatchRow, HistoryPoint, HistoryRange, RowChange};
 
 /// Instant, revision and price of every point of a listing.
 async fn points(
@@ -27,12 +30,6 @@ fn expected(points: &[(i64, u32, &str)]) -> Vec<(i64, u32, String)> {
         .collect()
 }
 
-async fn listing(store: &Subject, id: ListingId) -> Result<ListingRow, Broken> {
-    let (_, rows) = changes(store, Generation(0)).await?;
-    let found = rows.into_iter().find(|row| row.listing_id == id);
-    found.ok_or_else(|| Broken(format!("listing {id} is gone")))
-}
-
 /// Commits one row as batch `sequence`.
 async fn commit(
     store: &Subject,
@@ -41,7 +38,7 @@ async fn commit(
     row: BatchRow,
 ) -> Result<kasparro_domain::RunCounts, Broken> {
     let mut batch = begun.held.batch(&begun.page, sequence, vec![row]);
-    batch.rows_done = begun.page.rows_done;
+    batch.rows_done = page_now(store, &begun.page).await?.rows_done + 1;
     batch.fetched_at = at(60);
     Ok(store.commit(batch).await?.counts)
 }
@@ -49,12 +46,8 @@ async fn commit(
 pub(super) async fn a_newer_point_replaces_the_quote_and_is_kept(store: Subject) -> Told {
     let begun = start(&store).await?;
     let [btc, ..] = begun.ids;
-    let mut newer = row(3, RowChange::Newer { listing_id: btc }, "btc", at(11), "101");
+    let mut newer = row(3, newer(btc), "btc", at(11), "101");
     newer.attributes.symbol = Some("XBT".into());
-    newer.attributes.contracts = vec![kasparro_domain::Contract {
-        platform: "ethereum".into(),
-        address: "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599".into(),
-    }];
     let attributes = newer.attributes.clone();
     let counts = commit(&store, &begun, 1, newer).await?;
     expect_eq("updated", counts.updated, 1)?;
@@ -71,9 +64,7 @@ pub(super) async fn a_newer_point_replaces_the_quote_and_is_kept(store: Subject)
 pub(super) async fn a_correction_keeps_both_values(store: Subject) -> Told {
     let begun = start(&store).await?;
     let [btc, ..] = begun.ids;
-    let correction = |ordinal, price| {
-        row(ordinal, RowChange::Correction { listing_id: btc }, "btc", at(10), price)
-    };
+    let correction = |ordinal, price| row(ordinal, correction(btc), "btc", at(10), price);
     let counts = commit(&store, &begun, 1, correction(3, "7")).await?;
     expect_eq("updated", counts.updated, 1)?;
     commit(&store, &begun, 2, correction(4, "100.5")).await?;
@@ -85,7 +76,7 @@ pub(super) async fn a_correction_keeps_both_values(store: Subject) -> Told {
 pub(super) async fn a_correction_of_anything_else_adds_no_point(store: Subject) -> Told {
     let begun = start(&store).await?;
     let [btc, ..] = begun.ids;
-    let change = RowChange::Correction { listing_id: btc };
+    let change = correction(btc);
     let mut renamed = row(3, change, "btc", at(10), "100.5");
     renamed.attributes.name = Some("Bitcoin".into());
     let counts = commit(&store, &begun, 1, renamed).await?;
@@ -107,7 +98,7 @@ pub(super) async fn a_late_point_is_kept_and_leaves_the_quote(store: Subject) ->
     let before = listing(&store, btc).await?;
     let generation = begun.committed.generation;
     let late = |ordinal, price| {
-        let mut row = row(ordinal, RowChange::Late { listing_id: btc }, "btc", at(-600), price);
+        let mut row = row(ordinal, late(btc), "btc", at(-600), price);
         row.attributes.name = Some("an old name".into());
         row
     };
@@ -131,12 +122,12 @@ pub(super) async fn a_point_in_the_wrong_place_is_refused(store: Subject) -> Tol
     let [btc, ..] = begun.ids;
     let before = store.dump().await?;
     for (change, minute) in [
-        (RowChange::Newer { listing_id: btc }, 10),
-        (RowChange::Newer { listing_id: btc }, 9),
-        (RowChange::Correction { listing_id: btc }, 9),
-        (RowChange::Correction { listing_id: btc }, 11),
-        (RowChange::Late { listing_id: btc }, 10),
-        (RowChange::Late { listing_id: btc }, 11),
+        (newer(btc), 10),
+        (newer(btc), 9),
+        (correction(btc), 9),
+        (correction(btc), 11),
+        (late(btc), 10),
+        (late(btc), 11),
     ] {
         let batch = begun.held.batch(&begun.page, 1, vec![row(3, change, "btc", at(minute), "1")]);
         expect_conflict(&format!("{change:?} at {minute}"), store.commit(batch).await)?;
@@ -148,10 +139,10 @@ pub(super) async fn one_batch_may_hold_several_points_of_a_listing(store: Subjec
     let begun = start(&store).await?;
     let [btc, ..] = begun.ids;
     let rows = vec![
-        row(3, RowChange::Late { listing_id: btc }, "btc", at(1), "1"),
-        row(4, RowChange::Newer { listing_id: btc }, "btc", at(70), "2"),
-        row(5, RowChange::Late { listing_id: btc }, "btc", at(30), "3"),
-        row(6, RowChange::Newer { listing_id: btc }, "btc", at(200), "4"),
+        row(3, late(btc), "btc", at(1), "1"),
+        row(4, newer(btc), "btc", at(70), "2"),
+        row(5, late(btc), "btc", at(30), "3"),
+        row(6, newer(btc), "btc", at(200), "4"),
     ];
     let committed = store.commit(begun.held.batch(&begun.page, 1, rows)).await?;
     expect_eq("stale", committed.counts.stale, 2)?;
@@ -167,9 +158,10 @@ pub(super) async fn history_is_read_by_range_order_and_limit(store: Subject) -> 
     let begun = start(&store).await?;
     let [btc, eth, _] = begun.ids;
     let minutes = [11, 12, 75, 200, 300];
-    let rows = minutes.iter().zip(3..).map(|(minute, ordinal)| {
-        row(ordinal, RowChange::Newer { listing_id: btc }, "btc", at(*minute), "1")
-    });
+    let rows = minutes
+        .iter()
+        .zip(3..)
+        .map(|(minute, ordinal)| row(ordinal, newer(btc), "btc", at(*minute), "1"));
     store.commit(begun.held.batch(&begun.page, 1, rows.collect())).await?;
     let read = |range| points(&store, btc, range);
     let minutes_of = |points: Vec<(i64, u32, String)>| -> Vec<i64> {
@@ -201,4 +193,24 @@ pub(super) async fn history_is_read_by_range_order_and_limit(store: Subject) -> 
         source_timed: true,
     };
     expect_eq("a point", whole, vec![point])
+}
+
+pub(super) async fn a_point_repeated_in_a_run_is_counted_once(store: Subject) -> Told {
+    let begun = start(&store).await?;
+    let [btc, ..] = begun.ids;
+    let listing = crate::ListingRef::Stored(btc);
+    let again = |ordinal, minute, price| {
+        let change = RowChange::Late { listing, repeated: true };
+        row(ordinal, change, "btc", at(minute), price)
+    };
+    commit(&store, &begun, 1, row(3, newer(btc), "btc", at(11), "101")).await?;
+    let same = commit(&store, &begun, 2, again(4, 10, "100.5")).await?;
+    let other = commit(&store, &begun, 3, again(5, 10, "7")).await?;
+    let duplicate = RunCounts { received: 1, duplicate: 1, ..RunCounts::default() };
+    expect_eq("a known point", (same, other), (duplicate, duplicate))?;
+    let unknown = commit(&store, &begun, 4, again(6, 9, "90")).await?;
+    let stale = RunCounts { received: 1, stale: 1, ..RunCounts::default() };
+    expect_eq("an unknown point", unknown, stale)?;
+    let all = points(&store, btc, HistoryRange::default()).await?;
+    expect_eq("history", all, expected(&[(9, 0, "90"), (10, 0, "100.5"), (11, 0, "101")]))
 }

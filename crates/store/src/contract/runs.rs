@@ -3,7 +3,9 @@
 use kasparro_domain::{RejectionReason, Run, RunCounts, RunError, RunReason, RunStatus};
 use serde_json::json;
 
-use super::fixture::{NEW, Subject, at, bad, gecko, hold, paprika, row, run_id, start};
+use super::fixture::{
+    Held, NEW, Subject, at, bad, gecko, hold, paprika, row, run_id, start, started,
+};
 use super::{Broken, Told, expect_conflict, expect_eq};
 use crate::{RunFilter, RunUpdate, SourceState};
 
@@ -20,7 +22,7 @@ fn ended(minute: i64, status: RunStatus) -> RunUpdate {
 async fn whole_run(store: &Subject, number: u128, minute: i64, status: RunStatus) -> Told {
     let run_id = run_id(number);
     store.queue_run(run_id, &paprika(), RunReason::Schedule, at(minute)).await?;
-    store.update_run(run_id, RunUpdate::Started { at: at(minute) }).await?;
+    store.update_run(run_id, started(minute)).await?;
     store.update_run(run_id, ended(minute + 1, status)).await?;
     Ok(())
 }
@@ -35,7 +37,7 @@ pub(super) async fn a_second_trigger_finds_the_open_run(store: Subject) -> Told 
     expect_eq("status", first.status, RunStatus::Queued)?;
     let second = store.queue_run(run_id(2), &paprika(), RunReason::Manual, at(1)).await?;
     expect_eq("while it is queued", &second, &first)?;
-    store.update_run(run_id(1), RunUpdate::Started { at: at(1) }).await?;
+    store.update_run(run_id(1), started(1)).await?;
     let third = store.queue_run(run_id(3), &paprika(), RunReason::Manual, at(2)).await?;
     expect_eq("while it runs", (third.run_id, third.status), (run_id(1), RunStatus::Running))?;
     let other = store.queue_run(run_id(4), &gecko(), RunReason::Manual, at(2)).await?;
@@ -48,11 +50,11 @@ pub(super) async fn a_second_trigger_finds_the_open_run(store: Subject) -> Told 
 
 pub(super) async fn a_run_moves_forward_only(store: Subject) -> Told {
     store.queue_run(run_id(1), &paprika(), RunReason::Manual, at(0)).await?;
-    let again = RunUpdate::Started { at: at(9) };
+    let again = started(9);
     expect_conflict("unknown run", store.update_run(run_id(9), again.clone()).await)?;
     let open = ended(1, RunStatus::Running);
     expect_conflict("an end that is none", store.update_run(run_id(1), open).await)?;
-    store.update_run(run_id(1), RunUpdate::Started { at: at(1) }).await?;
+    store.update_run(run_id(1), started(1)).await?;
     expect_conflict("started twice", store.update_run(run_id(1), again.clone()).await)?;
     store.update_run(run_id(1), ended(2, RunStatus::Failed)).await?;
     let failed = run(&store, 1).await?;
@@ -104,6 +106,7 @@ pub(super) async fn counters_of_a_run_are_the_sum_of_its_batches(store: Subject)
         let mut batch = held.batch(&page, sequence, rows);
         batch.unchanged = sequence;
         batch.quarantined = vec![bad(1, RejectionReason::Malformed)];
+        batch.rows_done = sequence + 2;
         batch.page_done = true;
         sum.add(&store.commit(batch).await?.counts);
     }
@@ -119,6 +122,7 @@ pub(super) async fn totals_and_latest_runs_of_each_source(store: Subject) -> Tol
     let begun = start(&store).await?;
     let mut batch = begun.held.batch(&begun.page, 1, Vec::new());
     batch.position = Some(json!("here"));
+    batch.page_done = true;
     store.commit(batch).await?;
     store.update_run(run_id(1), ended(1, RunStatus::Success)).await?;
     whole_run(&store, 2, 10, RunStatus::Failed).await?;
@@ -144,6 +148,50 @@ pub(super) async fn totals_and_latest_runs_of_each_source(store: Subject) -> Tol
     expect_eq("its rows", (other.rows_received, other.listings), (0, 0))
 }
 
+/// Reading stored rows again must neither hide that a source is away nor say that it is.
+pub(super) async fn runs_that_fetch_nothing_say_nothing_of_their_source(store: Subject) -> Told {
+    whole_run(&store, 1, 0, RunStatus::Success).await?;
+    whole_run(&store, 2, 10, RunStatus::Failed).await?;
+    let before = store.source_summaries().await?;
+    let reasons = [RunReason::Retry, RunReason::Replay];
+    let outcomes = [RunStatus::Success, RunStatus::Failed, RunStatus::Partial];
+    let (mut number, mut minute) = (3, 20);
+    for reason in reasons {
+        for status in outcomes {
+            store.queue_run(run_id(number), &paprika(), reason, at(minute)).await?;
+            expect_eq("queued", store.source_summaries().await?, before.clone())?;
+            store.update_run(run_id(number), started(minute)).await?;
+            expect_eq("under way", store.source_summaries().await?, before.clone())?;
+            store.update_run(run_id(number), ended(minute + 1, status)).await?;
+            expect_eq("ended", store.source_summaries().await?, before.clone())?;
+            (number, minute) = (number + 1, minute + 10);
+        }
+    }
+    expect_eq("in the log", store.count_runs(RunFilter::default()).await?, 8)?;
+    let newest = RunFilter { limit: 1, ..RunFilter::default() };
+    let newest: Vec<_> = store.runs(newest).await?.iter().map(|run| run.reason).collect();
+    expect_eq("newest in the log", newest, vec![RunReason::Replay])?;
+
+    store.queue_run(run_id(9), &gecko(), RunReason::Retry, at(0)).await?;
+    let summaries = store.source_summaries().await?;
+    let Some(only) = summaries.iter().find(|summary| summary.source == gecko()) else {
+        return Err(Broken("a source that was only read again has no summary".to_owned()));
+    };
+    expect_eq("runs of one never fetched", (only.total_runs, only.ended_runs), (0, 0))?;
+    expect_eq("its last run", &only.last_run, &None)?;
+
+    let epoch = store.acquire(&gecko(), "a holder").await?;
+    let held = Held { source: gecko(), epoch, run_id: run_id(9) };
+    store.update_run(held.run_id, started(1)).await?;
+    let page = held.land(&store, 0, b"read again").await?;
+    let mut batch = held.batch(&page, 0, vec![row(0, NEW, "coin", at(1), "1")]);
+    batch.page_done = true;
+    store.commit(batch).await?;
+    let summaries = store.source_summaries().await?;
+    let rows = summaries.iter().map(|summary| (summary.rows_received, summary.total_runs));
+    expect_eq("rows over all runs", rows.collect::<Vec<_>>(), vec![(1, 0), (0, 2)])
+}
+
 pub(super) async fn the_state_of_a_source_is_replaced(store: Subject) -> Told {
     let state = |source, stale_after_seconds| SourceState {
         source,
@@ -157,4 +205,18 @@ pub(super) async fn the_state_of_a_source_is_replaced(store: Subject) -> Told {
     store.put_source_state(state(paprika(), 3)).await?;
     let expected = vec![state(gecko(), 2), state(paprika(), 3)];
     expect_eq("states", store.source_states().await?, expected)
+}
+
+pub(super) async fn the_options_of_a_run_are_kept(store: Subject) -> Told {
+    let options = json!({"page_size": 250, "vs": ["usd"], "price": 1e-7, "base": null});
+    expect_eq("of nobody", store.run_options(run_id(1)).await?, None)?;
+    store.queue_run(run_id(1), &paprika(), RunReason::Manual, at(0)).await?;
+    expect_eq("before its start", store.run_options(run_id(1)).await?, None)?;
+    let update = RunUpdate::Started { at: at(1), options: options.clone() };
+    store.update_run(run_id(1), update).await?;
+    expect_eq("once started", store.run_options(run_id(1)).await?, Some(options.clone()))?;
+    let again = RunUpdate::Started { at: at(2), options: json!({}) };
+    expect_conflict("started twice", store.update_run(run_id(1), again).await)?;
+    store.update_run(run_id(1), ended(2, RunStatus::Success)).await?;
+    expect_eq("once ended", store.run_options(run_id(1)).await?, Some(options))
 }

@@ -1,13 +1,16 @@
 //! One batch, applied to a copy of the tables.
 
+use std::collections::BTreeSet;
+
+use compact_str::CompactString;
 use kasparro_domain::{
-    AssetId, Checkpoint, Generation, ListingId, PageState, RunCounts, SourceName,
+    AssetId, Attributes, Checkpoint, Generation, ListingId, PageState, RunCounts,
 };
 
-use super::refused;
 use super::tables::{CurrentQuote, Listing, Manifest, Tables};
+use super::{quarantine, refused, statements};
 use crate::{
-    Batch, BatchRow, Committed, HistoryPoint, Origin, QuarantineRecord, RowChange, StoreError,
+    Batch, BatchRow, Committed, HistoryPoint, ListingRef, Origin, RowChange, StoreError,
     StoreResult,
 };
 
@@ -25,17 +28,34 @@ pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed
         return refused(format!("run {} of {} is not known", batch.run_id, batch.source));
     }
 
-    let mut counts = RunCounts {
+    let counts = RunCounts {
         unchanged: batch.unchanged,
         duplicate: batch.duplicate,
         ..RunCounts::default()
     };
-    let mut new_listings = Vec::new();
-    let mut changed = Vec::new();
+    let mut applied = Applied {
+        tables,
+        batch: &batch,
+        counts,
+        new_listings: Vec::new(),
+        changed: BTreeSet::new(),
+    };
     for row in &batch.rows {
-        apply(tables, &batch, row, &mut counts, &mut new_listings, &mut changed)?;
+        applied.row(row)?;
     }
-    quarantine(tables, &batch, &mut counts)?;
+    for row in &batch.evidence {
+        statements::evidence(&mut applied, row)?;
+    }
+    for row in &batch.news {
+        statements::news(&mut applied, row)?;
+    }
+    statements::returned(&mut applied)?;
+    statements::sweep(&mut applied)?;
+    let Applied { tables, mut counts, new_listings, changed, .. } = applied;
+    match &batch.retry {
+        Some(retry) => quarantine::retry(tables, &batch, retry, &mut counts)?,
+        None => quarantine::keep(tables, &batch, &mut counts)?,
+    }
     counts.received = counts.inserted
         + counts.updated
         + counts.unchanged
@@ -47,180 +67,187 @@ pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed
     if let Some(run) = tables.runs.get_mut(&batch.run_id) {
         run.counts.add(&counts);
     }
-    if let Some(position) = batch.position {
+    if let Some(position) = batch.position.clone() {
         let checkpoint = Checkpoint { position, moved_at: batch.fetched_at };
         let before = tables.checkpoints.get(&batch.source);
         if before.is_none_or(|before| before.moved_at <= checkpoint.moved_at) {
-            tables.checkpoints.insert(batch.source, checkpoint);
+            tables.checkpoints.insert(batch.source.clone(), checkpoint);
         }
     }
     tables.generation += 1;
-    changed.sort_unstable();
-    changed.dedup();
     let manifest = Manifest {
         run_id: batch.run_id,
         page_id: batch.page_id,
         generation: Generation(tables.generation),
         counts,
         new_listings,
-        changed,
+        changed: changed.into_iter().collect(),
+        retry: batch.retry.is_some(),
     };
     let committed = manifest.committed();
     tables.batches.insert(key, manifest);
     Ok(committed)
 }
 
-/// Applies one believed row and counts its disposition.
-fn apply(
-    tables: &mut Tables,
-    batch: &Batch,
-    row: &BatchRow,
-    counts: &mut RunCounts,
-    new_listings: &mut Vec<ListingId>,
-    changed: &mut Vec<ListingId>,
-) -> StoreResult<()> {
-    let listing_id = match row.change {
-        RowChange::New { .. } => {
-            let listing_id = insert_listing(tables, batch, row)?;
-            new_listings.push(listing_id);
-            counts.inserted += 1;
-            replace_quote(tables, listing_id, batch, row);
-            append_history(tables, listing_id, &batch.source, row);
-            listing_id
-        }
-        RowChange::Newer { listing_id } => {
-            let current = current(tables, listing_id, batch, row)?;
-            if current.observed_at >= row.observed_at {
-                return refused(format!(
-                    "the point is not newer than that of listing {listing_id}"
-                ));
-            }
-            counts.updated += 1;
-            replace_quote(tables, listing_id, batch, row);
-            append_history(tables, listing_id, &batch.source, row);
-            listing_id
-        }
-        RowChange::Correction { listing_id } => {
-            let current = current(tables, listing_id, batch, row)?;
-            if current.observed_at != row.observed_at {
-                return refused(format!("the point is not that of listing {listing_id}"));
-            }
-            counts.updated += 1;
-            replace_quote(tables, listing_id, batch, row);
-            append_history(tables, listing_id, &batch.source, row);
-            listing_id
-        }
-        RowChange::Late { listing_id } => {
-            let current = current(tables, listing_id, batch, row)?;
-            if current.observed_at <= row.observed_at {
-                return refused(format!(
-                    "the point is not older than that of listing {listing_id}"
-                ));
-            }
-            match tables.last_revision(listing_id, row.observed_at) {
-                None => counts.stale += 1,
-                Some(point) if point.agrees(&row.quote) => counts.unchanged += 1,
-                Some(_) => counts.updated += 1,
-            }
-            append_history(tables, listing_id, &batch.source, row);
-            // The quote and the attributes of a newer point stay, so readers see no change.
-            return Ok(());
-        }
-    };
-    changed.push(listing_id);
-    Ok(())
+/// A batch on its way into the tables, and what came of it so far.
+pub(super) struct Applied<'a> {
+    pub(super) tables: &'a mut Tables,
+    pub(super) batch: &'a Batch,
+    pub(super) counts: RunCounts,
+    pub(super) new_listings: Vec<ListingId>,
+    pub(super) changed: BTreeSet<ListingId>,
 }
 
-/// The current quote of a listing that the batch names.
-fn current(
-    tables: &Tables,
-    listing_id: ListingId,
-    batch: &Batch,
-    row: &BatchRow,
-) -> StoreResult<CurrentQuote> {
-    tables
-        .listings
-        .get(&listing_id)
-        .filter(|known| known.source == batch.source && known.external_id == row.external_id)
-        .and_then(|known| known.quote.clone())
-        .ok_or_else(|| {
-            let (source, id) = (&batch.source, &row.external_id);
-            StoreError::Conflict(format!("listing {listing_id} is not a quoted {id} of {source}"))
-        })
-}
-
-fn insert_listing(tables: &mut Tables, batch: &Batch, row: &BatchRow) -> StoreResult<ListingId> {
-    let key = (batch.source.clone(), row.external_id.clone());
-    if tables.keys.contains_key(&key) {
-        return refused(format!("{} has a listing {} already", key.0, key.1));
+impl Applied<'_> {
+    /// Applies one believed row and counts its disposition.
+    fn row(&mut self, row: &BatchRow) -> StoreResult<()> {
+        let listing_id = match row.change {
+            RowChange::New { .. } => {
+                let listing_id = self.insert_listing(&row.external_id, &row.attributes)?;
+                self.counts.inserted += 1;
+                listing_id
+            }
+            RowChange::Newer { listing } => {
+                let listing_id = self.listing(listing, &row.external_id)?;
+                if self.observed_at(listing_id).is_some_and(|current| current >= row.observed_at) {
+                    return refused(format!(
+                        "the point is not newer than that of listing {listing_id}"
+                    ));
+                }
+                self.counts.updated += 1;
+                listing_id
+            }
+            RowChange::Correction { listing } => {
+                let listing_id = self.listing(listing, &row.external_id)?;
+                if self.observed_at(listing_id) != Some(row.observed_at) {
+                    return refused(format!("the point is not that of listing {listing_id}"));
+                }
+                self.counts.updated += 1;
+                listing_id
+            }
+            RowChange::Late { listing, repeated } => return self.late(row, listing, repeated),
+        };
+        self.replace_quote(listing_id, row);
+        self.append_history(listing_id, row);
+        self.changed.insert(listing_id);
+        Ok(())
     }
-    let last = tables.listings.last_key_value().map_or(0, |(id, _)| id.0);
-    let listing_id = ListingId(last + 1);
-    let listing = Listing {
-        listing_id,
-        asset_id: AssetId(last + 1),
-        source: batch.source.clone(),
-        external_id: row.external_id.clone(),
-        attributes: row.attributes.clone(),
-        first_seen_at: batch.fetched_at,
-        quote: None,
-    };
-    tables.listings.insert(listing_id, listing);
-    tables.keys.insert(key, listing_id);
-    Ok(listing_id)
-}
 
-fn replace_quote(tables: &mut Tables, listing_id: ListingId, batch: &Batch, row: &BatchRow) {
-    if let Some(listing) = tables.listings.get_mut(&listing_id) {
-        listing.attributes = row.attributes.clone();
-        listing.quote = Some(CurrentQuote {
-            values: row.quote.clone(),
+    /// Keeps a point of the past. Quote and attributes stay, so readers see no change.
+    fn late(&mut self, row: &BatchRow, listing: ListingRef, repeated: bool) -> StoreResult<()> {
+        let listing_id = self.listing(listing, &row.external_id)?;
+        if self.observed_at(listing_id).is_none_or(|current| current <= row.observed_at) {
+            return refused(format!("the point is not older than that of listing {listing_id}"));
+        }
+        match self.tables.last_revision(listing_id, row.observed_at) {
+            None => self.counts.stale += 1,
+            Some(_) if repeated => {
+                self.counts.duplicate += 1;
+                return Ok(());
+            }
+            Some(point) if point.agrees(&row.quote) => self.counts.unchanged += 1,
+            Some(_) => self.counts.updated += 1,
+        }
+        self.append_history(listing_id, row);
+        Ok(())
+    }
+
+    /// The listing that a row names, which must be one of the batch's source and have the row's id.
+    pub(super) fn listing(&self, named: ListingRef, external_id: &str) -> StoreResult<ListingId> {
+        let source = &self.batch.source;
+        match named {
+            ListingRef::Stored(listing_id) => {
+                let known = self.tables.listings.get(&listing_id);
+                if known
+                    .is_none_or(|known| known.source != *source || known.external_id != external_id)
+                {
+                    return refused(format!(
+                        "listing {listing_id} is not {external_id} of {source}"
+                    ));
+                }
+                Ok(listing_id)
+            }
+            ListingRef::InBatch => {
+                let key = (source.clone(), CompactString::from(external_id));
+                let found = self.tables.keys.get(&key).filter(|id| self.new_listings.contains(id));
+                match found {
+                    Some(listing_id) => Ok(*listing_id),
+                    None => refused(format!(
+                        "no earlier row of the batch brings {external_id} of {source}"
+                    )),
+                }
+            }
+        }
+    }
+
+    fn observed_at(&self, listing_id: ListingId) -> Option<kasparro_domain::Timestamp> {
+        self.tables.listings.get(&listing_id)?.quote.as_ref().map(|quote| quote.observed_at)
+    }
+
+    /// Stores a listing without a quote.
+    pub(super) fn insert_listing(
+        &mut self,
+        external_id: &CompactString,
+        attributes: &Attributes,
+    ) -> StoreResult<ListingId> {
+        let key = (self.batch.source.clone(), external_id.clone());
+        if self.tables.keys.contains_key(&key) {
+            return refused(format!("{} has a listing {} already", key.0, key.1));
+        }
+        let last = self.tables.listings.last_key_value().map_or(0, |(id, _)| id.0);
+        let listing_id = ListingId(last + 1);
+        let listing = Listing {
+            listing_id,
+            asset_id: AssetId(last + 1),
+            source: key.0.clone(),
+            external_id: external_id.clone(),
+            attributes: attributes.clone(),
+            contracts: Vec::new(),
+            delisted: false,
+            missed: 0,
+            last_seen_at: None,
+            first_seen_at: self.batch.fetched_at,
+            quote: None,
+        };
+        self.tables.listings.insert(listing_id, listing);
+        self.tables.keys.insert(key, listing_id);
+        self.new_listings.push(listing_id);
+        self.changed.insert(listing_id);
+        Ok(listing_id)
+    }
+
+    fn replace_quote(&mut self, listing_id: ListingId, row: &BatchRow) {
+        if let Some(listing) = self.tables.listings.get_mut(&listing_id) {
+            listing.attributes = row.attributes.clone();
+            listing.quote = Some(CurrentQuote {
+                values: row.quote.clone(),
+                observed_at: row.observed_at,
+                source_timed: row.source_timed,
+                fetched_at: self.batch.fetched_at,
+                origin: Origin { raw_hash: row.raw_hash, ordinal: row.ordinal },
+            });
+        }
+    }
+
+    /// Adds a revision, unless the newest one of the same instant says the same.
+    fn append_history(&mut self, listing_id: ListingId, row: &BatchRow) {
+        let revision = match self.tables.last_revision(listing_id, row.observed_at) {
+            Some(point) if point.agrees(&row.quote) => return,
+            Some(point) => point.revision + 1,
+            None => 0,
+        };
+        let point = HistoryPoint {
+            source: self.batch.source.clone(),
+            external_id: row.external_id.clone(),
             observed_at: row.observed_at,
+            revision,
+            price_usd: row.quote.price_usd.clone(),
+            market_cap: row.quote.market_cap.clone(),
+            volume_24h: row.quote.volume_24h.clone(),
             source_timed: row.source_timed,
-            fetched_at: batch.fetched_at,
-            origin: Origin { raw_hash: row.raw_hash, ordinal: row.ordinal },
-        });
+        };
+        self.tables.history.insert((listing_id, row.observed_at, revision), point);
     }
-}
-
-/// Adds a revision, unless the newest one of the same instant says the same.
-fn append_history(tables: &mut Tables, listing_id: ListingId, source: &SourceName, row: &BatchRow) {
-    let revision = match tables.last_revision(listing_id, row.observed_at) {
-        Some(point) if point.agrees(&row.quote) => return,
-        Some(point) => point.revision + 1,
-        None => 0,
-    };
-    let point = HistoryPoint {
-        source: source.clone(),
-        external_id: row.external_id.clone(),
-        observed_at: row.observed_at,
-        revision,
-        price_usd: row.quote.price_usd.clone(),
-        market_cap: row.quote.market_cap.clone(),
-        volume_24h: row.quote.volume_24h.clone(),
-        source_timed: row.source_timed,
-    };
-    tables.history.insert((listing_id, row.observed_at, revision), point);
-}
-
-/// Keeps the quarantined rows; one that is kept already is counted and stays as it is.
-fn quarantine(tables: &mut Tables, batch: &Batch, counts: &mut RunCounts) -> StoreResult<()> {
-    let Some(body) = tables.pages.get(&batch.page_id).map(|record| record.page.body) else {
-        return refused(format!("page {} is not known", batch.page_id));
-    };
-    for row in &batch.quarantined {
-        counts.quarantined += 1;
-        let key = (batch.source.clone(), body, row.ordinal);
-        tables.quarantine.entry(key).or_insert_with(|| QuarantineRecord {
-            source: batch.source.clone(),
-            body,
-            ordinal: row.ordinal,
-            rejection: row.rejection.clone(),
-            rule: row.rule.to_owned(),
-            status: "open".to_owned(),
-        });
-    }
-    Ok(())
 }
 
 fn advance_page(tables: &mut Tables, batch: &Batch, counts: &RunCounts) -> StoreResult<()> {
@@ -231,6 +258,13 @@ fn advance_page(tables: &mut Tables, batch: &Batch, counts: &RunCounts) -> Store
     let page = &mut record.page;
     if page.source != batch.source || page.state == PageState::Refused {
         return refused(format!("page {page_id} takes no rows of {}", batch.source));
+    }
+    if batch.retry.is_some() {
+        // Its rows were accounted for when the page was loaded.
+        if page.state != PageState::Loaded || batch.rows_done != page.rows_done {
+            return refused(format!("page {page_id} is not loaded, or its progress would move"));
+        }
+        return Ok(());
     }
     if batch.rows_done < page.rows_done || batch.rows_done > page.rows_done + counts.received {
         return refused(format!(

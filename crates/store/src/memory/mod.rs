@@ -3,14 +3,19 @@
 //! It keeps plain maps behind one lock and commits by changing a copy, so that what it does can be
 //! checked by reading it. It is for tests; nothing survives the process.
 
+mod audit;
 mod commit;
+mod news;
+mod quarantine;
 mod read;
+mod statements;
 mod tables;
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use compact_str::CompactString;
 use kasparro_domain::{
     BodyHash, Command, CommandId, CommandKind, CommandState, Generation, PageId, PageState,
     RawPage, Run, RunCounts, RunError, RunId, RunReason, RunStatus, SourceName, Timestamp,
@@ -18,8 +23,9 @@ use kasparro_domain::{
 use tokio::sync::watch;
 
 use crate::{
-    Batch, BatchStore, CHUNK_BYTES, CommandStore, Committed, CompressedBody, KnownListing, NewPage,
-    PageRecord, PageStore, SourceMemory, StoreError, StoreResult,
+    Batch, BatchStore, CHUNK_BYTES, CommandStore, Committed, CompressedBody, KnownEvidence,
+    KnownListing, KnownNews, KnownQuote, NewPage, PageRecord, PageStore, SourceMemory, StoreError,
+    StoreResult,
 };
 use tables::{Body, Tables};
 
@@ -139,6 +145,13 @@ impl PageStore for MemoryStore {
         Ok(self.tables().pages.get(&page).map(|record| record.page.clone()))
     }
 
+    async fn pages_after(&self, after: PageId, limit: u32) -> StoreResult<Vec<PageRecord>> {
+        let tables = self.tables();
+        let behind = tables.pages.range(PageId(after.0.saturating_add(1))..);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(behind.take(limit).map(|(_, record)| record.clone()).collect())
+    }
+
     async fn body_chunk(&self, body: BodyHash, index: u32) -> StoreResult<Option<Vec<u8>>> {
         let tables = self.tables();
         let Some(body) = tables.bodies.get(&body) else {
@@ -165,16 +178,15 @@ impl BatchStore for MemoryStore {
         let Some(loaded) = loaded.filter(|page| page.state == PageState::Loaded) else {
             return Ok(None);
         };
-        let of_source =
-            |((source, _), _): &(&(SourceName, u64), &tables::Manifest)| *source == loaded.source;
+        let of_source = tables.batches.iter().rev().filter(|((name, _), _)| *name == loaded.source);
         let mut counts = RunCounts::default();
-        for (_, batch) in tables.batches.iter().rev().filter(of_source) {
-            if batch.page_id == page {
+        for (_, batch) in of_source {
+            if batch.page_id == page && !batch.retry {
                 counts.add(&batch.counts);
                 if counts.received >= loaded.rows_done {
                     return Ok(Some(counts));
                 }
-            } else if batch.run_id != loaded.run_id
+            } else if (batch.retry || batch.run_id != loaded.run_id)
                 && batch.counts.inserted + batch.counts.updated + batch.counts.stale > 0
             {
                 return Ok(None);
@@ -185,24 +197,41 @@ impl BatchStore for MemoryStore {
 
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory> {
         let tables = self.tables();
-        let known = |listing: &tables::Listing| {
-            let quote = listing.quote.as_ref()?;
-            Some(KnownListing {
-                listing_id: listing.listing_id,
-                external_id: listing.external_id.clone(),
-                attributes: listing.attributes.clone(),
-                quote: quote.values.clone(),
+        let listings = tables.listings.values().filter(|listing| listing.source == *source);
+        let known = |listing: &tables::Listing| KnownListing {
+            listing_id: listing.listing_id,
+            external_id: listing.external_id.clone(),
+            attributes: listing.attributes.clone(),
+            quote: listing.quote.as_ref().map(|quote| KnownQuote {
+                values: quote.values.clone(),
                 observed_at: quote.observed_at,
                 source_timed: quote.source_timed,
                 raw_hash: quote.origin.raw_hash,
-            })
+            }),
+            missed: listing.missed,
         };
-        let of_source = tables.listings.values().filter(|listing| listing.source == *source);
+        let stated = listings.clone().flat_map(|listing| {
+            let known = |(endpoint, stated): (&_, &tables::Statement)| KnownEvidence {
+                listing_id: listing.listing_id,
+                endpoint: CompactString::clone(endpoint),
+                part: stated.evidence.part.clone(),
+                content_hash: stated.content_hash,
+            };
+            tables.statements(listing.listing_id).map(known)
+        });
+        let of_source = tables.news.iter().filter(|((name, ..), _)| name == source);
+        let news = of_source.map(|((_, feed, item_id), news)| KnownNews {
+            feed: feed.clone(),
+            item_id: item_id.clone(),
+            content_hash: news.content_hash,
+        });
         let sequences = tables.batches.keys().filter(|(name, _)| name == source);
         Ok(SourceMemory {
             checkpoint: tables.checkpoints.get(source).cloned(),
             next_sequence: sequences.map(|(_, sequence)| sequence + 1).max().unwrap_or(0),
-            listings: of_source.filter_map(known).collect(),
+            listings: listings.map(known).collect(),
+            evidence: stated.collect(),
+            news: news.collect(),
         })
     }
 

@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, watch};
 use super::tables::Tables;
 use super::{MemoryStore, queued, refused};
 use crate::{
-    AuditDump, AuditStore, CHUNK_BYTES, HistoryPoint, HistoryRange, HistoryStore, ListingRow,
-    QuarantineCount, ReadStore, RunFilter, RunStore, RunUpdate, SourceState, SourceSummary,
-    StoreError, StoreInfo, StoreResult, TableDump,
+    HistoryPoint, HistoryRange, HistoryStore, ListingRow, QuarantineCount, QuarantineStatus,
+    ReadStore, RunFilter, RunStore, RunUpdate, SourceState, SourceSummary, StoreError, StoreInfo,
+    StoreResult,
 };
 
 /// Rows in one piece of [`ReadStore::changes`].
@@ -57,12 +57,13 @@ impl RunStore for MemoryStore {
             return refused(format!("run {run_id} is not known"));
         };
         match update {
-            RunUpdate::Started { at } => {
+            RunUpdate::Started { at, options } => {
                 if run.status != RunStatus::Queued {
                     return refused(format!("run {run_id} is {}, not queued", run.status));
                 }
                 run.status = RunStatus::Running;
                 run.started_at = Some(at);
+                tables.options.insert(run_id, options);
             }
             RunUpdate::Ended { at, status, requests, error } => {
                 if !run.status.open() || status.open() {
@@ -75,6 +76,10 @@ impl RunStore for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    async fn run_options(&self, run_id: RunId) -> StoreResult<Option<serde_json::Value>> {
+        Ok(self.tables().options.get(&run_id).cloned())
     }
 
     async fn run(&self, run_id: RunId) -> StoreResult<Option<Run>> {
@@ -97,20 +102,23 @@ impl RunStore for MemoryStore {
         let sources: BTreeSet<&SourceName> = tables.runs.values().map(|run| &run.source).collect();
         let summary = |source: &SourceName| {
             let filter = RunFilter { source: Some(source.clone()), ..RunFilter::default() };
-            let runs = fitting(&tables, &filter);
+            let all = fitting(&tables, &filter);
+            // What reads stored rows again says nothing of how the source is doing.
+            let fetches = |run: &&Run| !matches!(run.reason, RunReason::Retry | RunReason::Replay);
+            let runs: Vec<&Run> = all.iter().filter(fetches).collect();
             let ended = |run: &&Run| !run.status.open();
             let success = |run: &&Run| run.status == RunStatus::Success;
             let failure = |run: &&Run| ended(run) && !success(run);
             SourceSummary {
                 source: source.clone(),
                 total_runs: runs.len() as u64,
-                successful_runs: runs.iter().filter(success).count() as u64,
-                ended_runs: runs.iter().filter(ended).count() as u64,
-                rows_received: runs.iter().map(|run| run.counts.received).sum(),
+                successful_runs: runs.iter().copied().filter(success).count() as u64,
+                ended_runs: runs.iter().copied().filter(ended).count() as u64,
+                rows_received: all.iter().map(|run| run.counts.received).sum(),
                 listings: tables.keys.keys().filter(|(name, _)| name == source).count() as u64,
-                last_run: runs.first().cloned(),
-                last_success: runs.iter().find(success).cloned(),
-                last_failure: runs.iter().find(failure).cloned(),
+                last_run: runs.first().copied().cloned(),
+                last_success: runs.iter().copied().find(success).cloned(),
+                last_failure: runs.iter().copied().find(failure).cloned(),
                 checkpoint: tables.checkpoints.get(source).cloned(),
             }
         };
@@ -119,7 +127,9 @@ impl RunStore for MemoryStore {
 
     async fn quarantine_counts(&self) -> StoreResult<Vec<QuarantineCount>> {
         let mut counts: BTreeMap<(SourceName, RejectionReason), u64> = BTreeMap::new();
-        for row in self.tables().quarantine.values() {
+        let tables = self.tables();
+        let records = tables.quarantine.values().map(|row| &row.record);
+        for row in records.filter(|row| row.status == QuarantineStatus::Open) {
             *counts.entry((row.source.clone(), row.rejection.reason)).or_default() += 1;
         }
         let count = |((source, reason), rows)| QuarantineCount { source, reason, rows };
@@ -190,37 +200,5 @@ impl HistoryStore for MemoryStore {
         }
         points.truncate(range.limit_points());
         Ok(points)
-    }
-}
-
-#[async_trait]
-impl AuditStore for MemoryStore {
-    async fn dump(&self) -> StoreResult<Vec<TableDump>> {
-        let tables = self.tables();
-        let mut dump = AuditDump::new();
-        for listing in tables.listings.values() {
-            dump.listing(&listing.row(), listing.quote.as_ref().map(|quote| quote.origin));
-        }
-        tables.history.values().for_each(|point| dump.point(point.clone()));
-        tables.quarantine.values().for_each(|row| dump.quarantined(row));
-        for (hash, body) in &tables.bodies {
-            dump.body(*hash, body.body_bytes, body.frame.chunks(CHUNK_BYTES));
-        }
-        tables.pages.values().for_each(|page| dump.page(page));
-        for (source, checkpoint) in &tables.checkpoints {
-            dump.checkpoint(source, checkpoint);
-        }
-        for ((source, sequence), manifest) in &tables.batches {
-            let changed = &manifest.changed;
-            dump.batch(source, *sequence, manifest.run_id, &manifest.counts, changed);
-        }
-        for (source, lease) in &tables.leases {
-            dump.lease(source, &lease.holder, lease.epoch);
-        }
-        tables.runs.values().for_each(|run| dump.run(run));
-        tables.commands.values().for_each(|command| dump.command(command));
-        tables.states.values().for_each(|state| dump.source_state(state));
-        dump.generation(tables.generation);
-        Ok(dump.finish())
     }
 }

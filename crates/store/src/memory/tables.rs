@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    AssetId, Attributes, BodyHash, Checkpoint, Command, CommandId, Generation, ListingId, PageId,
-    Quote, Run, RunCounts, RunId, SourceName, Timestamp,
+    AssetId, Attributes, BodyHash, Checkpoint, Command, CommandId, Contract, Decision, Evidence,
+    Generation, ListingId, PageId, Quote, Run, RunCounts, RunId, SWEEPS_TO_INACTIVE, SourceName,
+    Timestamp,
 };
 
 use crate::{
     Committed, HistoryPoint, ListingRow, Origin, PageRecord, QuarantineRecord, SourceState,
+    StoredNews,
 };
 
 /// Everything, in maps by business key or by minted id.
@@ -21,11 +23,20 @@ pub(super) struct Tables {
     pub(super) listings: BTreeMap<ListingId, Listing>,
     pub(super) keys: BTreeMap<(SourceName, CompactString), ListingId>,
     pub(super) history: BTreeMap<(ListingId, Timestamp, u32), HistoryPoint>,
-    pub(super) quarantine: BTreeMap<(SourceName, BodyHash, u64), QuarantineRecord>,
+    /// Statements by listing, endpoint and part.
+    pub(super) evidence: BTreeMap<(ListingId, CompactString, CompactString), Statement>,
+    /// News by source, feed and the feed's id.
+    pub(super) news: BTreeMap<(SourceName, CompactString, CompactString), News>,
+    /// When each source was swept last.
+    pub(super) sweeps: BTreeMap<SourceName, Timestamp>,
+    /// By source, text of the request, body and ordinal.
+    pub(super) quarantine: BTreeMap<(SourceName, String, BodyHash, u64), Quarantined>,
+    pub(super) decisions: Vec<Decision>,
     pub(super) batches: BTreeMap<(SourceName, u64), Manifest>,
     pub(super) checkpoints: BTreeMap<SourceName, Checkpoint>,
     pub(super) leases: BTreeMap<SourceName, Lease>,
     pub(super) runs: BTreeMap<RunId, Run>,
+    pub(super) options: BTreeMap<RunId, serde_json::Value>,
     pub(super) commands: BTreeMap<CommandId, Command>,
     pub(super) states: BTreeMap<SourceName, SourceState>,
     pub(super) generation: u64,
@@ -46,6 +57,11 @@ pub(super) struct Listing {
     pub(super) source: SourceName,
     pub(super) external_id: CompactString,
     pub(super) attributes: Attributes,
+    pub(super) contracts: Vec<Contract>,
+    /// True when one of its statements says that it is not listed any more.
+    pub(super) delisted: bool,
+    pub(super) missed: u8,
+    pub(super) last_seen_at: Option<Timestamp>,
     pub(super) first_seen_at: Timestamp,
     pub(super) quote: Option<CurrentQuote>,
 }
@@ -60,6 +76,32 @@ pub(super) struct CurrentQuote {
     pub(super) origin: Origin,
 }
 
+/// What a list states about a listing.
+#[derive(Debug, Clone)]
+pub(super) struct Statement {
+    pub(super) evidence: Evidence,
+    pub(super) first_seen_at: Timestamp,
+    pub(super) fetched_at: Timestamp,
+    pub(super) content_hash: u64,
+    pub(super) ordinal: u64,
+}
+
+/// A piece of news and the hash of its present text.
+#[derive(Debug, Clone)]
+pub(super) struct News {
+    pub(super) stored: StoredNews,
+    pub(super) content_hash: u64,
+}
+
+/// A row in quarantine.
+#[derive(Debug, Clone)]
+pub(super) struct Quarantined {
+    pub(super) quarantine_id: i64,
+    pub(super) run_id: RunId,
+    pub(super) first_seen_at: Timestamp,
+    pub(super) record: QuarantineRecord,
+}
+
 /// What a batch did.
 #[derive(Debug, Clone)]
 pub(super) struct Manifest {
@@ -69,6 +111,7 @@ pub(super) struct Manifest {
     pub(super) counts: RunCounts,
     pub(super) new_listings: Vec<ListingId>,
     pub(super) changed: Vec<ListingId>,
+    pub(super) retry: bool,
 }
 
 /// Who holds a source.
@@ -89,6 +132,10 @@ impl Manifest {
 }
 
 impl Listing {
+    pub(super) const fn active(&self) -> bool {
+        !self.delisted && self.missed < SWEEPS_TO_INACTIVE
+    }
+
     pub(super) fn row(&self) -> ListingRow {
         let quote = self.quote.as_ref();
         ListingRow {
@@ -97,7 +144,9 @@ impl Listing {
             source: self.source.clone(),
             external_id: self.external_id.clone(),
             attributes: self.attributes.clone(),
-            active: true,
+            contracts: self.contracts.clone(),
+            active: self.active(),
+            last_seen_at: self.last_seen_at,
             quote: quote.map(|quote| quote.values.clone()),
             observed_at: quote.map(|quote| quote.observed_at),
             source_timed: quote.is_some_and(|quote| quote.source_timed),
@@ -112,5 +161,21 @@ impl Tables {
     pub(super) fn last_revision(&self, listing: ListingId, at: Timestamp) -> Option<&HistoryPoint> {
         let revisions = (listing, at, 0)..=(listing, at, u32::MAX);
         self.history.range(revisions).next_back().map(|(_, point)| point)
+    }
+
+    /// What lists state about one listing, by endpoint and part.
+    pub(super) fn statements(
+        &self,
+        listing: ListingId,
+    ) -> impl Iterator<Item = (&CompactString, &Statement)> {
+        let all =
+            self.evidence.range((listing, CompactString::default(), CompactString::default())..);
+        all.take_while(move |((id, ..), _)| *id == listing)
+            .map(|((_, endpoint, _), statement)| (endpoint, statement))
+    }
+
+    /// The newest page of any source; 0 before the first.
+    pub(super) fn last_page(&self) -> PageId {
+        self.pages.last_key_value().map_or(PageId(0), |(last, _)| *last)
     }
 }

@@ -1,0 +1,65 @@
+//! What people decided.
+
+use kasparro_domain::{Decision, DecisionId, DecisionKind, PageId, PageRow, RunId, Timestamp};
+use rusqlite::{Connection, Row, params};
+
+use super::{Sources, each, instant, json, json_text, maybe_text, named, run_id};
+use crate::error::Queried;
+
+/// A decision on its way into the tables.
+pub(super) struct NewDecision<'a> {
+    pub(super) kind: DecisionKind,
+    pub(super) rows: Vec<PageRow>,
+    pub(super) who: &'a str,
+    pub(super) why: &'a str,
+    pub(super) decided_at: Timestamp,
+    pub(super) run_id: Option<RunId>,
+}
+
+/// Records a decision about rows of a source, behind the newest page.
+pub(super) fn insert(
+    connection: &Connection,
+    source: i64,
+    mut decision: NewDecision<'_>,
+) -> Queried<()> {
+    decision.rows.sort_unstable();
+    connection
+        .prepare_cached(
+            "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, run_id,
+                                   after_page)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT coalesce(max(page_id), 0) FROM page))",
+        )?
+        .execute(params![
+            decision.kind.name(),
+            source,
+            json_text(&decision.rows)?,
+            decision.who,
+            decision.why,
+            decision.decided_at.as_millis(),
+            decision.run_id.map(|run| run.to_string())
+        ])?;
+    Ok(())
+}
+
+/// Every decision, oldest first.
+pub(crate) fn all(connection: &Connection) -> Queried<Vec<Decision>> {
+    let sources = Sources::read(connection)?;
+    let sql = "SELECT decision_id, kind, source_id, page_rows, who, why, decided_at, after_page,
+                      run_id
+               FROM decision ORDER BY decision_id";
+    each(connection, sql, [], |row| read_decision(row, &sources))
+}
+
+fn read_decision(row: &Row<'_>, sources: &Sources) -> Queried<Decision> {
+    Ok(Decision {
+        decision_id: DecisionId(row.get(0)?),
+        kind: named(row, 1, DecisionKind::from_name)?,
+        source: sources.name(row.get(2)?)?.clone(),
+        rows: json(row, 3)?,
+        who: row.get(4)?,
+        why: row.get(5)?,
+        decided_at: instant(row, 6)?,
+        after_page: PageId(row.get(7)?),
+        run_id: maybe_text(row, 8)?.map(|_| run_id(row, 8)).transpose()?,
+    })
+}

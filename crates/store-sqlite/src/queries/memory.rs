@@ -1,0 +1,52 @@
+//! What is known of a source, as the engine takes it when it begins.
+
+use compact_str::CompactString;
+use kasparro_domain::{ListingId, SourceName};
+use kasparro_store::{KnownListing, KnownQuote, SourceMemory};
+use rusqlite::{Connection, Row};
+
+use super::batches::checkpoint;
+use super::listings::{read_attributes, read_missed, read_quote, read_raw_hash, select_listing};
+use super::{each, evidence, find_source, first, maybe_instant, news, text, uint};
+use crate::error::Queried;
+
+/// What is known of a source.
+pub(crate) fn memory(connection: &Connection, source: &SourceName) -> Queried<SourceMemory> {
+    let Some(source) = find_source(connection, source)? else {
+        return Ok(SourceMemory::default());
+    };
+    let next = "SELECT coalesce(max(sequence) + 1, 0) FROM batch WHERE source_id = ?1";
+    Ok(SourceMemory {
+        checkpoint: checkpoint(connection, source)?,
+        next_sequence: first(connection, next, [source], |row| uint(row, 0))?.unwrap_or(0),
+        listings: each(connection, LISTINGS, [source], read_known)?,
+        evidence: evidence::known(connection, source)?,
+        news: news::known(connection, source)?,
+    })
+}
+
+/// The plus keeps SQLite from going through the index over external ids, which would visit the rows in
+/// another order than that of the tables.
+pub(super) const LISTINGS: &str = select_listing!(
+    "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) WHERE +l.source_id = ?1 \
+     ORDER BY l.listing_id"
+);
+
+fn read_known(row: &Row<'_>) -> Queried<KnownListing> {
+    let quote = match maybe_instant(row, 9)? {
+        None => None,
+        Some(observed_at) => Some(KnownQuote {
+            values: read_quote(row)?,
+            observed_at,
+            source_timed: row.get(10)?,
+            raw_hash: read_raw_hash(row)?,
+        }),
+    };
+    Ok(KnownListing {
+        listing_id: ListingId(row.get(0)?),
+        external_id: CompactString::from(text(row, 3)?),
+        attributes: read_attributes(row)?,
+        quote,
+        missed: read_missed(row)?,
+    })
+}

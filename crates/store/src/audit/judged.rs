@@ -1,0 +1,108 @@
+//! What batches, quarantine and decisions tell of rows that were not believed: all three the same.
+
+use std::collections::{BTreeMap, HashMap};
+
+use kasparro_domain::{Decision, DecisionKind, PageId, PageRow};
+
+use super::QuarantineRecord;
+use super::found::Found;
+use crate::QuarantineStatus;
+
+/// The rows of one page that were not believed.
+#[derive(Debug, Default)]
+struct Refused {
+    /// How many its batches count.
+    counted: u64,
+    /// How many stand in quarantine.
+    kept: u64,
+    /// A page that brought the same later had rows quarantined before this one was through.
+    overtaken: bool,
+    /// Some rows that are counted here may have been kept for that other page.
+    shared: bool,
+}
+
+/// Collects what became of rows that were not believed.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// Pages that brought what an earlier page had brought, and that page.
+    repeats: HashMap<PageId, PageId>,
+    pages: BTreeMap<PageId, Refused>,
+    /// Rows that are not open, and whether a decision says so.
+    settled: HashMap<PageRow, (QuarantineStatus, bool)>,
+}
+
+impl Judged {
+    /// Notes a page; `first` is the first that brought the same body for the same request.
+    pub(super) fn page(&mut self, page: PageId, first: PageId) {
+        if page != first {
+            self.repeats.insert(page, first);
+        }
+    }
+
+    pub(super) fn quarantined(&mut self, row: &QuarantineRecord) {
+        self.pages.entry(row.page_id).or_default().kept += 1;
+        if row.status != QuarantineStatus::Open {
+            let place = PageRow { page_id: row.page_id, ordinal: row.ordinal };
+            self.settled.insert(place, (row.status, false));
+        }
+    }
+
+    pub(super) fn decision(&mut self, decision: &Decision, found: &mut Found) {
+        for row in &decision.rows {
+            let settled = self.settled.get_mut(row);
+            match (decision.kind, settled) {
+                (DecisionKind::Retry, Some((QuarantineStatus::Loaded, told)))
+                | (DecisionKind::Discard, Some((QuarantineStatus::Discarded, told))) => {
+                    *told = true;
+                }
+                // Read again and refused once more, whatever was decided later.
+                (DecisionKind::Retry, _) => {}
+                (DecisionKind::Discard, _) => {
+                    let (number, page) = (decision.decision_id.0, row.page_id);
+                    let what = format!(
+                        "decision {number} gives row {} of page {page} up, which is not discarded",
+                        row.ordinal
+                    );
+                    found.say("decision", what);
+                }
+            }
+        }
+    }
+
+    /// Notes what a batch that is no retry counts as quarantined.
+    pub(super) fn batch(&mut self, page: PageId, quarantined: u64) {
+        if quarantined == 0 {
+            return;
+        }
+        if let Some(first) = self.repeats.get(&page) {
+            self.pages.entry(*first).or_default().overtaken = true;
+            return;
+        }
+        let page = self.pages.entry(page).or_default();
+        page.counted += quarantined;
+        page.shared |= page.overtaken;
+    }
+
+    /// Tells what does not hold.
+    pub(super) fn finish(self, found: &mut Found) {
+        let Self { repeats, pages, settled } = self;
+        for (page, refused) in pages.into_iter().filter(|(page, _)| !repeats.contains_key(page)) {
+            let Refused { counted, kept, shared, .. } = refused;
+            if kept > counted || (kept < counted && !shared) {
+                let what = format!(
+                    "page {page} has {kept} rows in quarantine, its batches count {counted}"
+                );
+                found.say("I1", what);
+            }
+        }
+        let mut untold: Vec<_> = settled.into_iter().filter(|(_, (_, told))| !told).collect();
+        untold.sort_unstable();
+        for (PageRow { page_id, ordinal }, (status, _)) in untold {
+            let what = format!(
+                "no decision tells why row {ordinal} of page {page_id} is {}",
+                status.name()
+            );
+            found.say("decision", what);
+        }
+    }
+}

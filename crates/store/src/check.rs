@@ -1,0 +1,138 @@
+//! What can be wrong with a batch, whatever is stored.
+
+use std::collections::BTreeSet;
+
+use kasparro_domain::{Attributes, Evidence, NewsItem, Rejection};
+
+use crate::{Batch, Retry, StoreError, StoreResult};
+
+/// What is wrong with a text that PostgreSQL would refuse.
+const NUL: &str = "holds the character U+0000";
+
+impl Batch {
+    /// Checks what can be checked without looking at what is stored; stores call it before they
+    /// write.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] when a row has two dispositions, a text holds U+0000, a rank is
+    /// 0, or a retry does not account for exactly the rows that it names.
+    pub fn check(&self) -> StoreResult<()> {
+        for row in &self.rows {
+            let Attributes { symbol, name } = &row.attributes;
+            let mut texts =
+                [Some(&row.external_id), symbol.as_ref(), name.as_ref()].into_iter().flatten();
+            if texts.any(|text| text.contains('\0')) {
+                return Err(self.refusal(row.ordinal, NUL));
+            }
+            if row.external_id.is_empty() {
+                return Err(self.refusal(row.ordinal, "has an empty external id"));
+            }
+            if row.quote.rank == Some(0) {
+                return Err(self.refusal(row.ordinal, "has rank 0"));
+            }
+        }
+        self.check_evidence()?;
+        self.check_news()?;
+        self.check_quarantined()?;
+        self.check_retry()
+    }
+
+    /// A retry accounts for the rows that it names, each once, and for nothing else: its page was
+    /// accounted for when it was loaded.
+    fn check_retry(&self) -> StoreResult<()> {
+        let Some(Retry { who, why, ordinals }) = &self.retry else {
+            return Ok(());
+        };
+        let refuse = |what: &str| {
+            let (source, sequence) = (&self.source, self.sequence);
+            Err(StoreError::Conflict(format!("{source}: the retry of batch {sequence} {what}")))
+        };
+        if who.contains('\0') || why.contains('\0') {
+            return refuse(NUL);
+        }
+        if self.page_done || self.position.is_some() || self.sweep.is_some() {
+            return refuse("moves its page or its source on");
+        }
+        if !ordinals.is_sorted_by(|one, next| one < next) {
+            return refuse("names its rows out of order");
+        }
+        let written = self.rows.iter().map(|row| row.ordinal);
+        let written = written.chain(self.evidence.iter().map(|row| row.ordinal));
+        let written = written.chain(self.news.iter().map(|row| row.ordinal));
+        let mut all = written.chain(self.quarantined.iter().map(|row| row.ordinal));
+        if let Some(stranger) = all.find(|ordinal| ordinals.binary_search(ordinal).is_err()) {
+            return Err(self.refusal(stranger, "was not to be read again"));
+        }
+        let read = self.rows.len() + self.evidence.len() + self.news.len() + self.quarantined.len();
+        if read as u64 + self.unchanged + self.duplicate != ordinals.len() as u64 {
+            return refuse("does not account for each of its rows once");
+        }
+        Ok(())
+    }
+
+    fn check_evidence(&self) -> StoreResult<()> {
+        for row in &self.evidence {
+            let Evidence { external_id, part, attributes, contracts, active: _ } = &row.evidence;
+            let contracts = contracts.iter().flat_map(|stated| [&stated.platform, &stated.address]);
+            let named = [attributes.symbol.as_ref(), attributes.name.as_ref()];
+            let mut texts =
+                [external_id, part].into_iter().chain(named.into_iter().flatten()).chain(contracts);
+            if texts.any(|text| text.contains('\0')) {
+                return Err(self.refusal(row.ordinal, NUL));
+            }
+            if external_id.is_empty() {
+                return Err(self.refusal(row.ordinal, "has an empty external id"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_news(&self) -> StoreResult<()> {
+        for row in &self.news {
+            let NewsItem { item_id, title, link, summary, author, published_at: _ } = &row.item;
+            let texts = [Some(title), link.as_ref(), summary.as_ref(), author.as_ref()];
+            let mut texts = texts.into_iter().flatten().map(String::as_str);
+            if texts.any(|text| text.contains('\0'))
+                || [item_id, &row.feed].into_iter().any(|text| text.contains('\0'))
+            {
+                return Err(self.refusal(row.ordinal, NUL));
+            }
+            if item_id.is_empty() || row.feed.is_empty() {
+                return Err(self.refusal(row.ordinal, "has an empty id"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A row that is quarantined must be so once, and must not be written as well (invariant I1).
+    fn check_quarantined(&self) -> StoreResult<()> {
+        if self.quarantined.is_empty() {
+            return Ok(());
+        }
+        let mut seen: BTreeSet<u64> = self.rows.iter().map(|row| row.ordinal).collect();
+        seen.extend(self.evidence.iter().map(|row| row.ordinal));
+        seen.extend(self.news.iter().map(|row| row.ordinal));
+        for row in &self.quarantined {
+            if !seen.insert(row.ordinal) {
+                return Err(self.refusal(row.ordinal, "has two dispositions"));
+            }
+            let Rejection { field, value, external_id, .. } = &row.rejection;
+            if [Some(field), Some(value), external_id.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|text| text.contains('\0'))
+            {
+                return Err(self.refusal(row.ordinal, NUL));
+            }
+        }
+        Ok(())
+    }
+
+    /// The refusal of this batch because of one of its rows.
+    fn refusal(&self, ordinal: u64, what: &str) -> StoreError {
+        StoreError::Conflict(format!(
+            "{}: row {ordinal} of batch {} {what}",
+            self.source, self.sequence
+        ))
+    }
+}

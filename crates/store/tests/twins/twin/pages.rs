@@ -1,0 +1,78 @@
+//! Wrongs done to pages.
+
+use async_trait::async_trait;
+use kasparro_domain::{BodyHash, PageId, PageState, RawPage, RunError, RunId, SourceName};
+use kasparro_store::{CompressedBody, NewPage, PageRecord, PageStore, StoreResult};
+
+use super::{Fault, Twin};
+
+#[async_trait]
+impl PageStore for Twin {
+    async fn land(&self, page: NewPage, body: CompressedBody) -> StoreResult<RawPage> {
+        self.inner.land(page, body).await
+    }
+
+    async fn refuse(&self, page: PageId, error: RunError) -> StoreResult<()> {
+        self.inner.refuse(page, error).await?;
+        self.note(|notes| notes.refused.push(page));
+        Ok(())
+    }
+
+    async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>> {
+        let mut pages = self.inner.landed_pages(source).await?;
+        if self.fault == Fault::BringsRefusedPagesBack {
+            for page in self.note(|notes| notes.refused.clone()) {
+                pages.extend(self.inner.page(page).await?);
+            }
+        }
+        Ok(pages)
+    }
+
+    async fn loaded_pages(&self, run_id: RunId) -> StoreResult<Vec<RawPage>> {
+        match self.fault {
+            Fault::ForgetsLoadedPages => Ok(Vec::new()),
+            _ => self.inner.loaded_pages(run_id).await,
+        }
+    }
+
+    async fn last_loaded(
+        &self,
+        source: &SourceName,
+        request: &serde_json::Value,
+    ) -> StoreResult<Option<RawPage>> {
+        match self.note(|notes| notes.loaded) {
+            Some(page) if self.fault == Fault::FindsAnyLoadedPage => self.inner.page(page).await,
+            _ => self.inner.last_loaded(source, request).await,
+        }
+    }
+
+    async fn page(&self, page: PageId) -> StoreResult<Option<RawPage>> {
+        let mut page = self.inner.page(page).await?;
+        if self.fault == Fault::ForgetsProgress
+            && let Some(page) = &mut page
+        {
+            page.rows_done = 0;
+            page.state = PageState::Landed;
+        }
+        Ok(page)
+    }
+
+    async fn pages_after(&self, after: PageId, limit: u32) -> StoreResult<Vec<PageRecord>> {
+        let limit = if self.fault == Fault::IgnoresPageLimit { u32::MAX } else { limit };
+        let mut pages = self.inner.pages_after(after, limit).await?;
+        if self.fault == Fault::SkipsRefusedPages {
+            pages.retain(|record| record.page.state != PageState::Refused);
+        }
+        Ok(pages)
+    }
+
+    async fn body_chunk(&self, body: BodyHash, index: u32) -> StoreResult<Option<Vec<u8>>> {
+        let mut chunk = self.inner.body_chunk(body, index).await?;
+        if self.fault == Fault::CutsBodies
+            && let Some(chunk) = &mut chunk
+        {
+            chunk.pop();
+        }
+        Ok(chunk)
+    }
+}

@@ -1,0 +1,114 @@
+//! Wrongs done to runs and commands.
+
+use async_trait::async_trait;
+use kasparro_domain::{
+    Command, CommandId, CommandKind, Run, RunId, RunReason, SourceName, Timestamp,
+};
+use kasparro_store::{
+    CommandStore, QuarantineCount, RunFilter, RunStore, RunUpdate, SourceState, SourceSummary,
+    StoreResult,
+};
+
+use super::{Fault, Twin};
+
+#[async_trait]
+impl RunStore for Twin {
+    async fn queue_run(
+        &self,
+        run_id: RunId,
+        source: &SourceName,
+        reason: RunReason,
+        now: Timestamp,
+    ) -> StoreResult<Run> {
+        let mut run = self.inner.queue_run(run_id, source, reason, now).await?;
+        if self.fault == Fault::OpensASecondRun {
+            run.run_id = run_id;
+        }
+        Ok(run)
+    }
+
+    async fn update_run(&self, run_id: RunId, update: RunUpdate) -> StoreResult<()> {
+        match self.inner.update_run(run_id, update).await {
+            Err(_) if self.fault == Fault::LetsRunsGoBack => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn run_options(&self, run_id: RunId) -> StoreResult<Option<serde_json::Value>> {
+        match self.fault {
+            Fault::ForgetsOptions => Ok(None),
+            _ => self.inner.run_options(run_id).await,
+        }
+    }
+
+    async fn run(&self, run_id: RunId) -> StoreResult<Option<Run>> {
+        self.inner.run(run_id).await
+    }
+
+    async fn runs(&self, filter: RunFilter) -> StoreResult<Vec<Run>> {
+        let mut runs = self.inner.runs(filter).await?;
+        if self.fault == Fault::ListsRunsOldestFirst {
+            runs.reverse();
+        }
+        Ok(runs)
+    }
+
+    async fn count_runs(&self, filter: RunFilter) -> StoreResult<u64> {
+        self.inner.count_runs(filter).await
+    }
+
+    async fn source_summaries(&self) -> StoreResult<Vec<SourceSummary>> {
+        let mut summaries = self.inner.source_summaries().await?;
+        if self.fault == Fault::CountsRetriesAsFetches {
+            for summary in &mut summaries {
+                let filter =
+                    RunFilter { source: Some(summary.source.clone()), ..RunFilter::default() };
+                summary.total_runs = self.inner.count_runs(filter.clone()).await?;
+                let newest = RunFilter { limit: 1, ..filter };
+                summary.last_run = self.inner.runs(newest).await?.into_iter().next();
+            }
+        }
+        Ok(summaries)
+    }
+
+    async fn quarantine_counts(&self) -> StoreResult<Vec<QuarantineCount>> {
+        self.inner.quarantine_counts().await
+    }
+
+    async fn put_source_state(&self, state: SourceState) -> StoreResult<()> {
+        self.inner.put_source_state(state).await
+    }
+
+    async fn source_states(&self) -> StoreResult<Vec<SourceState>> {
+        self.inner.source_states().await
+    }
+}
+
+#[async_trait]
+impl CommandStore for Twin {
+    async fn submit(&self, kind: CommandKind, now: Timestamp) -> StoreResult<CommandId> {
+        let mut kind = kind;
+        if self.fault == Fault::ForgetsWhoAsked
+            && let CommandKind::Retry { who, .. } | CommandKind::Discard { who, .. } = &mut kind
+        {
+            who.clear();
+        }
+        self.inner.submit(kind, now).await
+    }
+
+    async fn claim(&self, reclaim: bool) -> StoreResult<Vec<Command>> {
+        match self.fault {
+            Fault::ClaimsTwice => self.inner.claim(true).await,
+            Fault::NeverReclaims => self.inner.claim(false).await,
+            _ => self.inner.claim(reclaim).await,
+        }
+    }
+
+    async fn complete(&self, command: CommandId, result: serde_json::Value) -> StoreResult<()> {
+        self.inner.complete(command, result).await
+    }
+
+    async fn command(&self, command: CommandId) -> StoreResult<Option<Command>> {
+        self.inner.command(command).await
+    }
+}
