@@ -10,7 +10,7 @@ use kasparro_store::CompressedBody;
 use sha2::{Digest, Sha256};
 
 /// Compressed bytes kept in memory; a longer body goes on in an unnamed temporary file.
-const MEMORY_BYTES: usize = 8 << 20;
+const MEMORY_BYTES: usize = 2 << 20;
 
 /// zstd level: 1 compresses ticker pages 5 times at 2 ms a megabyte; 3 costs half as much again for
 /// a few percent.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use kasparro_domain::Clock;
 use kasparro_extract::{Answer, HttpRequest, PageError, Remedy};
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::ExposeSecret;
@@ -91,6 +91,29 @@ impl Fetched {
     }
 }
 
+/// What tells an upstream which answer is known already (RFC 9110, section 8.8).
+#[derive(Debug, Default)]
+pub(crate) struct Validators {
+    etag: Option<String>,
+    last_modified: Option<String>,
+}
+
+impl Validators {
+    /// Those of a stored page.
+    pub(crate) fn of(kept: &Value) -> Self {
+        let text = |name: &str| kept.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self { etag: text("etag"), last_modified: text("last-modified") }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let stated =
+            [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)].into_iter();
+        stated
+            .filter_map(|(name, value)| Some((name, HeaderValue::from_str(value.as_ref()?).ok()?)))
+            .collect()
+    }
+}
+
 /// Sends requests.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
@@ -127,6 +150,7 @@ impl Fetcher {
     pub(crate) async fn send(
         &self,
         request: &HttpRequest,
+        validators: Option<&Validators>,
         spool_dir: &Path,
         clock: &dyn Clock,
     ) -> Result<Fetched, PageError> {
@@ -136,8 +160,11 @@ impl Fetcher {
             let hint = "correct the address in the configuration";
             PageError::stop("bad_address", format!("{origin}: {error}"), hint)
         })?;
-        let url = without_empty_query(url);
-        let mut headers = HeaderMap::new();
+        let mut url = without_empty_query(url);
+        for (name, value) in &request.secret_query {
+            url.query_pairs_mut().append_pair(name, value.expose_secret());
+        }
+        let mut headers = validators.map(Validators::headers).unwrap_or_default();
         if let Some(credential) = &request.credential {
             let mut value =
                 HeaderValue::from_str(credential.value.expose_secret()).map_err(|_| {
@@ -178,10 +205,7 @@ impl Fetcher {
             let piece = piece.map_err(|error| transport(origin, error))?;
             writer.write(&piece).map_err(|error| spool_failed(&error))?;
             if writer.bytes() > self.settings.max_body_bytes {
-                let cap = self.settings.max_body_bytes;
-                let message = format!("{origin} sent more than {cap} bytes");
-                let hint = "raise fetch.max_body_bytes if a body of that size is right";
-                return Err(PageError::stop("body_too_large", message, hint));
+                return Err(body_too_large(origin, self.settings.max_body_bytes));
             }
         }
         Ok(Fetched {
@@ -210,6 +234,13 @@ impl Fetcher {
         let wait = after.map_or(jittered, |after| after.max(jittered));
         (wait <= LONGEST_WAIT).then_some(wait)
     }
+}
+
+/// A body that is longer than the cap, once decompressed.
+pub(crate) fn body_too_large(what: &str, max_bytes: u64) -> PageError {
+    let message = format!("{what} has more than {max_bytes} bytes");
+    let hint = "raise fetch.max_body_bytes if a body of that size is right";
+    PageError::stop("body_too_large", message, hint)
 }
 
 /// `Url::parse_with_params` leaves a bare question mark where there are no parameters.

@@ -2,7 +2,8 @@
 
 use kasparro_domain::{RawPage, RunError, RunId, SourceName, Timestamp};
 use kasparro_extract::{Framing, PageError};
-use kasparro_store::{NewPage, Store};
+use kasparro_faults::crash_point;
+use kasparro_store::{NewPage, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -35,11 +36,19 @@ pub(crate) struct PageContext {
     pub(crate) framing: Framing,
     /// The position that holds once the page is loaded, where it moves one.
     pub(crate) position: Option<Value>,
+    /// True where the run has seen everything that the source lists once the page is loaded.
+    #[serde(default)]
+    pub(crate) completes_sweep: bool,
 }
 
 impl PageContext {
     fn to_json(&self) -> Value {
-        json!({"survey": self.survey, "framing": self.framing, "position": self.position})
+        json!({
+            "survey": self.survey,
+            "framing": self.framing,
+            "position": self.position,
+            "completes_sweep": self.completes_sweep,
+        })
     }
 
     /// Reads the context of a stored page.
@@ -86,6 +95,7 @@ impl Lander<'_> {
         error: RunError,
     ) -> Result<(), PageError> {
         let page = self.keep(request, Value::Null, arrival, body).await?;
+        crash_point!("land.refused");
         self.store.refuse(page.page_id, error).await.map_err(|error| store_failed(&error))
     }
 
@@ -107,7 +117,9 @@ impl Lander<'_> {
             fetched_at: arrival.fetched_at,
         };
         let compressed = body.compressed().map_err(|error| spool_failed(&error))?;
+        crash_point!("land.begin");
         let page = self.store.land(page, compressed).await.map_err(|error| store_failed(&error))?;
+        crash_point!("land.end");
         self.pages += 1;
         self.watch.page_landed();
         Ok(page)
@@ -117,8 +129,16 @@ impl Lander<'_> {
 /// The code of a run that the store failed, as opposed to its upstream.
 pub(crate) const STORE_FAILED: &str = "store_failed";
 
+/// The code of a page or row that the store refuses as contradictory.
+pub(crate) const REFUSED_BY_STORE: &str = "refused_by_store";
+
 /// The store failed while a run needed it.
-pub(crate) fn store_failed(error: &kasparro_store::StoreError) -> PageError {
+pub(crate) fn store_failed(error: &StoreError) -> PageError {
+    if let StoreError::Conflict(_) = error {
+        // Trying again would meet the same: the page is at fault, or this program.
+        let hint = "please report this as a defect";
+        return PageError::stop(REFUSED_BY_STORE, error.to_string(), hint);
+    }
     let hint = "check the disk space and the permissions of the store, then run the source again";
     PageError::stop(STORE_FAILED, error.to_string(), hint)
 }

@@ -4,6 +4,7 @@
 //! each row, judges it against what is known (`memory`) and commits batches (`load`). Network first,
 //! transaction after: no transaction is open while the network is waited for.
 
+mod ask;
 mod body;
 mod error;
 mod fetch;
@@ -13,17 +14,27 @@ mod load;
 mod memory;
 mod pace;
 mod progress;
+mod quarantine;
+mod raw_row;
 mod recover;
+mod replay;
+mod retry;
 mod retry_after;
 mod run;
 mod schedule;
 mod serve;
 mod slot;
 mod stored_body;
+mod stored_text;
+mod take_page;
+mod texts;
 
+pub use ask::Lists;
 pub use error::EngineError;
 pub use fetch::FetchSettings;
 pub use progress::Progress;
+pub use raw_row::{RawRowContext, raw_row};
+pub use replay::{ReplayProgress, ReplaySummary, replay};
 pub use schedule::{Schedule, ScheduleError};
 
 use std::collections::BTreeMap;
@@ -34,10 +45,13 @@ use std::time::Duration;
 use kasparro_domain::{Clock, Run, RunId, RunReason, SourceName};
 use kasparro_extract::Source;
 use kasparro_store::{SourceState, Store};
+use serde_json::Value;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use crate::ask::Asked;
 use crate::fetch::Fetcher;
+use crate::load::LoadParts;
 use crate::slot::Slot;
 
 /// Messages kept for a listener to progress that falls behind; it then misses the oldest.
@@ -52,11 +66,20 @@ pub struct EngineSource {
     pub enabled: bool,
     /// When it runs.
     pub schedule: Schedule,
+    /// When its lists are asked for; without effect on a source that has none.
+    pub lists: Schedule,
     /// Age from which its quotes count as stale.
     pub stale_after: Duration,
     /// Requests a minute, in place of the source's own figure.
     pub requests_per_minute: Option<u32>,
+    /// The options that `source` was built from, secrets left out (JSON object): stored with each run, so
+    /// that its pages can be read again as they were read then.
+    pub options: Value,
 }
+
+/// Builds a source from stored options, which hold no secrets; the error says what is wrong with them.
+pub type SourceBuilder =
+    Arc<dyn Fn(&SourceName, &Value) -> Result<Arc<dyn Source>, String> + Send + Sync>;
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -72,6 +95,8 @@ pub struct EngineParts {
     pub holder: String,
     /// Folder for bodies too large for memory while they are on their way into the store.
     pub spool_dir: PathBuf,
+    /// Builds sources as runs of the past had them.
+    pub build: SourceBuilder,
 }
 
 /// Moves sources forward, each at most once at a time, all of them side by side.
@@ -81,6 +106,7 @@ pub struct Engine {
     slots: BTreeMap<SourceName, Arc<Slot>>,
     fetcher: Fetcher,
     spool_dir: PathBuf,
+    build: SourceBuilder,
     progress: broadcast::Sender<Progress>,
     /// Ends runs at the next page when the process is asked to stop.
     stopping: CancellationToken,
@@ -110,6 +136,7 @@ impl Engine {
             slots,
             fetcher,
             spool_dir: parts.spool_dir,
+            build: parts.build,
             progress: broadcast::channel(PROGRESS_BACKLOG).0,
             stopping: CancellationToken::new(),
         });
@@ -129,11 +156,13 @@ impl Engine {
         self: &Arc<Self>,
         sources: &[SourceName],
         reason: RunReason,
+        lists: Lists,
     ) -> Result<Vec<Run>, EngineError> {
         let slots = sources.iter().map(|name| self.slot(name)).collect::<Result<Vec<_>, _>>()?;
         let runs = slots.into_iter().map(|slot| {
             let engine = Arc::clone(self);
-            async move { engine.run_slot(slot, RunId(uuid::Uuid::now_v7()), reason).await }
+            let asked = Asked { values: true, lists };
+            async move { engine.run_slot(slot, RunId(uuid::Uuid::now_v7()), reason, asked).await }
         });
         futures_util::future::join_all(runs).await.into_iter().collect()
     }
@@ -153,6 +182,17 @@ impl Engine {
     /// Asks runs under way to end at their next page; what they committed stays.
     pub fn stop(&self) {
         self.stopping.cancel();
+    }
+
+    /// What loading the pages of a run of today needs.
+    fn parts_of(&self, slot: &Slot) -> LoadParts {
+        LoadParts {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            source: Arc::clone(&slot.settings.source),
+            name: slot.name.clone(),
+            epoch: slot.epoch,
+        }
     }
 
     fn slot(&self, name: &SourceName) -> Result<Arc<Slot>, EngineError> {

@@ -48,6 +48,10 @@ impl Watch {
         }
     }
 
+    pub(crate) const fn run_id(&self) -> RunId {
+        self.run_id
+    }
+
     /// Tells everybody who watches how the run stands.
     pub(crate) fn show(&self, status: RunStatus, waiting: Option<String>) {
         // Nobody watching is fine.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kasparro_domain::{RawPage, Run, RunError, RunStatus};
 use kasparro_extract::PageError;
+use kasparro_faults::crash_point;
 use kasparro_store::{RunFilter, RunUpdate, StoreError};
 
 use crate::land::{STORE_FAILED, spool_failed, store_failed};
@@ -23,24 +24,7 @@ impl Engine {
     /// A page that cannot be loaded is refused with the reason, so that it never blocks what follows.
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), EngineError> {
         for slot in self.slots.values() {
-            let mut run_before = None;
-            for page in self.store.landed_pages(&slot.name).await? {
-                tracing::info!(source = %slot.name, page_id = %page.page_id, "finishing a landed page");
-                let (page_id, run_id) = (page.page_id, page.run_id);
-                let new_run = run_before.replace(run_id) != Some(run_id);
-                match self.load_landed(slot, page, new_run).await {
-                    Ok(()) => {}
-                    // Not the page failed but the store: the page stays landed for the next start.
-                    Err(error) if error.code == STORE_FAILED => {
-                        return Err(StoreError::Unavailable(error.message).into());
-                    }
-                    Err(error) => {
-                        self.store.refuse(page_id, error.to_run_error()).await?;
-                        // The memory was dropped with the page, so the next one begins anew.
-                        run_before = None;
-                    }
-                }
-            }
+            self.finish_landed(slot).await?;
             // A queued run is left as it is: whoever asked for it may be about to write its command,
             // and the next run of the source carries it out in any case.
             let filter = RunFilter {
@@ -50,7 +34,41 @@ impl Engine {
                 offset: 0,
             };
             for run in self.store.runs(filter).await? {
+                crash_point!("recover.abandon");
                 self.abandon(&run).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the pages of a source that were landed and not loaded, so that pages are loaded in the order
+    /// in which they were landed, always.
+    pub(crate) async fn finish_landed(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+    ) -> Result<(), EngineError> {
+        let mut run_before = None;
+        // A run that lost a page has not seen everything.
+        let mut lost_page_of = None;
+        for page in self.store.landed_pages(&slot.name).await? {
+            crash_point!("recover.page");
+            tracing::info!(source = %slot.name, page_id = %page.page_id, "finishing a landed page");
+            let (page_id, run_id) = (page.page_id, page.run_id);
+            let new_run = run_before.replace(run_id) != Some(run_id);
+            let whole = lost_page_of != Some(run_id);
+            match self.load_landed(slot, page, new_run, whole).await {
+                Ok(()) => {}
+                // Not the page failed but the store: the page stays landed for the next start.
+                Err(error) if error.code == STORE_FAILED => {
+                    return Err(StoreError::Unavailable(error.message).into());
+                }
+                Err(error) => {
+                    crash_point!("recover.refuse");
+                    self.store.refuse(page_id, error.to_run_error()).await?;
+                    // The memory was dropped with the page, so the next one begins anew.
+                    run_before = None;
+                    lost_page_of = Some(run_id);
+                }
             }
         }
         Ok(())
@@ -77,6 +95,7 @@ impl Engine {
         slot: &Arc<Slot>,
         page: RawPage,
         new_run: bool,
+        whole: bool,
     ) -> Result<(), PageError> {
         let failed = |error| store_failed(&error);
         let (engine, slot) = (Arc::clone(self), Arc::clone(slot));
@@ -88,19 +107,35 @@ impl Engine {
             false => Vec::new(),
         };
         let watch = Watch::new(&run, engine.progress.clone());
+        let mut parts = engine.parts_of(&slot);
+        // The page is read as the run that landed it would have read it.
+        if let Some(options) = engine.store.run_options(page.run_id).await.map_err(failed)?
+            && options != slot.settings.options
+        {
+            parts.source = (engine.build)(&slot.name, &options).map_err(unbuildable)?;
+        }
         let work = move || {
             let mut held = memory.take().ok_or_else(lost)?;
             if new_run {
                 held.begin_run();
             }
-            let body = StoredBody::open(Arc::clone(&engine.store), page.body)
+            let body = StoredBody::open(Arc::clone(&parts.store), page.body)
                 .map_err(|error| spool_failed(&error))?;
-            let mut loader = Loader::new(&engine, &slot, &mut held, &watch);
+            let mut loader = Loader::new(parts, &mut held, &watch);
             loader.resume_behind(loaded);
+            if !whole {
+                loader.sweeps_nothing();
+            }
             loader.load(&page, body)?;
             *memory = Some(held);
             Ok(())
         };
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(lost()))
     }
+}
+
+/// The stored options of a run no longer make a source.
+pub(crate) fn unbuildable(reason: String) -> PageError {
+    let hint = "use the version of the program that made the run";
+    PageError::stop("options_unknown", format!("the options of the run: {reason}"), hint)
 }

@@ -67,6 +67,21 @@ impl Schedule {
     }
 }
 
+/// Longest time by which something on an interval may be asked for early.
+const LONGEST_SLACK: Duration = Duration::from_secs(3600);
+
+impl Schedule {
+    /// How much earlier than its instant something may be asked for along with something else: a tenth of
+    /// an interval, an hour at most. A page is fetched somewhat after the run that asks for it begins, so
+    /// without this the run that comes one interval later would find it not due yet.
+    pub(crate) fn slack(&self) -> Duration {
+        match self {
+            Self::Every(interval) => (*interval / 10).min(LONGEST_SLACK),
+            Self::Cron(_) | Self::Never => Duration::ZERO,
+        }
+    }
+}
+
 /// Reads one number and one unit of `s`, `m`, `h`, `d`.
 fn read_interval(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;

@@ -1,6 +1,7 @@
 //! What upstreams send instead of data: each costs its run, says why, and nothing else.
 
 use kasparro_domain::{RunCounts, RunStatus};
+use kasparro_engine::Lists;
 
 use kasparro_testkit::{Reply, TinyUpstream, closed_port};
 
@@ -124,11 +125,12 @@ async fn i10_nothing_is_asked_before_the_time_the_upstream_named() {
     let source = [kasparro_domain::SourceName::new("coinpaprika")];
     let reason = kasparro_domain::RunReason::Manual;
     for _ in 0..2 {
-        let run = engine.run_now(&source, reason).await.unwrap().remove(0);
+        let run = engine.run_now(&source, reason, Lists::Due).await.unwrap().remove(0);
         assert_eq!(run.error.unwrap().code, "rate_limited");
     }
     assert_eq!(upstream.asked().len(), 1);
     world.clock.advance(std::time::Duration::from_secs(3601));
-    let run = engine.run_now(&source, reason).await.unwrap().remove(0);
+    let run = engine.run_now(&source, reason, Lists::Due).await.unwrap().remove(0);
     assert_eq!((run.status, upstream.asked().len()), (RunStatus::Success, 2));
+    world.prove().await;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use kasparro_domain::{RunReason, RunStatus, SourceName};
-use kasparro_engine::EngineError;
+use kasparro_engine::{EngineError, Lists};
 use kasparro_store::contract::FailingStore;
 use kasparro_store::{RunFilter, Store, StoreError};
 
@@ -50,7 +50,7 @@ async fn i3_a_page_broken_off_after_any_batch_is_completed_to_the_same_store() {
         let world = big_world(&upstream);
         let engine = world.engine_on(dying(Arc::clone(&world.store), commits)).await;
         let source = [SourceName::new("coinpaprika")];
-        let died = engine.run_now(&source, RunReason::Manual).await;
+        let died = engine.run_now(&source, RunReason::Manual, Lists::Due).await;
         assert!(matches!(died, Err(EngineError::Store(StoreError::Unavailable(_)))));
         drop(engine);
         let runs = world.store.runs(RunFilter { limit: 2, ..RunFilter::default() });
@@ -62,6 +62,7 @@ async fn i3_a_page_broken_off_after_any_batch_is_completed_to_the_same_store() {
         assert_eq!(after.status, RunStatus::Abandoned);
         assert_eq!(after.counts, whole.counts, "after {commits} commits");
         assert_same(&world.kept().await, &control.kept().await);
+        world.prove().await;
     }
 }
 
@@ -80,12 +81,13 @@ async fn a_run_whose_end_could_not_be_recorded_does_not_block_its_source() {
     });
     let engine = world.engine_on(Arc::new(store)).await;
     let source = [SourceName::new("coinpaprika")];
-    engine.run_now(&source, RunReason::Manual).await.unwrap_err();
-    let next = engine.run_now(&source, RunReason::Manual).await.unwrap().remove(0);
+    engine.run_now(&source, RunReason::Manual, Lists::Due).await.unwrap_err();
+    let next = engine.run_now(&source, RunReason::Manual, Lists::Due).await.unwrap().remove(0);
     assert_eq!(next.status, RunStatus::Success);
     let abandoned =
         RunFilter { status: Some(RunStatus::Abandoned), limit: 9, ..RunFilter::default() };
     assert_eq!(world.store.runs(abandoned).await.unwrap().len(), 1);
+    world.prove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +98,7 @@ async fn a_store_that_fails_during_recovery_costs_no_page() {
     let world = big_world(&upstream);
     let source = SourceName::new("coinpaprika");
     let engine = world.engine_on(dying(Arc::clone(&world.store), 1)).await;
-    engine.run_now(std::slice::from_ref(&source), RunReason::Manual).await.unwrap_err();
+    engine.run_now(std::slice::from_ref(&source), RunReason::Manual, Lists::Due).await.unwrap_err();
     let failing = FailingStore::new(Arc::clone(&world.store), |call| match call {
         "commit" => Err(StoreError::Unavailable("the disk is full".to_owned())),
         _ => Ok(()),
@@ -105,6 +107,7 @@ async fn a_store_that_fails_during_recovery_costs_no_page() {
     assert_eq!(world.store.landed_pages(&source).await.unwrap().len(), 1);
     world.engine().await;
     assert_same(&world.kept().await, &control.kept().await);
+    world.prove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +126,7 @@ async fn i3_a_crash_between_two_pages_of_a_run_changes_nothing() {
     assert_eq!(control.run("csv").await.counts.duplicate, 1);
     let crashed = world();
     let engine = crashed.engine_on(dying(Arc::clone(&crashed.store), 1)).await;
-    engine.run_now(&[SourceName::new("csv")], RunReason::Manual).await.unwrap_err();
+    engine.run_now(&[SourceName::new("csv")], RunReason::Manual, Lists::Due).await.unwrap_err();
     crashed.engine().await;
     // The second file may not have been landed before the crash; the next run brings it.
     crashed.run("csv").await;
@@ -140,5 +143,7 @@ fn answer() -> Reply {
 }
 
 fn big_world(upstream: &TinyUpstream) -> World {
-    World { max_body_bytes: 32 << 20, ..World::tickers(upstream.url.clone()) }
+    let mut world = World::tickers(upstream.url.clone());
+    world.max_body_bytes = 32 << 20;
+    world
 }

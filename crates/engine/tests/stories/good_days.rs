@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kasparro_domain::{RunReason, RunStatus, SourceName};
+use kasparro_engine::Lists;
 use serde_json::json;
 
 use kasparro_testkit::{Reply, TinyUpstream};
@@ -36,7 +37,7 @@ async fn ids_are_handed_out_by_rank() {
     let upstream = TinyUpstream::script(vec![json_answer(&page(&rows))]);
     let world = World::tickers(upstream.url.clone());
     world.run("coinpaprika").await;
-    let mut listings = world.store.memory(&SourceName::new("coinpaprika")).await.unwrap().listings;
+    let mut listings = world.listings("coinpaprika").await;
     listings.sort_by_key(|listing| listing.listing_id);
     let order: Vec<_> = listings.iter().map(|listing| listing.external_id.as_str()).collect();
     assert_eq!(order, ["a", "b", "c", "none"]);
@@ -54,8 +55,11 @@ async fn n17_older_data_never_replaces_newer_data() {
     assert_eq!(second.counts.stale, 1);
     let third = world.run("coinpaprika").await;
     assert_eq!(third.counts.unchanged, 1);
-    let listings = world.store.memory(&SourceName::new("coinpaprika")).await.unwrap().listings;
-    assert_eq!(listings[0].quote.price_usd.as_ref().unwrap().as_str(), "2");
+    let listings = world.listings("coinpaprika").await;
+    assert_eq!(
+        listings[0].quote.as_ref().unwrap().values.price_usd.as_ref().unwrap().as_str(),
+        "2"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,9 +72,10 @@ async fn sources_run_side_by_side_and_fail_alone() {
     let world = World::new(Some(upstream.url.clone()), sources);
     let engine = world.engine().await;
     let names = [SourceName::new("csv"), SourceName::new("coinpaprika")];
-    let runs = engine.run_now(&names, RunReason::Manual).await.unwrap();
+    let runs = engine.run_now(&names, RunReason::Manual, Lists::Due).await.unwrap();
     assert_eq!(runs[0].error.as_ref().unwrap().code, "file_missing");
     assert_eq!((runs[0].status, runs[1].status), (RunStatus::Failed, RunStatus::Success));
+    world.prove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,11 +86,12 @@ async fn a_source_never_runs_twice_at_once() {
     let engine = world.engine().await;
     let name = [SourceName::new("coinpaprika")];
     let (first, second) = tokio::join!(
-        engine.run_now(&name, RunReason::Manual),
-        engine.run_now(&name, RunReason::Manual)
+        engine.run_now(&name, RunReason::Manual, Lists::Due),
+        engine.run_now(&name, RunReason::Manual, Lists::Due)
     );
     assert_eq!(first.unwrap()[0].run_id, second.unwrap()[0].run_id);
     assert_eq!(upstream.asked().len(), 1);
+    world.prove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +146,7 @@ async fn commands_of_other_processes_are_carried_out() {
     let run_id = kasparro_domain::RunId(uuid::Uuid::now_v7());
     let now = kasparro_domain::Clock::now(world.clock.as_ref());
     let run = world.store.queue_run(run_id, &source, RunReason::Manual, now).await.unwrap();
-    let kind = kasparro_domain::CommandKind::Run { source, run_id: run.run_id };
+    let kind = kasparro_domain::CommandKind::Run { source, run_id: run.run_id, lists: false };
     let command = world.store.submit(kind, now).await.unwrap();
     let done = async {
         loop {
@@ -156,6 +162,7 @@ async fn commands_of_other_processes_are_carried_out() {
     assert_eq!(world.store.run(run.run_id).await.unwrap().unwrap().status, RunStatus::Success);
     shutdown.cancel();
     serving.await.unwrap();
+    world.prove().await;
 }
 
 /// Two CoinGecko pages, the first full so that the second is asked for.
@@ -205,7 +212,7 @@ async fn repetitions_of_an_unread_page_are_recognised_on_the_next() {
     );
     let listings = world.store.memory(&SourceName::new("coingecko")).await.unwrap().listings;
     let coin = listings.iter().find(|listing| listing.external_id == "coin-7").unwrap();
-    assert_eq!(coin.quote.price_usd.as_ref().unwrap().as_str(), "1");
+    assert_eq!(coin.quote.as_ref().unwrap().values.price_usd.as_ref().unwrap().as_str(), "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

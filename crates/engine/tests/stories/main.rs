@@ -3,7 +3,13 @@
 
 mod bad_answers;
 mod crashes;
+mod edges;
+mod files;
 mod good_days;
+mod lists;
+mod news;
+mod paprika;
+mod quarantine;
 mod rows;
 mod texts;
 mod world;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use kasparro_domain::{Run, RunStatus, SourceName};
+use kasparro_domain::{Run, RunStatus};
 use kasparro_testkit::{Reply, TinyUpstream};
 use serde_json::{Value, json};
 
@@ -32,9 +32,9 @@ fn world_of_one_file(further: Value) -> World {
 }
 
 async fn price(world: &World, id: &str) -> Option<String> {
-    let listings = world.store.memory(&SourceName::new("csv")).await.unwrap().listings;
+    let listings = world.listings("csv").await;
     let listing = listings.into_iter().find(|listing| listing.external_id == id)?;
-    listing.quote.price_usd.map(|price| price.to_string())
+    listing.quote?.values.price_usd.map(|price| price.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kasparro_domain::{ManualClock, Run, RunReason, SourceName, Timestamp};
-use kasparro_engine::{Engine, EngineError, EngineParts, EngineSource, FetchSettings, Schedule};
-use kasparro_store::{MemoryStore, Store, TableDump};
+use kasparro_domain::{Clock, ManualClock, Run, RunReason, SourceName, Timestamp};
+use kasparro_engine::{
+    Engine, EngineError, EngineParts, EngineSource, FetchSettings, Lists, Schedule, SourceBuilder,
+};
+use kasparro_store::{KnownListing, MemoryStore, Store, TableDump};
 use serde_json::{Value, json};
 
 pub(crate) struct World {
@@ -17,6 +20,21 @@ pub(crate) struct World {
     pub(crate) max_body_bytes: u64,
     pub(crate) upstream: Option<String>,
     pub(crate) sources: Vec<(&'static str, Value)>,
+    /// When lists are asked for.
+    pub(crate) lists: Schedule,
+    /// False while something happened that was not proven.
+    proven: Proven,
+}
+
+#[derive(Debug)]
+struct Proven(AtomicBool);
+
+/// A story that nobody proved proves nothing.
+impl Drop for Proven {
+    fn drop(&mut self) {
+        let proven = self.0.load(Ordering::SeqCst);
+        assert!(proven || std::thread::panicking(), "call prove() at the end of the story");
+    }
 }
 
 impl World {
@@ -29,12 +47,44 @@ impl World {
             max_body_bytes: 1 << 20,
             upstream,
             sources,
+            lists: Schedule::Never,
+            proven: Proven(AtomicBool::new(true)),
         }
+    }
+
+    /// Every invariant holds, and the raw pages and decisions give the same store again.
+    pub(crate) async fn prove(&self) {
+        let kept = self.store.verify().await.unwrap();
+        assert_eq!(kept.violations, [], "verify");
+        let again: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let spool_dir = self.folder.path().join("replay");
+        let (from, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock) as _);
+        kasparro_engine::replay(
+            from,
+            Arc::clone(&again),
+            clock,
+            builder(),
+            &spool_dir,
+            &mut |_| {},
+        )
+        .await
+        .unwrap();
+        let replayed = again.verify().await.unwrap();
+        assert_eq!(replayed.violations, [], "verify of the replayed store");
+        if replayed.digest != kept.digest {
+            assert_same(&digested(again.as_ref()).await, &self.kept().await);
+        }
+        assert_eq!(replayed.digest, kept.digest, "I15");
+        self.proven.0.store(true, Ordering::SeqCst);
     }
 
     /// A world whose only source is CoinPaprika at `upstream`.
     pub(crate) fn tickers(upstream: String) -> Self {
         Self::new(Some(upstream), vec![("coinpaprika", json!({}))])
+    }
+
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        Clock::now(self.clock.as_ref())
     }
 
     pub(crate) async fn engine(&self) -> Arc<Engine> {
@@ -55,6 +105,8 @@ impl World {
             source: kasparro_sources::build(name, options.clone()).unwrap(),
             enabled: true,
             schedule: Schedule::Never,
+            lists: self.lists.clone(),
+            options: kasparro_sources::public_options(name, options),
             stale_after: Duration::from_secs(3600),
             requests_per_minute: Some(10_000),
         });
@@ -70,25 +122,44 @@ impl World {
             },
             holder: "test".to_owned(),
             spool_dir: self.folder.path().join("spool"),
+            build: builder(),
         };
+        self.proven.0.store(false, Ordering::SeqCst);
         Engine::start(parts).await
     }
 
     pub(crate) async fn run(&self, source: &str) -> Run {
         let engine = self.engine().await;
         let source = SourceName::new(source);
-        engine.run_now(&[source], RunReason::Manual).await.unwrap().remove(0)
+        let runs = engine.run_now(&[source], RunReason::Manual, Lists::Due).await.unwrap();
+        self.prove().await;
+        runs.into_iter().next().unwrap()
+    }
+
+    /// What is known of the listings of a source.
+    pub(crate) async fn listings(&self, source: &str) -> Vec<KnownListing> {
+        self.store.memory(&SourceName::new(source)).await.unwrap().listings
     }
 
     /// Every row that the digest covers, as text with its table's name.
     pub(crate) async fn kept(&self) -> BTreeSet<String> {
-        let tables = self.store.dump().await.unwrap().into_iter().filter(|table| table.digested);
-        let named = |table: TableDump| {
-            let rows = table.rows.into_iter();
-            rows.map(|row| format!("{} {row}", table.name)).collect::<Vec<_>>()
-        };
-        tables.flat_map(named).collect()
+        digested(self.store.as_ref()).await
     }
+}
+
+async fn digested(store: &dyn Store) -> BTreeSet<String> {
+    let tables = store.dump().await.unwrap().into_iter().filter(|table| table.digested);
+    let named = |table: TableDump| {
+        let rows = table.rows.into_iter();
+        rows.map(|row| format!("{} {row}", table.name)).collect::<Vec<_>>()
+    };
+    tables.flat_map(named).collect()
+}
+
+fn builder() -> SourceBuilder {
+    Arc::new(|name, options| {
+        kasparro_sources::build(name.as_str(), options.clone()).map_err(|error| error.to_string())
+    })
 }
 
 /// Compares what two stores keep, naming only what differs.

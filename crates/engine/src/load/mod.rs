@@ -1,0 +1,428 @@
+//! From a landed page to committed batches.
+
+mod batch;
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use kasparro_domain::{
+    Clock, Observation, RawPage, Rejection, RunCounts, RunId, SourceName, Statement,
+};
+use kasparro_extract::frame::{CutRow, RowCutter};
+use kasparro_extract::{PageError, PageMeta, RowReader, Source};
+use kasparro_faults::crash_point;
+use kasparro_store::{
+    BatchRow, EvidenceRow, NewsRow, QuarantinedRow, Store, Sweep, evidence_hash, news_hash,
+};
+use kasparro_transform::{believe, believe_evidence, believe_news, membership};
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use batch::Pending;
+
+use crate::land::{Landed, PageContext, spool_failed, store_failed};
+use crate::memory::{Memory, Verdict, meaning, raw_hash};
+use crate::progress::Watch;
+use crate::stored_body::StoredBody;
+
+/// Most rows of one transaction: larger ones gain nothing more and hold memory.
+const BATCH_ROWS: usize = 5_000;
+
+/// Name and version of the reading of rows, recorded with every row that it refuses.
+const READ_RULE: &str = "read/1";
+
+/// Whose pages are loaded, and where to.
+#[derive(Clone)]
+pub(crate) struct LoadParts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The source as it was configured for the run whose pages are loaded.
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) name: SourceName,
+    /// The epoch under which this process holds the source.
+    pub(crate) epoch: u64,
+}
+
+/// Who had quarantined rows read again, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct RetryReason {
+    pub(crate) who: String,
+    pub(crate) why: String,
+}
+
+/// Loads pages of one run, on a thread that may block.
+pub(crate) struct Loader<'a> {
+    parts: LoadParts,
+    memory: &'a mut Memory,
+    /// Told of each committed batch.
+    watch: &'a Watch,
+    /// Pages of this run whose rows were accounted for without being read.
+    unread: Vec<RawPage>,
+    /// The run whose pages all pages of this run repeat, and how many they are; `None` once a page
+    /// brought something else.
+    repeats: Option<(Option<RunId>, u64)>,
+    /// False where a page of the run was lost.
+    sweeps: bool,
+}
+
+/// What the rows of one page have in common.
+struct PageRows<'a> {
+    page: &'a RawPage,
+    /// The endpoint that states what the rows say.
+    endpoint: &'a str,
+    /// The feed that carries the rows.
+    feed: &'a str,
+    /// What the page's survey says the bytes of a row mean.
+    meaning: u64,
+    /// True where a newer page of the same request was loaded before.
+    late: bool,
+    /// The rows that are read again; `None` for a page that is loaded the first time.
+    retried: Option<&'a RetriedRows<'a>>,
+}
+
+struct RetriedRows<'a> {
+    ordinals: &'a BTreeSet<u64>,
+    reason: &'a RetryReason,
+}
+
+impl<'a> PageRows<'a> {
+    fn of(page: &'a RawPage, survey: &'a Value) -> Self {
+        let text = |value: Option<&'a Value>| value.and_then(Value::as_str).unwrap_or_default();
+        Self {
+            page,
+            endpoint: text(page.request.get("endpoint")),
+            feed: text(survey.get("feed").or_else(|| page.request.get("path"))),
+            meaning: meaning(survey),
+            late: false,
+            retried: None,
+        }
+    }
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(parts: LoadParts, memory: &'a mut Memory, watch: &'a Watch) -> Self {
+        Self { parts, memory, watch, unread: Vec::new(), repeats: Some((None, 0)), sweeps: true }
+    }
+
+    /// Notes the pages of the run that were loaded by a process that died.
+    pub(crate) fn resume_behind(&mut self, loaded: Vec<RawPage>) {
+        self.repeats = None;
+        self.unread = loaded;
+    }
+
+    /// Tells that a page of the run was refused after it was landed: no page completes a sweep.
+    pub(crate) const fn sweeps_nothing(&mut self) {
+        self.sweeps = false;
+    }
+
+    /// Loads a page that was just landed. Where its bytes are those of the page before and nothing was
+    /// written since, every row says what is known, and none of them is read.
+    pub(crate) fn take_in(&mut self, landed: &Landed) -> Result<(), PageError> {
+        crash_point!("load.begin");
+        if let Some(last) = landed.repeats.as_ref().filter(|_| !self.memory.misses_any()) {
+            let settled = Handle::current().block_on(self.parts.store.settled(last.page_id));
+            // A refused row may be believed today: an instant that lay in the future has passed.
+            let known = settled.map_err(|error| store_failed(&error))?;
+            if let Some(counts) = known.filter(|counts| counts.quarantined == 0) {
+                return self.take_as_known(&landed.page, last, &counts);
+            }
+        }
+        self.load(&landed.page, landed.body.open().map_err(|error| spool_failed(&error))?)
+    }
+
+    fn take_as_known(
+        &mut self,
+        page: &RawPage,
+        last: &RawPage,
+        counts: &RunCounts,
+    ) -> Result<(), PageError> {
+        let context = PageContext::of(page)?;
+        self.repeats = match self.repeats {
+            Some((None, 0)) => Some((Some(last.run_id), 1)),
+            Some((Some(run_id), pages)) if run_id == last.run_id => Some((Some(run_id), pages + 1)),
+            _ => None,
+        };
+        self.unread.push(page.clone());
+        let sweep = match context.completes_sweep {
+            true => self.end_sweep(page)?,
+            false => None,
+        };
+        let known = Pending {
+            unchanged: counts.received - counts.duplicate,
+            duplicate: counts.duplicate,
+            rows_done: counts.received,
+            sweep,
+            ..Pending::default()
+        };
+        self.commit(page, known, Some(context.position.as_ref()), None)
+    }
+
+    /// Ends a complete sweep with `page`, whose rows have been judged or stand among the unread.
+    ///
+    /// There is none where most rows do not tell what they are about: their layout has changed, and nobody
+    /// knows who is missing.
+    fn end_sweep(&mut self, page: &RawPage) -> Result<Option<Sweep>, PageError> {
+        let same_pages = self.repeats.is_some_and(|(run_id, pages)| {
+            run_id.is_some_and(|run_id| self.memory.last_sweep == Some((run_id, pages)))
+        });
+        let pages = self.repeats.map_or(0, |(_, pages)| pages);
+        let missing = if same_pages {
+            // Nobody is missing, or the pages would have been read.
+            Vec::new()
+        } else {
+            self.note_unread()?;
+            if !self.memory.names_most() {
+                return Ok(None);
+            }
+            self.memory.end_sweep()
+        };
+        // Pages that were read are not counted, so only a run of nothing but repetitions can follow.
+        self.memory.last_sweep = self.repeats.is_some().then_some((page.run_id, pages));
+        Ok(Some(Sweep { missing }))
+    }
+
+    /// Notes the rows of the pages that were not read, so that repetitions of them on the page that
+    /// comes now are recognised.
+    fn note_unread(&mut self) -> Result<(), PageError> {
+        for mut page in std::mem::take(&mut self.unread) {
+            let body = StoredBody::open(Arc::clone(&self.parts.store), page.body)
+                .map_err(|error| spool_failed(&error))?;
+            page.rows_done = u64::MAX;
+            let PageContext { survey, .. } = PageContext::of(&page)?;
+            self.read_rows(&PageRows::of(&page, &survey), &survey, body, u64::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Loads the rows of a page that are not committed yet.
+    pub(crate) fn load(
+        &mut self,
+        page: &RawPage,
+        body: Box<dyn Read + Send>,
+    ) -> Result<(), PageError> {
+        self.load_until(page, body, u64::MAX)
+    }
+
+    /// Loads the rows of a page in front of ordinal `until`; only a page that is loaded to its end
+    /// becomes `loaded`.
+    pub(crate) fn load_until(
+        &mut self,
+        page: &RawPage,
+        body: Box<dyn Read + Send>,
+        until: u64,
+    ) -> Result<(), PageError> {
+        self.repeats = None;
+        // What is read now may make a listing known that the pages of the last sweep do not name.
+        self.memory.last_sweep = None;
+        self.note_unread()?;
+        let context = PageContext::of(page)?;
+        let rows = PageRows::of(page, &context.survey);
+        let mut pending = self.read_rows(&rows, &context.survey, body, until)?;
+        if until < u64::MAX {
+            return self.commit(page, pending, None, None);
+        }
+        if context.completes_sweep && self.sweeps {
+            pending.sweep = self.end_sweep(page)?;
+        }
+        self.commit(page, pending, Some(context.position.as_ref()), None)
+    }
+
+    /// Reads rows of a loaded page again, given what a survey of today notes about it.
+    pub(crate) fn load_again(
+        &mut self,
+        page: &RawPage,
+        survey: &Value,
+        body: Box<dyn Read + Send>,
+        ordinals: &BTreeSet<u64>,
+        late: bool,
+        reason: &RetryReason,
+    ) -> Result<(), PageError> {
+        let retried = RetriedRows { ordinals, reason };
+        let rows = PageRows { late, retried: Some(&retried), ..PageRows::of(page, survey) };
+        let until = ordinals.last().map_or(0, |last| last + 1);
+        let pending = self.read_rows(&rows, survey, body, until)?;
+        self.commit(page, pending, None, Some(reason))
+    }
+
+    /// Reads the rows of a page in front of ordinal `until` and commits full batches; what is left over
+    /// is returned.
+    fn read_rows(
+        &mut self,
+        rows: &PageRows<'_>,
+        survey: &Value,
+        body: Box<dyn Read + Send>,
+        until: u64,
+    ) -> Result<Pending, PageError> {
+        let page = rows.page;
+        let PageContext { framing, .. } = PageContext::of(page)?;
+        let meta =
+            PageMeta { request: &page.request, context: survey, fetched_at: page.fetched_at };
+        let source = Arc::clone(&self.parts.source);
+        let mut reader = source.reader(meta)?;
+        let mut cutter = RowCutter::new(&framing, survey, body);
+        self.memory.begin_page(page.fetched_at);
+        let mut pending = Pending { rows_done: page.rows_done, ..Pending::default() };
+        let reason = rows.retried.map(|retried| retried.reason);
+        while let Some(cut) = cutter.next_row().map_err(|error| error.to_page_error())? {
+            let ordinal = cut.ordinal;
+            if ordinal >= until {
+                break;
+            }
+            if let Some(retried) = rows.retried {
+                if !retried.ordinals.contains(&ordinal) {
+                    continue;
+                }
+                pending.retried.push(ordinal);
+            } else if ordinal < page.rows_done {
+                if let Ok(row) = cut.row {
+                    self.note_committed(rows, reader.as_mut(), row);
+                }
+                continue;
+            }
+            self.take(rows, reader.as_mut(), cut, &mut pending);
+            if reason.is_none() {
+                pending.rows_done = ordinal + 1;
+            }
+            if pending.len() >= BATCH_ROWS {
+                let rows_done = pending.rows_done;
+                self.commit(page, std::mem::take(&mut pending), None, reason)?;
+                pending.rows_done = rows_done;
+            }
+        }
+        Ok(pending)
+    }
+
+    /// A row whose disposition was committed before: its repetitions must still be known.
+    fn note_committed(&mut self, rows: &PageRows<'_>, reader: &mut dyn RowReader, row: &[u8]) {
+        if self.memory.judge_bytes(raw_hash(row, rows.meaning)).is_some() {
+            return;
+        }
+        match reader.read(row) {
+            Ok(Statement::Observation(seen)) => match believe(seen, rows.page.fetched_at) {
+                Ok(believed) => self.memory.note_seen(&believed),
+                Err(rejection) => self.note_named(&rejection),
+            },
+            Ok(Statement::Evidence(stated)) => {
+                self.memory.note_evidence(rows.endpoint, &believe_evidence(stated));
+            }
+            Ok(Statement::News(item)) => {
+                if let Ok(item) = believe_news(item, rows.page.fetched_at) {
+                    self.memory.note_news(rows.feed, &item);
+                }
+            }
+            Err(rejection) => self.note_named(&rejection),
+        }
+    }
+
+    /// A row that is refused names its listing all the same: who stands on a list is not missing from it.
+    fn note_named(&mut self, rejection: &Rejection) {
+        self.memory.note_refused(rejection.external_id.as_deref());
+    }
+
+    fn refuse(
+        &mut self,
+        ordinal: u64,
+        rejection: Rejection,
+        rule: &'static str,
+        pending: &mut Pending,
+    ) {
+        self.note_named(&rejection);
+        pending.quarantined.push(QuarantinedRow { ordinal, rejection, rule });
+    }
+
+    fn take(
+        &mut self,
+        rows: &PageRows<'_>,
+        reader: &mut dyn RowReader,
+        cut: CutRow<'_>,
+        pending: &mut Pending,
+    ) {
+        let ordinal = cut.ordinal;
+        let bytes = match cut.row {
+            Ok(bytes) => bytes,
+            Err(rejection) => return self.refuse(ordinal, rejection, READ_RULE, pending),
+        };
+        let raw_hash = raw_hash(bytes, rows.meaning);
+        match self.memory.judge_bytes(raw_hash) {
+            Some(Verdict::Duplicate) => {
+                pending.duplicate += 1;
+                return;
+            }
+            Some(_) => {
+                pending.unchanged += 1;
+                return;
+            }
+            None => {}
+        }
+        match reader.read(bytes) {
+            Err(rejection) => self.refuse(ordinal, rejection, READ_RULE, pending),
+            Ok(Statement::Observation(seen)) => {
+                self.take_values(rows, seen, ordinal, raw_hash, pending);
+            }
+            Ok(Statement::Evidence(stated)) => {
+                let evidence = believe_evidence(stated);
+                let verdict =
+                    self.memory.judge_evidence(rows.endpoint, &evidence, rows.late, membership());
+                match verdict {
+                    Verdict::Unchanged => pending.unchanged += 1,
+                    Verdict::Duplicate => pending.duplicate += 1,
+                    Verdict::Write(change) => pending.evidence.push(EvidenceRow {
+                        ordinal,
+                        change,
+                        endpoint: CompactString::from(rows.endpoint),
+                        content_hash: evidence_hash(&evidence),
+                        evidence,
+                    }),
+                }
+            }
+            Ok(Statement::News(item)) => match believe_news(item, rows.page.fetched_at) {
+                Err(rejection) => {
+                    self.refuse(ordinal, rejection, kasparro_transform::RULE, pending);
+                }
+                Ok(item) => match self.memory.judge_news(rows.feed, &item, rows.late) {
+                    Verdict::Unchanged => pending.unchanged += 1,
+                    Verdict::Duplicate => pending.duplicate += 1,
+                    Verdict::Write(known) => pending.news.push(NewsRow {
+                        ordinal,
+                        known,
+                        feed: CompactString::from(rows.feed),
+                        content_hash: news_hash(&item),
+                        item,
+                    }),
+                },
+            },
+        }
+    }
+
+    fn take_values(
+        &mut self,
+        rows: &PageRows<'_>,
+        seen: Observation,
+        ordinal: u64,
+        raw_hash: u64,
+        pending: &mut Pending,
+    ) {
+        let believed = match believe(seen, rows.page.fetched_at) {
+            Ok(believed) => believed,
+            Err(rejection) => {
+                return self.refuse(ordinal, rejection, kasparro_transform::RULE, pending);
+            }
+        };
+        match self.memory.judge(&believed, raw_hash, membership()) {
+            Verdict::Unchanged => pending.unchanged += 1,
+            Verdict::Duplicate => pending.duplicate += 1,
+            Verdict::Write(change) => pending.rows.push(BatchRow {
+                ordinal,
+                change,
+                external_id: believed.observation.external_id,
+                attributes: believed.observation.attributes,
+                quote: believed.observation.quote,
+                observed_at: believed.observed_at,
+                source_timed: believed.source_timed,
+                raw_hash,
+            }),
+        }
+    }
+}

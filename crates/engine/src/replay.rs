@@ -1,0 +1,369 @@
+//! Rebuilding a store from the raw pages and decisions of another.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use kasparro_domain::{
+    Clock, Decision, DecisionKind, PageId, PageState, RawPage, Run, RunId, RunStatus, SourceName,
+};
+use kasparro_extract::PageError;
+use kasparro_store::{
+    CompressedBody, NewPage, PageRecord, QuarantineFilter, RunUpdate, Store, StoreError,
+};
+use serde_json::Value;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::body::BodyWriter;
+use crate::land::spool_failed;
+use crate::load::{LoadParts, Loader, RetryReason};
+use crate::memory::Memory;
+use crate::progress::Watch;
+use crate::retry::{RowsByPage, read_again};
+use crate::run::lost;
+use crate::stored_body::StoredBody;
+use crate::{EngineError, SourceBuilder};
+
+/// Pages read at a time.
+const PIECE: u32 = 200;
+
+/// Who holds the sources of a store that is being rebuilt.
+const HOLDER: &str = "replay";
+
+/// How far a replay has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayProgress {
+    /// Pages done.
+    pub pages_done: u64,
+    /// Rows judged.
+    pub rows: u64,
+}
+
+/// What a replay did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReplaySummary {
+    /// Pages read.
+    pub pages: u64,
+    /// Rows judged, those of retries included.
+    pub rows: u64,
+    /// Decisions taken again.
+    pub decisions: u64,
+}
+
+/// Rebuilds in `into`, which must be empty, what `from` made of its raw pages and decisions: pages in
+/// landing order, each read with the options of its run, and decisions after the page after which they
+/// were taken. A page that `from` has not loaded to its end is loaded as far as there.
+///
+/// Within one version of the program both stores then have the same digest.
+///
+/// # Errors
+/// [`EngineError::Store`] when a store cannot be used, [`EngineError::Setup`] when `into` is not empty or a
+/// page cannot be read as it was then.
+pub async fn replay(
+    from: Arc<dyn Store>,
+    into: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    build: SourceBuilder,
+    spool_dir: &Path,
+    progress: &mut (dyn FnMut(ReplayProgress) + Send),
+) -> Result<ReplaySummary, EngineError> {
+    std::fs::create_dir_all(spool_dir)
+        .map_err(|error| EngineError::Setup(format!("folder {}: {error}", spool_dir.display())))?;
+    if !into.pages_after(PageId(0), 1).await?.is_empty() || into.generation().await?.0 > 0 {
+        return Err(EngineError::Setup("the store to replay into is not empty".to_owned()));
+    }
+    let decisions = from.decisions().await?;
+    let mut replay = Replay {
+        from,
+        into,
+        clock,
+        build,
+        spool_dir,
+        sources: BTreeMap::new(),
+        page_ids: HashMap::new(),
+        summary: ReplaySummary::default(),
+    };
+    let mut decisions = decisions.into_iter().peekable();
+    let mut after = PageId(0);
+    loop {
+        let piece = replay.from.pages_after(after, PIECE).await?;
+        let Some(last) = piece.last().map(|record| record.page.page_id) else { break };
+        for record in piece {
+            while let Some(decision) =
+                decisions.next_if(|decision| decision.after_page < record.page.page_id)
+            {
+                replay.decide(&decision).await?;
+            }
+            replay.take(record).await?;
+            let ReplaySummary { pages, rows, .. } = replay.summary;
+            progress(ReplayProgress { pages_done: pages, rows });
+        }
+        after = last;
+    }
+    for decision in decisions {
+        replay.decide(&decision).await?;
+    }
+    replay.finish().await
+}
+
+/// One source while it is replayed.
+struct Held {
+    epoch: u64,
+    memory: Memory,
+    /// The run whose pages are being read.
+    run: Option<Run>,
+    /// True where a page of that run was refused after it was landed as believable.
+    lost_page: bool,
+}
+
+struct Replay<'a> {
+    from: Arc<dyn Store>,
+    into: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    build: SourceBuilder,
+    spool_dir: &'a Path,
+    sources: BTreeMap<SourceName, Held>,
+    /// Numbers of pages there, and here.
+    page_ids: HashMap<PageId, PageId>,
+    summary: ReplaySummary,
+}
+
+/// A page cannot be read as it was read then.
+fn unreadable(page: PageId, error: &PageError) -> EngineError {
+    EngineError::Setup(format!("page {page}: {}", error.message))
+}
+
+impl Replay<'_> {
+    /// Takes a source out, with `run_id` as its open run.
+    async fn hold(
+        &mut self,
+        source: &SourceName,
+        run_id: RunId,
+    ) -> Result<(Held, Run), EngineError> {
+        let mut held = match self.sources.remove(source) {
+            Some(held) => held,
+            None => Held {
+                epoch: self.into.acquire(source, HOLDER).await?,
+                memory: Memory::new(self.into.memory(source).await?, rand::random()),
+                run: None,
+                lost_page: false,
+            },
+        };
+        if let Some(run) = held.run.as_ref().filter(|run| run.run_id == run_id) {
+            let run = run.clone();
+            return Ok((held, run));
+        }
+        if let Some(run) = held.run.take() {
+            self.end(&run).await?;
+        }
+        let then = self.run_then(run_id).await?;
+        let run = self.into.queue_run(run_id, source, then.reason, then.created_at).await?;
+        let options = self.from.run_options(run_id).await?.unwrap_or(Value::Null);
+        let at = then.started_at.unwrap_or(then.created_at);
+        self.into.update_run(run_id, RunUpdate::Started { at, options }).await?;
+        held.memory.begin_run();
+        held.lost_page = false;
+        held.run = Some(run.clone());
+        Ok((held, run))
+    }
+
+    /// Ends a run as it ended then; one that had not is abandoned.
+    async fn end(&self, run: &Run) -> Result<(), EngineError> {
+        let then = self.run_then(run.run_id).await?;
+        let ended = RunUpdate::Ended {
+            at: then.completed_at.unwrap_or_else(|| self.clock.now()),
+            status: if then.status.open() { RunStatus::Abandoned } else { then.status },
+            requests: then.requests,
+            error: then.error,
+        };
+        Ok(self.into.update_run(run.run_id, ended).await?)
+    }
+
+    /// A run as the other store has it.
+    async fn run_then(&self, run_id: RunId) -> Result<Run, EngineError> {
+        let gone = || StoreError::Corrupt(format!("run {run_id} is gone"));
+        Ok(self.from.run(run_id).await?.ok_or_else(gone)?)
+    }
+
+    async fn parts(
+        &self,
+        source: &SourceName,
+        run_id: RunId,
+        epoch: u64,
+    ) -> Result<LoadParts, EngineError> {
+        let options = self.from.run_options(run_id).await?.unwrap_or(Value::Null);
+        let built = (self.build)(source, &options).map_err(|reason| {
+            EngineError::Setup(format!("the options of run {run_id} of {source}: {reason}"))
+        })?;
+        Ok(LoadParts {
+            store: Arc::clone(&self.into),
+            clock: Arc::clone(&self.clock),
+            source: built,
+            name: source.clone(),
+            epoch,
+        })
+    }
+
+    async fn take(&mut self, record: PageRecord) -> Result<(), EngineError> {
+        let PageRecord { page: there, error } = record;
+        let (held, run) = self.hold(&there.source, there.run_id).await?;
+        let here = self.copy(&there).await?;
+        self.page_ids.insert(there.page_id, here.page_id);
+        self.summary.pages += 1;
+        let mut held = held;
+        if there.state == PageState::Refused {
+            // One that was refused as it came has no context.
+            held.lost_page |= !there.context.is_null();
+        }
+        let lost_page = held.lost_page;
+        if there.state == PageState::Refused && there.rows_done == 0 {
+            self.refuse(&here, error).await?;
+        } else {
+            let parts = self.parts(&there.source, there.run_id, held.epoch).await?;
+            let watch = Watch::new(&run, broadcast::channel(1).0);
+            let until = if there.state == PageState::Loaded { u64::MAX } else { there.rows_done };
+            let mut memory = held.memory;
+            let (page, from) = (here.clone(), Arc::clone(&self.from));
+            let loading = tokio::task::spawn_blocking(move || {
+                let body =
+                    StoredBody::open(from, page.body).map_err(|error| spool_failed(&error))?;
+                let mut loader = Loader::new(parts, &mut memory, &watch);
+                if lost_page {
+                    loader.sweeps_nothing();
+                }
+                loader.load_until(&page, body, until)?;
+                Ok::<_, PageError>((memory, watch.counts().received))
+            });
+            let loaded = loading.await.unwrap_or_else(|_| Err(lost()));
+            let (memory, rows) = loaded.map_err(|error| unreadable(there.page_id, &error))?;
+            held.memory = memory;
+            self.summary.rows += rows;
+            if there.state == PageState::Refused {
+                self.refuse(&here, error).await?;
+            }
+        }
+        self.sources.insert(there.source, held);
+        Ok(())
+    }
+
+    async fn refuse(
+        &self,
+        page: &RawPage,
+        error: Option<kasparro_domain::RunError>,
+    ) -> Result<(), EngineError> {
+        let lost = || StoreError::Corrupt("a refused page has no reason".to_owned());
+        Ok(self.into.refuse(page.page_id, error.ok_or_else(lost)?).await?)
+    }
+
+    /// Lands a page of the other store in this one.
+    async fn copy(&self, there: &RawPage) -> Result<RawPage, EngineError> {
+        let (from, hash, spool_dir) =
+            (Arc::clone(&self.from), there.body, self.spool_dir.to_path_buf());
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut body = StoredBody::open(from, hash)?;
+            let mut writer = BodyWriter::new(&spool_dir)?;
+            let mut piece = vec![0; 1 << 16];
+            loop {
+                let read = body.read(&mut piece)?;
+                match piece.get(..read).filter(|read| !read.is_empty()) {
+                    Some(read) => writer.write(read)?,
+                    None => return writer.finish(),
+                }
+            }
+        });
+        let damaged = |error: std::io::Error| {
+            StoreError::Corrupt(format!("the body of page {}: {error}", there.page_id))
+        };
+        let body = reading.await.map_err(std::io::Error::other).and_then(|body| body);
+        let body = body.map_err(damaged)?;
+        if body.hash != there.body {
+            let what =
+                format!("the body of page {} is {}, not {}", there.page_id, body.hash, there.body);
+            return Err(StoreError::Corrupt(what).into());
+        }
+        let compressed: CompressedBody = body.compressed().map_err(damaged)?;
+        let page = NewPage {
+            source: there.source.clone(),
+            run_id: there.run_id,
+            sequence: there.sequence,
+            request: there.request.clone(),
+            context: there.context.clone(),
+            http_status: there.http_status,
+            headers: there.headers.clone(),
+            fetched_at: there.fetched_at,
+        };
+        Ok(self.into.land(page, compressed).await?)
+    }
+
+    async fn decide(&mut self, decision: &Decision) -> Result<(), EngineError> {
+        self.summary.decisions += 1;
+        let mut pages = RowsByPage::new();
+        for row in &decision.rows {
+            let gone = || {
+                let (number, page) = (decision.decision_id.0, row.page_id);
+                StoreError::Corrupt(format!(
+                    "decision {number} is about page {page}, which is gone"
+                ))
+            };
+            let page_id = *self.page_ids.get(&row.page_id).ok_or_else(gone)?;
+            pages.entry(page_id).or_default().insert(row.ordinal);
+        }
+        match (decision.kind, decision.run_id) {
+            (DecisionKind::Discard, _) => self.discard(decision, &pages).await,
+            (DecisionKind::Retry, Some(run_id)) => self.retry(decision, run_id, pages).await,
+            (DecisionKind::Retry, None) => {
+                let what = format!("decision {} has no run", decision.decision_id.0);
+                Err(StoreError::Corrupt(what).into())
+            }
+        }
+    }
+
+    async fn discard(&self, decision: &Decision, pages: &RowsByPage) -> Result<(), EngineError> {
+        let filter = QuarantineFilter {
+            source: Some(decision.source.clone()),
+            ..QuarantineFilter::default()
+        };
+        let rows = self.into.quarantined(filter).await?.into_iter();
+        let meant = rows.filter(|row| {
+            pages.get(&row.page_id).is_some_and(|ordinals| ordinals.contains(&row.ordinal))
+        });
+        let numbers = meant.map(|row| row.quarantine_id).collect();
+        let Decision { who, why, decided_at, .. } = decision;
+        self.into.discard(numbers, who, why, *decided_at).await?;
+        Ok(())
+    }
+
+    async fn retry(
+        &mut self,
+        decision: &Decision,
+        run_id: RunId,
+        pages: RowsByPage,
+    ) -> Result<(), EngineError> {
+        let (mut held, run) = self.hold(&decision.source, run_id).await?;
+        let parts = self.parts(&decision.source, run_id, held.epoch).await?;
+        let watch = Watch::new(&run, broadcast::channel(1).0);
+        let reason = RetryReason { who: decision.who.clone(), why: decision.why.clone() };
+        let mut memory = held.memory;
+        let reading = tokio::task::spawn_blocking(move || {
+            read_again(&parts, &mut memory, &watch, pages, &reason, &CancellationToken::new())?;
+            Ok::<_, PageError>((memory, watch.counts().received))
+        });
+        let read = reading.await.unwrap_or_else(|_| Err(lost()));
+        let number = decision.decision_id.0;
+        let (memory, rows) = read
+            .map_err(|error| EngineError::Setup(format!("decision {number}: {}", error.message)))?;
+        held.memory = memory;
+        self.summary.rows += rows;
+        self.sources.insert(decision.source.clone(), held);
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<ReplaySummary, EngineError> {
+        let open = std::mem::take(&mut self.sources);
+        for run in open.into_values().filter_map(|held| held.run) {
+            self.end(&run).await?;
+        }
+        Ok(self.summary)
+    }
+}

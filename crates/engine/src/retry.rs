@@ -1,0 +1,221 @@
+//! Reading quarantined rows again after a fix, and giving them up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kasparro_domain::{PageId, RawPage, Run, RunId, RunReason, SourceName};
+use kasparro_extract::{PageError, RunStart};
+use kasparro_faults::crash_point;
+use kasparro_store::StoreError;
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::{Asked, Lists, stopped};
+use crate::land::{PageContext, STORE_FAILED, spool_failed, store_failed};
+use crate::load::{LoadParts, Loader, RetryReason};
+use crate::memory::Memory;
+use crate::progress::Watch;
+use crate::quarantine::open_rows;
+use crate::run::lost;
+use crate::slot::Slot;
+use crate::stored_body::StoredBody;
+use crate::stored_text::{open_text, pages_of_text, request_of};
+use crate::texts::of_chunk;
+use crate::{Engine, EngineError};
+
+/// Rows to read again, by page.
+pub(crate) type RowsByPage = BTreeMap<PageId, BTreeSet<u64>>;
+
+impl Engine {
+    /// Reads quarantined rows again with the configuration of today, one run for each source; rows that
+    /// are not open are left aside. Each batch is recorded as a decision of `who`.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownSource`] when a row belongs to a source that is not configured;
+    /// [`EngineError::Store`] when the store cannot be used. What goes wrong with a page is in its run.
+    pub async fn retry(
+        self: &Arc<Self>,
+        rows: &[i64],
+        who: &str,
+        why: &str,
+    ) -> Result<Vec<Run>, EngineError> {
+        let reason = RetryReason { who: plain(who), why: plain(why) };
+        let mut runs = Vec::new();
+        for slot in self.slots_of(rows).await? {
+            runs.extend(self.retry_slot(&slot, rows, &reason).await?);
+        }
+        Ok(runs)
+    }
+
+    /// Gives quarantined rows up; returns how many were open.
+    ///
+    /// # Errors
+    /// As [`Engine::retry`].
+    pub async fn discard(&self, rows: &[i64], who: &str, why: &str) -> Result<u64, EngineError> {
+        let slots = self.slots_of(rows).await?;
+        // Nobody reads a row again while it is given up.
+        let mut held = Vec::new();
+        for slot in &slots {
+            held.push(slot.running.lock().await);
+        }
+        let now = self.clock.now();
+        Ok(self.store.discard(rows.to_vec(), &plain(who), &plain(why), now).await?)
+    }
+
+    /// The sources of open rows, by name.
+    async fn slots_of(&self, rows: &[i64]) -> Result<Vec<Arc<Slot>>, EngineError> {
+        let rows = open_rows(self.store.as_ref(), rows).await?;
+        let sources: BTreeSet<SourceName> = rows.into_iter().map(|row| row.source).collect();
+        sources.iter().map(|source| self.slot(source)).collect()
+    }
+
+    /// Reads rows of one source again; `None` when none of them is open any more.
+    async fn retry_slot(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        rows: &[i64],
+        reason: &RetryReason,
+    ) -> Result<Option<Run>, EngineError> {
+        let (_running, pages, run) = loop {
+            let running = slot.running.lock().await;
+            // Only now: whoever held the source before may have decided about some of them.
+            let pages = self.pages_of(slot, rows).await?;
+            if pages.is_empty() {
+                return Ok(None);
+            }
+            let run_id = RunId(uuid::Uuid::now_v7());
+            let now = self.clock.now();
+            let queued = self.store.queue_run(run_id, &slot.name, RunReason::Retry, now).await?;
+            if queued.run_id == run_id {
+                break (running, pages, queued);
+            }
+            // Somebody asked for an ordinary run before: it goes first.
+            drop(running);
+            let asked = Asked { values: true, lists: Lists::Due };
+            let (slot, reason) = (Arc::clone(slot), RunReason::Manual);
+            self.run_slot(slot, queued.run_id, reason, asked).await?;
+        };
+        self.finish_landed(slot).await?;
+        let watch = self.begin(slot, &run).await?;
+        let outcome = match self.memory(slot).await {
+            Err(error) => Err(store_failed(&error)),
+            Ok(mut memory) => {
+                let (parts, watch, reason) =
+                    (self.parts_of(slot), Arc::clone(&watch), reason.clone());
+                let stopping = self.stopping.clone();
+                let work = move || {
+                    let mut held = memory.take().ok_or_else(lost)?;
+                    held.begin_run();
+                    read_again(&parts, &mut held, &watch, pages, &reason, &stopping)?;
+                    *memory = Some(held);
+                    Ok(())
+                };
+                tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(lost()))
+            }
+        };
+        self.end(&run, outcome, &watch).await.map(Some)
+    }
+
+    async fn pages_of(&self, slot: &Slot, rows: &[i64]) -> Result<RowsByPage, EngineError> {
+        let mut pages = RowsByPage::new();
+        let rows = open_rows(self.store.as_ref(), rows).await?;
+        for row in rows.into_iter().filter(|row| row.source == slot.name) {
+            pages.entry(row.page_id).or_default().insert(row.ordinal);
+        }
+        Ok(pages)
+    }
+}
+
+/// A text of a person as stores take it: without U+0000.
+fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// Reads rows of stored pages again, as part of a run that has begun, on a thread that may block. What
+/// keeps one page from being read leaves the others.
+///
+/// # Errors
+/// The first thing that went wrong.
+pub(crate) fn read_again(
+    parts: &LoadParts,
+    memory: &mut Memory,
+    watch: &Watch,
+    pages: RowsByPage,
+    reason: &RetryReason,
+    stopping: &CancellationToken,
+) -> Result<(), PageError> {
+    memory.read_again();
+    let mut surveys = Surveys { parts: parts.clone(), last: None };
+    let mut loader = Loader::new(parts.clone(), memory, watch);
+    let mut first_failure = None;
+    for (page_id, ordinals) in pages {
+        if stopping.is_cancelled() {
+            return Err(stopped());
+        }
+        crash_point!("retry.page");
+        let (page, survey, late) = match surveys.of(page_id) {
+            Ok(found) => found,
+            Err(error) if error.code == STORE_FAILED => return Err(error),
+            Err(error) => {
+                first_failure.get_or_insert(error);
+                continue;
+            }
+        };
+        let body = StoredBody::open(Arc::clone(&parts.store), page.body)
+            .map_err(|error| spool_failed(&error))?;
+        // Rows may have been judged that were not committed, so a failure here ends it.
+        loader.load_again(&page, &survey, body, &ordinals, late, reason)?;
+    }
+    first_failure.map_or(Ok(()), Err)
+}
+
+/// What surveys with the configuration of today note about stored texts; the last one is remembered,
+/// since the chunks of a text come one after another.
+struct Surveys {
+    parts: LoadParts,
+    last: Option<SurveyedText>,
+}
+
+/// The pages of a text, and what was noted about it.
+struct SurveyedText {
+    pages: Vec<PageId>,
+    survey: Result<Option<Value>, PageError>,
+}
+
+impl Surveys {
+    /// A page, what is noted about it, and whether a newer page of the same request was loaded.
+    fn of(&mut self, page_id: PageId) -> Result<(RawPage, Value, bool), PageError> {
+        let failed = |error: StoreError| store_failed(&error);
+        let gone = || failed(StoreError::Corrupt(format!("page {page_id} is gone")));
+        let (handle, store) = (Handle::current(), Arc::clone(&self.parts.store));
+        let page = handle.block_on(store.page(page_id)).map_err(failed)?.ok_or_else(gone)?;
+        let last = handle.block_on(store.last_loaded(&self.parts.name, &page.request));
+        let late = last.map_err(failed)?.is_some_and(|last| last.page_id > page.page_id);
+        let known = self.last.as_ref().filter(|text| text.pages.contains(&page_id));
+        let survey = match known {
+            Some(text) => text.survey.clone()?,
+            None => {
+                let text = handle.block_on(pages_of_text(store.as_ref(), &page)).map_err(failed)?;
+                let survey = self.survey(&page, &text);
+                let pages = text.iter().map(|page| page.page_id).collect();
+                self.last.insert(SurveyedText { pages, survey }).survey.clone()?
+            }
+        };
+        let survey = match (survey, page.request.get("chunk").and_then(Value::as_u64)) {
+            (None, _) => PageContext::of(&page)?.survey,
+            (Some(survey), Some(chunk)) => of_chunk(&survey, chunk),
+            (Some(survey), None) => survey,
+        };
+        Ok((page, survey, late))
+    }
+
+    /// Surveys a text; `None` where the source asks nothing like it any more.
+    fn survey(&self, page: &RawPage, text: &[RawPage]) -> Result<Option<Value>, PageError> {
+        let source = self.parts.source.as_ref();
+        let start = RunStart { checkpoint: None, now: page.fetched_at, values: true };
+        let Some(request) = request_of(source, &page.request, start) else { return Ok(None) };
+        let mut text = open_text(&self.parts.store, text);
+        source.survey(&request, &mut text).map(Some)
+    }
+}

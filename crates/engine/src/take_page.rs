@@ -1,0 +1,212 @@
+//! Taking one page over HTTP: ask, judge, survey, check, land.
+
+use std::time::Duration;
+
+use kasparro_domain::{RawPage, RunStatus};
+use kasparro_extract::{
+    Framing, HttpRequest, PageError, PageSummary, Purpose, Remedy, Request, frame,
+};
+use kasparro_faults::crash_point;
+use serde_json::Value;
+use tokio::task::block_in_place;
+
+use crate::ask::{Taken, Trip, Turn, empty, stopped};
+use crate::fetch::{Fetched, LONGEST_WAIT, Validators};
+use crate::land::{PageContext, spool_failed, store_failed};
+
+/// The status of an answer that says that nothing changed (RFC 9110, section 15.4.5).
+const NOT_MODIFIED: u16 = 304;
+
+/// What was found in a page that is believed as a whole.
+struct Checked {
+    survey: Value,
+    framing: Framing,
+    rows: u64,
+}
+
+impl Trip<'_> {
+    /// Fetches one page, makes sure that it is whole, and lands it.
+    pub(crate) async fn take_page(
+        &mut self,
+        request: &Request,
+        http: &HttpRequest,
+        turn: &Turn,
+    ) -> Result<Taken, PageError> {
+        let last = self.last_loaded(&request.describe()).await?;
+        let source = self.slot.settings.source.as_ref();
+        let check = |fetched: &Fetched| -> Result<Checked, PageError> {
+            let last = last.as_ref().filter(|last| last.body == fetched.body.hash);
+            let (survey, framing, rows) = match last {
+                // The same question and the same bytes: what was found in them then holds.
+                Some(last) => {
+                    let PageContext { survey, framing, .. } = PageContext::of(last)?;
+                    (survey, framing, last.rows_done)
+                }
+                None => {
+                    let open = || fetched.body.open().map_err(|error| spool_failed(&error));
+                    let survey = source.survey(request, &mut open()?)?;
+                    let framing = source.framing(request, &survey);
+                    let rows = frame::check(&framing, &survey, open()?);
+                    (survey, framing, rows.map_err(|error| error.to_page_error())?)
+                }
+            };
+            let hollow = rows == 0 && framing != Framing::Whole;
+            // A page behind the last, and one of many lists, may well be empty.
+            let meant = match request.purpose {
+                // A feed may have nothing to tell.
+                Purpose::Values => turn.number > 1 || http.conditional,
+                Purpose::List => !request.completes_sweep,
+            };
+            if hollow && !meant { Err(empty()) } else { Ok(Checked { survey, framing, rows }) }
+        };
+        let validators =
+            last.as_ref().filter(|_| http.conditional).map(|last| Validators::of(&last.headers));
+        let answer = self.fetch(http, validators.as_ref(), check).await;
+        let (fetched, checked) = match answer {
+            Ok(Answered::Page(fetched, checked)) => (fetched, checked),
+            Ok(Answered::NotModified) => {
+                let survey = last.as_ref().map(PageContext::of).transpose()?;
+                let survey = survey.map_or(Value::Null, |context| context.survey);
+                return Ok(Taken { rows: 0, survey });
+            }
+            Err(refused) => {
+                if let Some(fetched) = refused.page {
+                    let error = refused.error.to_run_error();
+                    let described = request.describe();
+                    self.lander.refuse(described, fetched.arrival, &fetched.body, error).await?;
+                }
+                return Err(refused.error);
+            }
+        };
+        crash_point!("page.checked");
+        let Checked { survey, framing, rows } = checked;
+        let summary = PageSummary { rows, pages: turn.number, survey: &survey };
+        let position = source.position_after(request, summary);
+        let completes_sweep = turn.completes_sweep;
+        let context = PageContext { survey: survey.clone(), framing, position, completes_sweep };
+        let repeats = last.filter(|last| last.body == fetched.body.hash);
+        let Fetched { arrival, body, .. } = *fetched;
+        self.lander.land(request.describe(), context, arrival, body, repeats).await?;
+        Ok(Taken { rows, survey })
+    }
+
+    pub(crate) async fn last_loaded(&self, request: &Value) -> Result<Option<RawPage>, PageError> {
+        let last = self.engine.store.last_loaded(&self.slot.name, request).await;
+        last.map_err(|error| store_failed(&error))
+    }
+
+    /// Sends a request until an answer comes in whole and passes, or trying again is not worth it.
+    pub(crate) async fn fetch<T>(
+        &self,
+        http: &HttpRequest,
+        validators: Option<&Validators>,
+        check: impl Fn(&Fetched) -> Result<T, PageError>,
+    ) -> Result<Answered<T>, Refused> {
+        let (engine, slot) = (self.engine, self.slot);
+        let mut attempt = 1;
+        loop {
+            self.wait_for_turn(http).await?;
+            self.watch.request_sent();
+            crash_point!("fetch.sent");
+            let spool_dir = &engine.spool_dir;
+            let sent = tokio::select! {
+                sent = engine.fetcher.send(http, validators, spool_dir, engine.clock.as_ref()) => sent,
+                // An upstream that hangs must not hold up the end of the process.
+                () = engine.stopping.cancelled() => return Err(stopped().into()),
+            };
+            crash_point!("fetch.answered");
+            let refused = match sent {
+                Err(error) => Refused { error, page: None },
+                Ok(fetched)
+                    if validators.is_some()
+                        && fetched.arrival.http_status == Some(NOT_MODIFIED) =>
+                {
+                    return Ok(Answered::NotModified);
+                }
+                Ok(fetched) => {
+                    let passed = slot
+                        .settings
+                        .source
+                        .judge(fetched.answer())
+                        .map_err(|error| (error, false))
+                        // Reading a whole body is work, not waiting.
+                        .and_then(|()| {
+                            block_in_place(|| check(&fetched)).map_err(|error| (error, true))
+                        });
+                    match passed {
+                        Ok(value) => return Ok(Answered::Page(Box::new(fetched), value)),
+                        Err((error, whole)) => {
+                            Refused { error, page: whole.then(|| Box::new(fetched)) }
+                        }
+                    }
+                }
+            };
+            if let Remedy::Retry { after: Some(after) } = refused.error.remedy {
+                slot.ask_not_before(http, engine.clock.now(), after);
+            }
+            let Some(wait) = engine.fetcher.wait_before_retry(&refused.error, attempt) else {
+                return Err(refused);
+            };
+            tracing::info!(source = %slot.name, attempt, error = %refused.error, "trying again");
+            self.wait(wait, "before trying again").await?;
+            attempt += 1;
+        }
+    }
+
+    /// Waits until the upstream may be asked.
+    async fn wait_for_turn(&self, http: &HttpRequest) -> Result<(), PageError> {
+        let now = self.engine.clock.now();
+        if let Some(instant) = self.slot.not_before(http, now) {
+            let wait = instant.since(now);
+            if wait > LONGEST_WAIT {
+                let message = format!("the upstream asked not to be asked before {instant}");
+                let hint = "the schedule asks again after that";
+                return Err(PageError::retry("rate_limited", message, hint));
+            }
+            self.wait(wait, "because the upstream asked for it").await?;
+        }
+        if let Some(pace) = &self.slot.pace {
+            let wait = pace.reserve(tokio::time::Instant::now());
+            self.wait(wait, "for the request limit").await?;
+        }
+        Ok(())
+    }
+
+    async fn wait(&self, wait: Duration, what: &str) -> Result<(), PageError> {
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let seconds = wait.as_secs().max(1);
+        self.watch.show(RunStatus::Running, Some(format!("waiting {seconds} s {what}")));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.engine.stopping.cancelled() => Err(stopped()),
+        }
+    }
+}
+
+/// What an upstream said.
+pub(crate) enum Answered<T> {
+    /// A page that passed, with what was found in it.
+    Page(Box<Fetched>, T),
+    /// Nothing changed since the page whose validators were sent.
+    NotModified,
+}
+
+/// Why an answer was not taken, with the answer itself where it came in whole.
+pub(crate) struct Refused {
+    pub(crate) error: PageError,
+    page: Option<Box<Fetched>>,
+}
+
+impl From<PageError> for Refused {
+    fn from(error: PageError) -> Self {
+        Self { error, page: None }
+    }
+}
+
+impl From<Refused> for PageError {
+    fn from(refused: Refused) -> Self {
+        refused.error
+    }
+}
