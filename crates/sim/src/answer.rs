@@ -27,6 +27,9 @@ pub(crate) enum Validator {
     WeakEtag,
     /// `Last-Modified`.
     LastModified,
+    /// Both, for a body that changes less often than the step: the number of its state and when it began,
+    /// in milliseconds.
+    Both { version: u64, changed_ms: i64 },
     /// Nothing, as on errors.
     None,
 }

@@ -21,6 +21,7 @@ pub(crate) enum Purpose {
     Platforms,
     Address,
     News,
+    Fault,
 }
 
 /// The seed of a world.

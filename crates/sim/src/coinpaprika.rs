@@ -39,13 +39,7 @@ pub(crate) fn answer(world: &Arc<World>, ask: &Ask) -> Answer {
     match path.as_slice() {
         ["tickers"] => tickers(world, ask),
         ["coins"] => rows(coins(world)),
-        ["contracts"] => {
-            rows(Rows::json((0..).take(PLATFORMS.len()), |place, out, external_id| {
-                let id = usize::try_from(place).ok().and_then(|place| PLATFORMS.get(place));
-                external_id.push_str(id.map_or("", |platform| platform.paprika_id));
-                push_json_text(out, external_id);
-            }))
-        }
+        ["contracts"] => rows(platforms()),
         ["contracts", platform] => {
             match PLATFORMS.iter().position(|known| known.paprika_id == *platform) {
                 Some(place) => rows(contracts(world, place)),
@@ -226,7 +220,20 @@ fn coins(world: &Arc<World>) -> Rows {
     })
 }
 
-/// The contracts on one chain; the external id is the address, which repeats nowhere.
+/// The ids of the chains, which are no rows: they say only where to ask on.
+fn platforms() -> Rows {
+    let mut body = b"[".to_vec();
+    for (place, platform) in PLATFORMS.iter().enumerate() {
+        if place > 0 {
+            body.push(b',');
+        }
+        push_json_text(&mut body, platform.paprika_id);
+    }
+    body.push(b']');
+    Rows { prefix: body, suffix: "", ..Rows::json(std::iter::empty(), |_, _, _| {}) }
+}
+
+/// The contracts on one chain; a row is about the coin that has the contract.
 fn contracts(world: &Arc<World>, place: usize) -> Rows {
     let world = Arc::clone(world);
     let (seed, active) = (world.seed, world.coins());
@@ -240,7 +247,7 @@ fn contracts(world: &Arc<World>, place: usize) -> Rows {
             identity.fill(seed, index);
             address.clear();
             push_address(&mut address, seed, index, place);
-            external_id.push_str(&String::from_utf8_lossy(&address));
+            external_id.push_str(&identity.paprika_id);
             out.extend_from_slice(b"{\"address\":\"");
             out.extend_from_slice(&address);
             out.extend_from_slice(b"\",\"type\":");

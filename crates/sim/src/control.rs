@@ -10,10 +10,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::Simulator;
 use crate::ledger::EntryText;
+use crate::{FaultPlan, Simulator};
 
 /// The optional body of `POST /_sim/step`.
 #[derive(Debug, Deserialize)]
@@ -66,26 +66,47 @@ pub(crate) async fn requests(State(simulator): State<Arc<Simulator>>) -> Respons
     Json(simulator.requests.show(dropped)).into_response()
 }
 
-/// `PUT /_sim/faults`.
-pub(crate) async fn faults() -> Response {
-    problem(
-        StatusCode::NOT_IMPLEMENTED,
-        "faults_unavailable",
-        "this simulator cannot play faults",
-        "it serves correct answers only; faults are not available yet",
-    )
+/// `GET /_sim/faults`: the plan, and how often each rule matched and fired.
+pub(crate) async fn faults(State(simulator): State<Arc<Simulator>>) -> Response {
+    Json(simulator.faults.show()).into_response()
+}
+
+/// `PUT /_sim/faults`: this plan in place of the one before; answers `{rules}`, their number.
+pub(crate) async fn put_faults(State(simulator): State<Arc<Simulator>>, body: Bytes) -> Response {
+    match FaultPlan::parse(&body) {
+        Ok(plan) => {
+            let rules = plan.rule_count();
+            simulator.set_faults(plan);
+            Json(json!({ "rules": rules })).into_response()
+        }
+        Err(error) => {
+            let errors = json!([{ "field": error.field, "message": error.message }]);
+            let detail = error.to_string();
+            let mut body =
+                problem_body(StatusCode::BAD_REQUEST, "bad_fault_plan", &detail, error.hint);
+            body["errors"] = errors;
+            problem_response(StatusCode::BAD_REQUEST, &body)
+        }
+    }
 }
 
 /// A problem document (RFC 9457).
 fn problem(status: StatusCode, code: &str, detail: &str, hint: &str) -> Response {
-    let body = json!({
+    problem_response(status, &problem_body(status, code, detail, hint))
+}
+
+fn problem_body(status: StatusCode, code: &str, detail: &str, hint: &str) -> Value {
+    json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
         "code": code,
         "detail": detail,
         "hint": hint,
-    });
+    })
+}
+
+fn problem_response(status: StatusCode, body: &Value) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/problem+json")];
     (status, headers, body.to_string()).into_response()
 }

@@ -1,44 +1,150 @@
 //! The upstream over HTTP: numbering, keys, validators, and bodies that are written while they are sent.
 
-use std::convert::Infallible;
-use std::pin::Pin;
+use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{get, post, put};
-use bytes::Bytes;
-use futures_util::Stream;
-use sha2::{Digest, Sha256};
+use axum::routing::{get, post};
 
 use crate::answer::{Answer, Ask, Content, Rows, Validator};
+use crate::body::RowStream;
+use crate::conditional::{unchanged, weak_etag};
+use crate::connection::Connection;
+use crate::faults::Effect;
 use crate::ledger::{Head, Recorder};
+use crate::replay::{self, Capture, Replayed};
 use crate::requests::RequestLine;
-use crate::text::{hex, http_date};
+use crate::secrets::{key_id, without_secrets};
+use crate::text::http_date;
+use crate::whole::Whole;
 use crate::world::World;
 use crate::{Simulator, coingecko, coinpaprika, control, csv, feed};
-
-/// Headers in which the vendors take keys.
-const KEY_HEADERS: [&str; 3] = ["authorization", "x-cg-demo-api-key", "x-cg-pro-api-key"];
-
-/// The size at which a piece of a body is handed over.
-const PIECE_BYTES: usize = 64 * 1024;
 
 pub(crate) fn router(simulator: &Arc<Simulator>) -> Router {
     Router::new()
         .route("/_sim/step", post(control::step))
         .route("/_sim/ledger", get(control::ledger))
         .route("/_sim/requests", get(control::requests))
-        .route("/_sim/faults", put(control::faults))
+        .route("/_sim/faults", get(control::faults).put(control::put_faults))
         .fallback(upstream)
         .with_state(Arc::clone(simulator))
 }
 
-/// The generated answer; recorded ones can take its place, path by path.
+/// An answer as HTTP has it, its body still unwritten.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// Whether `If-Modified-Since` is read.
+    pub(crate) by_date: bool,
+    pub(crate) body: ReplyBody,
+}
+
+pub(crate) enum ReplyBody {
+    /// A short body without rows.
+    Text(Vec<u8>),
+    /// Generated rows.
+    Rows(Rows),
+    /// A file.
+    Capture(Arc<Capture>),
+    /// What a fault made of an answer.
+    Whole { whole: Whole, then_break_off: bool },
+}
+
+impl ReplyBody {
+    /// The body in memory, at least its first `enough` bytes.
+    fn into_whole(self, enough: usize) -> io::Result<Whole> {
+        Ok(match self {
+            Self::Text(text) => Whole::text(text),
+            Self::Rows(rows) => Whole::generated(rows, enough),
+            Self::Capture(capture) => replay::whole(&capture, enough)?,
+            Self::Whole { whole, .. } => whole,
+        })
+    }
+}
+
+impl Reply {
+    /// A generated answer with the headers that its vendor sends.
+    pub(crate) fn generated(world: &World, ask: &Ask, shown_query: &str, answer: Answer) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding, Origin"));
+        if let Some(policy) = answer.cache_control {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
+        }
+        let (state, changed_ms) = match answer.validator {
+            Validator::WeakEtag => (Some(ask.step), None),
+            Validator::LastModified => (None, Some(world.now_ms(ask.step))),
+            Validator::Both { version, changed_ms } => (Some(version), Some(changed_ms)),
+            Validator::None => (None, None),
+        };
+        let etag = state.map(|state| weak_etag(world, state, &ask.path, shown_query));
+        for (name, text) in
+            [(header::ETAG, etag), (header::LAST_MODIFIED, changed_ms.map(http_date))]
+        {
+            if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+                headers.insert(name, value);
+            }
+        }
+        let body = match answer.content {
+            Content::Text(text) => ReplyBody::Text(text),
+            Content::Rows(rows) => ReplyBody::Rows(rows),
+        };
+        let by_date = matches!(answer.validator, Validator::Both { .. });
+        Self { status: answer.status, headers, by_date, body }
+    }
+
+    /// The answer as a fault that needs it leaves it.
+    fn spoilt(mut self, fault: &Effect) -> io::Result<Self> {
+        self.body = match fault {
+            Effect::Truncate(bytes) => {
+                let whole = self.body.into_whole(*bytes)?.truncated(*bytes);
+                ReplyBody::Whole { whole, then_break_off: true }
+            }
+            Effect::Replace { find, with } => {
+                // The right body's validators would make clients keep the wrong one for right.
+                for name in [header::ETAG, header::LAST_MODIFIED] {
+                    self.headers.remove(name);
+                }
+                let whole = self.body.into_whole(usize::MAX)?.replaced(find, with);
+                ReplyBody::Whole { whole, then_break_off: false }
+            }
+            _ => self.body,
+        };
+        Ok(self)
+    }
+}
+
+/// The recorded answer where captures are replayed, else the generated one; with what `fault` does to it.
+fn reply(simulator: &Simulator, ask: &Ask, shown_query: &str, fault: Option<&Effect>) -> Reply {
+    let world = &simulator.world;
+    let right = || {
+        let answer = match &simulator.replay {
+            Some(replay) => match replay.answer(ask) {
+                Replayed::Capture(reply) => return reply,
+                Replayed::Otherwise(answer) => answer,
+            },
+            None => generate(world, ask),
+        };
+        Reply::generated(world, ask, shown_query, answer)
+    };
+    let Some(fault) = fault else {
+        return right();
+    };
+    fault.answer(&ask.path).unwrap_or_else(|| {
+        right().spoilt(fault).unwrap_or_else(|error| {
+            tracing::error!(%error, path = ask.path, "an answer could not be read");
+            let message = "the capture cannot be read";
+            let answer =
+                Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "application/json", message);
+            Reply::generated(world, ask, shown_query, answer)
+        })
+    })
+}
+
 fn generate(world: &Arc<World>, ask: &Ask) -> Answer {
     let below = |root: &str| ask.path.starts_with(root);
     if below("/v1/") {
@@ -58,7 +164,11 @@ fn generate(world: &Arc<World>, ask: &Ask) -> Answer {
     }
 }
 
-async fn upstream(State(simulator): State<Arc<Simulator>>, request: Request) -> Response {
+async fn upstream(
+    State(simulator): State<Arc<Simulator>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+) -> Response {
     let (method, uri) = (request.method(), request.uri());
     let head_only = method == Method::HEAD;
     let query = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs);
@@ -67,175 +177,88 @@ async fn upstream(State(simulator): State<Arc<Simulator>>, request: Request) -> 
     let step = simulator.current_step();
     let ask = Ask { path: uri.path().to_owned(), query, step };
     let key_id = key_id(request.headers(), &ask.query);
+    let fault = if method == Method::GET { simulator.faults.meet(&ask) } else { None };
 
-    let answer = if method == Method::GET || head_only {
-        let world = Arc::clone(&simulator.world);
-        let ask = ask.clone();
-        tokio::task::spawn_blocking(move || generate(&world, &ask)).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "an answer could not be generated");
-            Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "application/json", "simulator failed")
+    let failed = |status, message| {
+        let answer = Answer::error(status, "application/json", message);
+        Reply::generated(&simulator.world, &ask, &shown_query, answer)
+    };
+    let reply = if method == Method::GET || head_only {
+        let (simulator, ask, query) = (Arc::clone(&simulator), ask.clone(), shown_query.clone());
+        let fault = fault.clone();
+        let made =
+            tokio::task::spawn_blocking(move || reply(&simulator, &ask, &query, fault.as_ref()));
+        made.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "an answer could not be made");
+            failed(StatusCode::INTERNAL_SERVER_ERROR, "simulator failed")
         })
     } else {
-        Answer::error(StatusCode::METHOD_NOT_ALLOWED, "application/json", "method not allowed")
+        failed(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
     };
 
     let at = simulator.world.now(step);
-    let etag = (answer.validator == Validator::WeakEtag)
-        .then(|| weak_etag(&simulator.world, step, &ask.path, &shown_query));
-    let unchanged = etag.as_deref().is_some_and(|etag| matches(request.headers(), etag));
-    let status = if unchanged { StatusCode::NOT_MODIFIED } else { answer.status };
+    let spoilt = matches!(reply.body, ReplyBody::Whole { .. });
+    let unchanged = !spoilt
+        && reply.status == StatusCode::OK
+        && unchanged(request.headers(), &reply.headers, reply.by_date);
+    let status = if unchanged { StatusCode::NOT_MODIFIED } else { reply.status };
+    let is_reset = matches!(fault, Some(Effect::Reset));
+    let shown_status = if is_reset { 0 } else { status.as_u16() };
     let number = simulator.requests.record(RequestLine {
         request: 0,
         at,
         method: method.to_string(),
         path: ask.path.clone(),
         query: shown_query.clone(),
-        status: status.as_u16(),
+        status: shown_status,
         key_id: key_id.clone(),
+        fault: fault.as_ref().map(Effect::name),
     });
+    let mut recorder = Recorder::new(
+        Arc::clone(&simulator.ledger),
+        Head {
+            request: number,
+            at,
+            path: ask.path,
+            query: shown_query,
+            status: shown_status,
+            completed: false,
+            key_id,
+        },
+    );
+    match fault {
+        // Answers without rows leave a line only where a fault has to be accounted for.
+        None if head_only || unchanged || matches!(reply.body, ReplyBody::Text(_)) => {
+            recorder.forget();
+        }
+        Some(Effect::Reset) => {
+            drop(recorder);
+            connection.reset();
+            return std::future::pending().await;
+        }
+        // A client that leaves meanwhile leaves a line that is not completed.
+        Some(Effect::Delay(delay)) => tokio::time::sleep(delay).await,
+        _ => {}
+    }
 
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding, Origin"));
-    if let Some(policy) = answer.cache_control {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
-    }
-    if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(&etag).ok()) {
-        headers.insert(header::ETAG, etag);
-    }
-    if answer.validator == Validator::LastModified
-        && let Ok(date) = HeaderValue::from_str(&http_date(at.as_millis()))
-    {
-        headers.insert(header::LAST_MODIFIED, date);
-    }
-    if head_only || unchanged {
+    *response.headers_mut() = reply.headers;
+    let bodiless = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+    if head_only || bodiless {
+        recorder.complete();
         return response;
     }
-    *response.body_mut() = match answer.content {
-        Content::Text(text) => Body::from(text),
-        Content::Rows(rows) => {
-            let head = Head {
-                request: number,
-                at,
-                path: ask.path,
-                query: shown_query,
-                status: status.as_u16(),
-                completed: false,
-                key_id,
-            };
-            let recorder = Recorder::new(Arc::clone(&simulator.ledger), head);
-            Body::from_stream(RowStream {
-                rows,
-                recorder,
-                state: Position::Start,
-                external_id: String::new(),
-            })
+    *response.body_mut() = match reply.body {
+        ReplyBody::Text(text) => {
+            recorder.complete();
+            Body::from(text)
+        }
+        ReplyBody::Rows(rows) => Body::from_stream(RowStream::new(rows, recorder)),
+        ReplyBody::Capture(capture) => Body::from_stream(replay::send(capture, recorder)),
+        ReplyBody::Whole { whole, then_break_off } => {
+            Body::from_stream(whole.send(recorder, then_break_off.then_some(connection)))
         }
     };
     response
-}
-
-/// The query string with the values of all parameters that can hold a secret taken out.
-fn without_secrets(uri: &Uri, pairs: Option<&[(String, String)]>) -> String {
-    let Some(raw) = uri.query() else {
-        return String::new();
-    };
-    let parts: Vec<&str> = raw.split('&').filter(|part| !part.is_empty()).collect();
-    match pairs {
-        Some(pairs) if pairs.len() == parts.len() => {
-            let shown = parts.iter().zip(pairs).map(|(part, (name, _))| {
-                if secret(name) { format!("{name}=***") } else { (*part).to_owned() }
-            });
-            shown.collect::<Vec<_>>().join("&")
-        }
-        _ => "***".to_owned(),
-    }
-}
-
-/// Whether a parameter can hold a secret, judged by its decoded name.
-fn secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["key", "token", "secret", "auth", "password"].iter().any(|word| name.contains(word))
-}
-
-/// A short name for the key that was sent, from which the key cannot be read.
-fn key_id(headers: &HeaderMap, query: &[(String, String)]) -> Option<String> {
-    let sent = KEY_HEADERS.iter().find_map(|name| headers.get(*name)).map(HeaderValue::as_bytes);
-    let in_query =
-        || query.iter().find(|(name, _)| secret(name)).map(|(_, value)| value.as_bytes());
-    let key = sent.or_else(in_query)?;
-    let digest =
-        Sha256::new().chain_update("kasparro simulator key id\0").chain_update(key).finalize();
-    digest.get(..6).map(hex)
-}
-
-/// A validator of everything that decides a body.
-fn weak_etag(world: &World, step: u64, path: &str, query: &str) -> String {
-    let digest = Sha256::digest(format!("{}\0{step}\0{path}\0{query}", world.fingerprint()));
-    format!("W/\"{}\"", hex(digest.get(..16).unwrap_or_default()))
-}
-
-fn matches(headers: &HeaderMap, etag: &str) -> bool {
-    let sent =
-        headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    sent.flat_map(|value| value.split(',')).any(|value| {
-        let value = value.trim();
-        value == "*" || value.trim_start_matches("W/") == etag.trim_start_matches("W/")
-    })
-}
-
-/// A body that is written piece by piece as fast as the client reads.
-struct RowStream {
-    rows: Rows,
-    recorder: Recorder,
-    state: Position,
-    external_id: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Position {
-    Start,
-    First,
-    Later,
-    End,
-}
-
-impl RowStream {
-    fn next_piece(&mut self) -> Option<Bytes> {
-        let mut out = Vec::with_capacity(PIECE_BYTES + 4096);
-        if self.state == Position::Start {
-            out.append(&mut self.rows.prefix);
-            self.state = Position::First;
-        }
-        while self.state != Position::End && out.len() < PIECE_BYTES {
-            let Some(subject) = self.rows.subjects.next() else {
-                out.extend_from_slice(self.rows.suffix.as_bytes());
-                self.state = Position::End;
-                break;
-            };
-            let between =
-                if self.state == Position::First { self.rows.lead } else { self.rows.separator };
-            self.state = Position::Later;
-            out.extend_from_slice(between.as_bytes());
-            let start = out.len();
-            self.external_id.clear();
-            (self.rows.write)(subject, &mut out, &mut self.external_id);
-            self.recorder.row(&self.external_id, out.get(start..).unwrap_or_default());
-        }
-        if out.is_empty() {
-            self.recorder.complete();
-            return None;
-        }
-        Some(Bytes::from(out))
-    }
-}
-
-impl Stream for RowStream {
-    type Item = Result<Bytes, Infallible>;
-
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.get_mut().next_piece().map(Ok))
-    }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::text::{hex, push_json_text, push_u64};
 
-/// One answer with rows: a line of `GET /_sim/ledger`.
+/// One answer with rows, or one that a fault made or touched: a line of `GET /_sim/ledger`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerEntry {
     /// Running number of the request, from 1.
@@ -23,9 +23,10 @@ pub struct LedgerEntry {
     pub path: String,
     /// Query string without the values of secrets.
     pub query: String,
-    /// HTTP status.
+    /// HTTP status; 0 where a fault broke the connection off before any.
     pub status: u16,
-    /// True when the whole body was handed to the connection; false when the client left before.
+    /// True when the whole body was handed to the connection; false when the client left before or a fault
+    /// broke it off.
     pub completed: bool,
     /// A short hash of the key that was sent; the key itself is never kept.
     pub key_id: Option<String>,
@@ -243,6 +244,11 @@ impl Recorder {
             entry.head.completed = true;
         }
         self.close();
+    }
+
+    /// Leaves no line, whatever comes.
+    pub(crate) fn forget(&mut self) {
+        self.entry = None;
     }
 
     fn close(&mut self) {

@@ -6,42 +6,61 @@
 //! computed and not stored, and bodies are written while they are sent: what grows is the ledger, up to
 //! its cap, and four bytes a coin for each order in which CoinGecko's pages were asked.
 //!
-//! Single coins (`/v1/tickers/{id}`, `/api/v3/coins/{id}`) are not served: they answer as the vendors do
+//! [`Simulator::open`] with [`SimSettings::replay`] serves captured bodies instead, byte for byte, the
+//! next capture of each path at each step.
+//!
+//! A fault plan ([`FaultPlan`], `PUT /_sim/faults`) makes it answer wrongly on purpose, the same way for the
+//! same requests. The answers that a plan cuts or changes are held in memory as a whole.
+//!
+//! Generated single coins (`/v1/tickers/{id}`, `/api/v3/coins/{id}`) are not served: they answer as the vendors do
 //! for an id that they do not know.
 
 mod answer;
+mod body;
 mod chance;
 mod coingecko;
 mod coinpaprika;
+mod conditional;
+mod connection;
 mod control;
 mod csv;
+mod error;
+mod faults;
 mod feed;
 mod http;
 mod ledger;
 mod market;
 mod names;
 mod order;
+mod replay;
 mod requests;
+mod secrets;
 mod settings;
 mod text;
 mod walk;
+mod whole;
 mod world;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use kasparro_domain::Timestamp;
 use tokio::net::TcpListener;
 use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+pub use error::SimError;
+pub use faults::{FaultPlan, FaultPlanError};
 pub use ledger::{LedgerEntry, LedgerRow};
 pub use settings::SimSettings;
 
+use crate::connection::{Connection, Connections};
+use crate::faults::Faults;
 use crate::ledger::Ledger;
+use crate::replay::Replay;
 use crate::requests::RequestLog;
 use crate::world::World;
 
@@ -53,26 +72,51 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct Simulator {
     settings: SimSettings,
     world: Arc<World>,
+    replay: Option<Replay>,
     step: AtomicU64,
     ledger: Arc<Ledger>,
     requests: RequestLog,
+    faults: Faults,
 }
 
 impl Simulator {
     /// The last step that a simulator can stand at.
     pub const MAX_STEP: u64 = 1_000_000_000;
 
-    /// A simulator at step 0; it costs the same for any number of coins.
+    /// A simulator of generated coins at step 0; it costs the same for any number of coins.
+    ///
+    /// It reads no file, so [`SimSettings::replay`] and [`SimSettings::faults`] are put back to `None`:
+    /// [`Simulator::open`] reads both.
     #[must_use]
     pub fn new(settings: SimSettings) -> Arc<Self> {
+        Self::with(SimSettings { replay: None, faults: None, ..settings }, None)
+    }
+
+    /// A simulator at step 0, of the captures in [`SimSettings::replay`] where it names a folder, and with
+    /// the faults of [`SimSettings::faults`] where it names a plan.
+    ///
+    /// # Errors
+    /// The folder's manifest is missing or not understood, or names a file that is not there or lies
+    /// outside of the folder; the fault plan cannot be read or is not understood.
+    pub fn open(settings: SimSettings) -> Result<Arc<Self>, SimError> {
+        let replay = settings.replay.as_deref().map(Replay::open).transpose()?;
+        let plan = settings.faults.as_deref().map(read_plan).transpose()?;
+        let simulator = Self::with(settings, replay);
+        simulator.set_faults(plan.unwrap_or_default());
+        Ok(simulator)
+    }
+
+    fn with(settings: SimSettings, replay: Option<Replay>) -> Arc<Self> {
         let world = Arc::new(World::new(&settings));
         let ledger = Arc::new(Ledger::new(settings.ledger_rows_cap));
         Arc::new(Self {
             settings,
             world,
+            replay,
             step: AtomicU64::new(0),
             ledger,
             requests: RequestLog::default(),
+            faults: Faults::default(),
         })
     }
 
@@ -100,13 +144,8 @@ impl Simulator {
         shutdown: CancellationToken,
     ) -> io::Result<()> {
         self.open_ledger()?;
-        // Small last pieces would otherwise wait for the client's delayed acknowledgement.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-            }
-        });
-        let server = axum::serve(listener, http::router(self))
+        let service = http::router(self).into_make_service_with_connect_info::<Connection>();
+        let server = axum::serve(Connections(listener), service)
             .with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let overdue = async {
             shutdown.cancelled().await;
@@ -176,4 +215,22 @@ impl Simulator {
     pub fn request_count(&self) -> u64 {
         self.requests.count()
     }
+
+    /// Plays a fault plan from its beginning in place of the one before; an empty one ends all faults.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        self.faults.play(plan);
+    }
+
+    /// How often each rule of the fault plan fired since it was set, in the plan's order.
+    #[must_use]
+    pub fn faults_fired(&self) -> Vec<u64> {
+        self.faults.fired()
+    }
+}
+
+fn read_plan(path: &Path) -> Result<FaultPlan, SimError> {
+    let text = std::fs::read(path)
+        .map_err(|source| SimError::FaultsUnreadable { path: path.to_owned(), source })?;
+    FaultPlan::parse(&text)
+        .map_err(|source| SimError::FaultsInvalid { path: path.to_owned(), source })
 }

@@ -17,8 +17,11 @@ pub(crate) struct RequestLine {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
+    /// 0 where the connection was broken off before any.
     pub(crate) status: u16,
     pub(crate) key_id: Option<String>,
+    /// The fault that it met, by the field of its rule.
+    pub(crate) fault: Option<&'static str>,
 }
 
 /// The body of `GET /_sim/requests`.

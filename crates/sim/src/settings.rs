@@ -23,6 +23,11 @@ pub struct SimSettings {
     /// Rows whose hashes are kept in memory: the oldest entries are dropped beyond that (and counted),
     /// the newest entry never. A row takes about 60 bytes.
     pub ledger_rows_cap: usize,
+    /// A folder of captured bodies with a `manifest.json`, served in place of generated ones; only
+    /// [`Simulator::open`](crate::Simulator::open) reads it.
+    pub replay: Option<PathBuf>,
+    /// A fault plan that is played from the start; only [`Simulator::open`](crate::Simulator::open) reads it.
+    pub faults: Option<PathBuf>,
 }
 
 impl SimSettings {
@@ -34,7 +39,8 @@ impl SimSettings {
 }
 
 impl Default for SimSettings {
-    /// Seed 1, 2,000 coins, frozen at 2026-01-01T00:00:00Z, a minute a step, 2,000,000 ledger rows.
+    /// Seed 1, 2,000 coins, frozen at 2026-01-01T00:00:00Z, a minute a step, 2,000,000 ledger rows,
+    /// nothing replayed, no faults.
     fn default() -> Self {
         Self {
             seed: 1,
@@ -44,6 +50,8 @@ impl Default for SimSettings {
             base_at: Timestamp::from_millis(Self::BASE_MS).unwrap_or_default(),
             step_span: Duration::from_secs(60),
             ledger_rows_cap: 2_000_000,
+            replay: None,
+            faults: None,
         }
     }
 }

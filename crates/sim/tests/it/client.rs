@@ -52,7 +52,7 @@ impl Reply {
 pub(crate) async fn start(settings: SimSettings) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let simulator = Simulator::new(settings);
+    let simulator = Simulator::open(settings).unwrap();
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn({
         let (simulator, shutdown) = (Arc::clone(&simulator), shutdown.clone());
@@ -88,6 +88,27 @@ impl Running {
 
     pub(crate) async fn get(&self, target: &str) -> Reply {
         self.ask("GET", target, "", "").await
+    }
+
+    /// Everything that comes before the connection ends, however it ends.
+    pub(crate) async fn get_raw(&self, target: &str) -> (Vec<u8>, io::Result<()>) {
+        let mut stream = self.connect(&format!("GET {target} HTTP/1.1\r\n"), "").await;
+        let mut bytes = Vec::new();
+        let ended = stream.read_to_end(&mut bytes).await.map(drop);
+        (bytes, ended)
+    }
+
+    /// Plays a fault plan, which has to be a good one.
+    pub(crate) async fn play(&self, plan: serde_json::Value) {
+        let reply = self.ask("PUT", "/_sim/faults", "", &plan.to_string()).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+
+    /// How often each rule fired, as the simulator tells it.
+    pub(crate) async fn fired(&self) -> Vec<u64> {
+        let told = self.get("/_sim/faults").await.json();
+        let rules = told["rules"].as_array().unwrap();
+        rules.iter().map(|rule| rule["fired"].as_u64().unwrap()).collect()
     }
 
     pub(crate) async fn post_step(&self, body: &str) -> Reply {

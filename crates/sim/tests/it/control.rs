@@ -82,17 +82,6 @@ async fn requests_are_counted_and_listed() {
 }
 
 #[tokio::test]
-async fn faults_are_refused_and_say_so() {
-    let running = start_with(1, 50).await;
-    let reply = running.ask("PUT", "/_sim/faults", "", "{}").await;
-    assert_eq!(
-        (reply.status, reply.headers["content-type"].as_str()),
-        (501, "application/problem+json")
-    );
-    assert_eq!(reply.json()["code"], "faults_unavailable");
-}
-
-#[tokio::test]
 async fn serving_ends_with_the_shutdown() {
     let running = start_with(1, 50).await;
     running.get("/v1/coins").await;

@@ -4,5 +4,15 @@
 
 mod client;
 mod control;
+mod faults;
+mod faults_refused;
+mod faults_replay;
+mod faults_rules;
+mod feed;
+mod folder;
 mod ledger;
+mod real;
+mod replay;
+mod replay_ledger;
+mod replay_refused;
 mod values;

@@ -1,0 +1,61 @@
+//! Keys in requests: never kept, only told apart.
+
+use axum::http::{HeaderMap, Uri};
+use sha2::{Digest, Sha256};
+
+use crate::text::hex;
+
+/// The query string with the values of all parameters that can hold a secret taken out.
+pub(crate) fn without_secrets(uri: &Uri, pairs: Option<&[(String, String)]>) -> String {
+    let Some(raw) = uri.query() else {
+        return String::new();
+    };
+    let parts: Vec<&str> = raw.split('&').filter(|part| !part.is_empty()).collect();
+    match pairs {
+        Some(pairs) if pairs.len() == parts.len() => {
+            let shown = parts.iter().zip(pairs).map(|(part, (name, _))| {
+                if secret(name) { format!("{name}=***") } else { (*part).to_owned() }
+            });
+            shown.collect::<Vec<_>>().join("&")
+        }
+        _ => "***".to_owned(),
+    }
+}
+
+/// Whether a parameter or header can hold a secret, judged by its decoded name.
+pub(crate) fn secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["key", "token", "secret", "auth", "password"].iter().any(|word| name.contains(word))
+}
+
+/// A short name for the key that was sent, from which the key cannot be read.
+pub(crate) fn key_id(headers: &HeaderMap, query: &[(String, String)]) -> Option<String> {
+    let sent = headers.iter().find(|(name, _)| secret(name.as_str()));
+    let sent = sent.map(|(_, value)| value.as_bytes());
+    let in_query =
+        || query.iter().find(|(name, _)| secret(name)).map(|(_, value)| value.as_bytes());
+    let key = sent.or_else(in_query)?;
+    let digest =
+        Sha256::new().chain_update("kasparro simulator key id\0").chain_update(key).finalize();
+    digest.get(..6).map(hex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_told_by_the_name_of_its_header_whatever_the_vendor() {
+        let id = |name: &'static str, value: &'static str| {
+            let value = axum::http::HeaderValue::from_static(value);
+            key_id(&HeaderMap::from_iter([(axum::http::HeaderName::from_static(name), value)]), &[])
+        };
+        let told = id("authorization", "k1");
+        assert!(told.is_some());
+        for name in ["x-cg-pro-api-key", "x-api-key", "api-token"] {
+            assert_eq!(id(name, "k1"), told, "{name}");
+            assert_ne!(id(name, "k2"), told, "{name}");
+        }
+        assert_eq!(id("accept-encoding", "k1"), None);
+    }
+}
