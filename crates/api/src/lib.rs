@@ -7,6 +7,8 @@
 
 mod answer;
 mod data;
+mod history;
+mod instants;
 mod listen;
 mod metrics;
 mod normal_path;
@@ -18,7 +20,9 @@ mod query;
 mod reports;
 mod respond;
 mod routes;
+mod rss;
 mod settings;
+mod signed;
 #[cfg(test)]
 mod tests;
 

@@ -34,8 +34,9 @@ pub(crate) fn frame() -> OpenApi {
             .to_owned(),
     );
     let tags = [
-        ("Market data", "Listings and assets with their current values"),
-        ("Operations", "Runs, sources and health"),
+        ("Market data", "Listings and assets with their values, now and before"),
+        ("News", "What feeds carry"),
+        ("Operations", "Runs, sources, quarantine and health"),
         ("Service", "The API itself"),
     ];
     let tags =

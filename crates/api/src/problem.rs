@@ -60,9 +60,11 @@ codes! {
     RunNotFound, "run_not_found", NOT_FOUND, "No run has this id",
         "GET /runs lists the runs";
     ListingNotFound, "listing_not_found", NOT_FOUND, "No listing has this id",
-        "GET /data lists the listings";
+        "GET /listings lists the listings";
     AssetNotFound, "asset_not_found", NOT_FOUND, "No asset has this id",
-        "GET /data names the asset of each listing";
+        "GET /assets lists the assets";
+    QuarantineNotFound, "quarantine_row_not_found", NOT_FOUND, "No quarantined row has this id",
+        "GET /quarantine lists the rows";
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed at this path",
         "the header Allow lists the methods";
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE, "The request body is too large",

@@ -49,9 +49,10 @@ fn listing(id: i64, step: i64) -> ListingRow {
         attributes: Attributes {
             symbol: Some(CompactString::from(format!("T{}", id % 40_000))),
             name: Some(CompactString::from(format!("Some Token {}", id % 3_795))),
-            contracts: Vec::new(),
         },
+        contracts: Vec::new(),
         active: true,
+        last_seen_at: None,
         quote: Some(Quote {
             price_usd: Some(value(id, step, 1)),
             market_cap: Some(value(id, step, 2)),
@@ -170,4 +171,19 @@ fn page_of_100_000(bencher: Bencher<'_, '_>, kind: &str) {
 fn page_of_1_000_000(bencher: Bencher<'_, '_>, kind: &str) {
     let (snapshot, query) = (of_size(1_000_000), question(kind));
     bencher.bench(|| black_box(snapshot).page(black_box(&query)));
+}
+
+/// 5,000 listings with a quote among 60,000, as after a whole list was read.
+static AMONG_UNPRICED: LazyLock<Snapshot> = LazyLock::new(|| {
+    let mut rows = listings(60_000);
+    for row in rows.iter_mut().filter(|row| row.listing_id.0 % 12 != 0) {
+        (row.quote, row.observed_at, row.fetched_at) = (None, None, None);
+    }
+    Snapshot::default().next(rows, Generation(1), 1, &settings(), instant(NOW))
+});
+
+#[divan::bench(args = QUESTIONS)]
+fn page_of_5_000_among_60_000(bencher: Bencher<'_, '_>, kind: &str) {
+    let query = question(kind);
+    bencher.bench(|| black_box(&*AMONG_UNPRICED).page(black_box(&query)));
 }

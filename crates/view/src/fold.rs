@@ -92,6 +92,10 @@ impl FoldedChunk {
                 end: place(text.len()),
             });
         }
+        if text.is_empty() {
+            // Most chunks hold nothing of one kind of rows; their places need not be kept.
+            return Self::default();
+        }
         Self { text: text.into_boxed_str(), spans: spans.into_boxed_slice() }
     }
 
@@ -106,7 +110,7 @@ impl FoldedChunk {
     /// The texts of one row, as they are laid out.
     pub(crate) fn row(&self, row: usize) -> FoldsRef<'_> {
         let start = self.start(row);
-        self.spans.get(row).map_or(FoldsRef { text: "", ends: [0; 2] }, |span| FoldsRef {
+        self.spans.get(row).map_or(FoldsRef::EMPTY, |span| FoldsRef {
             text: self.slice(start, span.end),
             ends: [span.symbol_end - start, span.name_end - start],
         })
@@ -127,6 +131,7 @@ impl FoldedChunk {
         let mut from = 0;
         while let Some(at) = self.text.get(from..).and_then(|rest| needle.find(rest)) {
             let at = from + at;
+            // A row of which nothing is laid out ends where it begins, so no match lies in it.
             let row = self.spans.partition_point(|span| (span.end as usize) <= at);
             let Some(span) = self.spans.get(row) else {
                 return;
@@ -165,6 +170,9 @@ impl<'a> From<&'a Folds> for FoldsRef<'a> {
 }
 
 impl FoldsRef<'_> {
+    /// In the place of a row whose texts are laid out elsewhere.
+    pub(crate) const EMPTY: FoldsRef<'static> = FoldsRef { text: "", ends: [0; 2] };
+
     /// The same texts, owned.
     pub(crate) fn to_owned(self) -> Folds {
         Folds { text: self.text.to_owned(), ends: self.ends }

@@ -230,7 +230,8 @@ impl Index {
         entries.clear();
     }
 
-    fn priced_within(&self, block: usize) -> usize {
+    /// How many entries of a block have a quote.
+    pub(crate) fn priced_within(&self, block: usize) -> usize {
         let count = |at: usize| self.priced_before.get(at).map_or(0, |count| *count as usize);
         count(block + 1) - count(block)
     }

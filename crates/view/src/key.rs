@@ -165,6 +165,11 @@ pub(crate) const fn signed_key(value: i64) -> u64 {
     value.cast_unsigned() ^ (1 << 63)
 }
 
+/// The signed number behind a key.
+pub(crate) const fn signed_of(key: u64) -> i64 {
+    (key ^ (1 << 63)).cast_signed()
+}
+
 /// The key of an instant.
 pub(crate) fn instant_key(value: Option<Timestamp>) -> u64 {
     value.map_or(UNKNOWN, |instant| signed_key(instant.as_millis()))

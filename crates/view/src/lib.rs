@@ -5,6 +5,8 @@
 //! generation for as long as it holds it, and applying a batch costs what the batch changes, not
 //! what is stored.
 
+mod assets;
+mod chunk;
 mod condition;
 mod fold;
 mod follow;
@@ -21,6 +23,7 @@ mod tests;
 mod view;
 mod walk;
 
+pub use assets::{AssetPage, AssetQuery, AssetStart};
 pub use fold::fold;
 pub use query::{Filter, ListingPage, ListingQuery, Order, SortKey, Start};
 pub use row::Row;

@@ -90,6 +90,15 @@ impl Snapshot {
         ListingPage { rows, total: total as u64, more }
     }
 
+    /// The slots of every row that fulfils a condition, by ascending id.
+    pub(crate) fn slots(&self, condition: &Condition<'_>) -> Vec<u32> {
+        if condition.hopeless() {
+            return Vec::new();
+        }
+        let window = Window { from: 0, skip: 0, take: usize::MAX };
+        self.answer(condition, SortKey::Id, Order::Ascending, window).0
+    }
+
     fn answer(
         &self,
         condition: &Condition<'_>,
@@ -101,7 +110,7 @@ impl Snapshot {
         if !condition.needles.is_empty() || candidates.len() > 1 {
             let matches = self.matches(condition, candidates.first());
             let total = matches.len();
-            return (self.ordered(matches, sort, order, window), total);
+            return (self.ordered(matches, condition.all, sort, order, window), total);
         }
         let Some(candidates) = candidates.first() else {
             let total = if condition.all { self.rows.len() } else { self.rows.priced() };
@@ -176,13 +185,14 @@ impl Snapshot {
         }
         // Along the sort order one row in `rows / count` fits.
         let due = window.skip.saturating_add(window.take).min(candidates.count);
-        let steps = due.saturating_mul(self.rows.len()) / candidates.count.max(1);
+        let rows = if all { self.rows.len() } else { self.rows.priced() };
+        let steps = due.saturating_mul(rows) / candidates.count.max(1);
         if candidates.count <= SORT_AT_MOST && candidates.count * SORT_COST <= steps {
             let tags = index.tags(candidates.positions.clone());
             let slots = tags.filter(|tag| all || tag.priced()).map(|tag| tag.slot()).collect();
-            return self.ordered(slots, sort, order, window);
+            return self.ordered(slots, all, sort, order, window);
         }
-        self.sifted(sort, order, window, |slot| condition.fits(slot))
+        self.sifted(all, sort, order, window, |slot| condition.fits(slot))
     }
 
     /// The rows of one value, which stand by ascending id.
@@ -221,6 +231,7 @@ impl Snapshot {
     /// The rows that pass a test, found along the sort order.
     fn sifted(
         &self,
+        all: bool,
         sort: SortKey,
         order: Order,
         window: Window,
@@ -232,12 +243,12 @@ impl Snapshot {
         };
         let _ = match (Field::of(sort).and_then(|field| self.index(field)), order) {
             (Some(index), _) => {
-                let span = Span { positions: 0..index.len(), all: true };
+                let span = Span { positions: 0..index.len(), all };
                 index.walk(&span, order, 0, &self.rows, &mut visit)
             }
-            (None, Order::Ascending) => self.rows.walk_up(window.from, true, &mut visit),
+            (None, Order::Ascending) => self.rows.walk_up(window.from, all, &mut visit),
             (None, Order::Descending) => {
-                self.rows.walk_down(slot(self.rows.len()), true, &mut visit)
+                self.rows.walk_down(slot(self.rows.len()), all, &mut visit)
             }
         };
         answer.slots
@@ -246,10 +257,11 @@ impl Snapshot {
     /// Slots of all rows that fulfil several conditions: the most selective one says which to test.
     fn matches(&self, condition: &Condition<'_>, fewest: Option<&Candidates<'_>>) -> Vec<u32> {
         let count = fewest.map_or(usize::MAX, |candidates| candidates.count);
-        let search_all = count > self.rows.len() / SEARCH_ALL_FRACTION;
+        let rows = if condition.all { self.rows.len() } else { self.rows.priced() };
+        let search_all = count > rows / SEARCH_ALL_FRACTION;
         if let Some(needle) = condition.needles.first().filter(|_| search_all) {
             let mut matches = Vec::new();
-            for (first, chunk) in self.rows.folded() {
+            for (first, chunk) in self.rows.folded(condition.all) {
                 chunk.search(needle, |row| {
                     let slot = first + slot(row);
                     if condition.fits(slot) {
@@ -263,6 +275,7 @@ impl Snapshot {
             return Vec::new();
         };
         let tags = fewest.index.tags(fewest.positions.clone());
+        let tags = tags.filter(|tag| condition.all || tag.priced());
         tags.map(|tag| tag.slot()).filter(|slot| condition.fits(*slot)).collect()
     }
 
@@ -270,6 +283,7 @@ impl Snapshot {
     fn ordered(
         &self,
         mut slots: Vec<u32>,
+        all: bool,
         sort: SortKey,
         order: Order,
         window: Window,
@@ -295,7 +309,7 @@ impl Snapshot {
             let fits = |slot: u32| {
                 wanted.get(slot as usize / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
             };
-            return self.sifted(sort, order, window, fits);
+            return self.sifted(all, sort, order, window, fits);
         }
         let mut keyed: Vec<(u64, u32)> =
             slots.into_iter().map(|slot| (self.rows.key(field, slot), slot)).collect();

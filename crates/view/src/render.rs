@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{Attributes, Decimal, Quote, SourceName, Timestamp};
+use kasparro_domain::{Attributes, Contract, Decimal, Quote, SourceName, Timestamp};
 use kasparro_store::ListingRow;
 
 use crate::fold::Folds;
@@ -100,9 +100,16 @@ impl<'a> Renderer<'a> {
         row.stale = row.aging_since().is_some_and(|instant| older(instant, stale_after, self.now));
         let attributes = &listing.attributes;
         self.buffer.clear();
-        write_json(&mut self.buffer, &row, &listing.external_id, attributes, &quote);
+        if priced {
+            write_json(&mut self.buffer, &row, &listing.external_id, attributes, &quote);
+        } else {
+            write_names(&mut self.buffer, &listing.external_id, attributes);
+        }
         row.json_end = length(&self.buffer);
-        write_extra(&mut self.buffer, &quote, attributes);
+        if priced {
+            write_supplies(&mut self.buffer, &quote);
+        }
+        write_listed(&mut self.buffer, &listing.contracts, listing.last_seen_at);
         row.extra_end = length(&self.buffer);
         let (symbol, name) = (attributes.symbol.as_deref(), attributes.name.as_deref());
         if ![Some(listing.external_id.as_str()), symbol, name].into_iter().flatten().all(plain) {
@@ -178,12 +185,7 @@ fn write_json(
     out.push_str(digits.format(row.asset_id.0));
     out.push_str(r#","source":"#);
     write_text(out, Some(row.source.as_str()));
-    out.push_str(r#","external_id":"#);
-    write_text(out, Some(external_id));
-    out.push_str(r#","symbol":"#);
-    write_text(out, attributes.symbol.as_deref());
-    out.push_str(r#","name":"#);
-    write_text(out, attributes.name.as_deref());
+    write_names(out, external_id, attributes);
     out.push_str(r#","price_usd":"#);
     write_number(out, quote.price_usd.as_ref());
     out.push_str(r#","market_cap":"#);
@@ -203,7 +205,17 @@ fn write_json(
     out.push('}');
 }
 
-fn write_extra(out: &mut String, quote: &Quote, attributes: &Attributes) {
+/// The members of the row object that every listing has its own of.
+fn write_names(out: &mut String, external_id: &str, attributes: &Attributes) {
+    out.push_str(r#","external_id":"#);
+    write_text(out, Some(external_id));
+    out.push_str(r#","symbol":"#);
+    write_text(out, attributes.symbol.as_deref());
+    out.push_str(r#","name":"#);
+    write_text(out, attributes.name.as_deref());
+}
+
+fn write_supplies(out: &mut String, quote: &Quote) {
     out.push_str(r#""circulating_supply":"#);
     write_number(out, quote.circulating_supply.as_ref());
     out.push_str(r#","total_supply":"#);
@@ -212,15 +224,21 @@ fn write_extra(out: &mut String, quote: &Quote, attributes: &Attributes) {
     write_number(out, quote.max_supply.as_ref());
     out.push_str(r#","fully_diluted_valuation":"#);
     write_number(out, quote.fully_diluted_valuation.as_ref());
-    out.push_str(r#","contracts":["#);
-    for (place, contract) in attributes.contracts.iter().enumerate() {
+    out.push(',');
+}
+
+/// What lists and sweeps say of the listing.
+fn write_listed(out: &mut String, contracts: &[Contract], last_seen_at: Option<Timestamp>) {
+    out.push_str(r#""contracts":["#);
+    for (place, contract) in contracts.iter().enumerate() {
         out.push_str(if place == 0 { r#"{"platform":"# } else { r#",{"platform":"# });
         write_text(out, Some(&contract.platform));
         out.push_str(r#","address":"#);
         write_text(out, Some(&contract.address));
         out.push('}');
     }
-    out.push(']');
+    out.push_str(r#"],"last_seen_at":"#);
+    write_instant(out, last_seen_at);
 }
 
 /// True when JSON writes the text as it is.
@@ -228,7 +246,7 @@ fn plain(text: &str) -> bool {
     !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
 }
 
-fn write_text(out: &mut String, text: Option<&str>) {
+pub(crate) fn write_text(out: &mut String, text: Option<&str>) {
     match text {
         Some(text) if plain(text) => {
             out.push('"');

@@ -1,9 +1,13 @@
 //! One rendered listing.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use kasparro_domain::{AssetId, Decimal, ListingId, SourceName, Timestamp};
 use memchr::memmem;
+
+use crate::render::write_text;
 
 /// Stands between the raw texts of a row whose JSON had to escape one of them.
 const SEPARATOR: char = '\0';
@@ -27,11 +31,14 @@ impl Instant {
 /// A listing as readers see it, rendered once when it changed.
 ///
 /// One allocation holds every text. What is asked for rarely is found in the rendered JSON, whose keys
-/// cannot occur inside a value: a quotation mark within a string is always escaped.
+/// cannot occur inside a value: a quotation mark within a string is always escaped. Of a listing
+/// without a quote, of which there may be many more than of the others, only the members are kept that
+/// differ from listing to listing; the rest is written when it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The row object, the further members, then, only where the JSON escapes one of them, the raw
-    /// external id, symbol and name.
+    /// The row object (without a quote its members from `external_id` to `name`), the further members
+    /// (without a quote those from `contracts` on), then, only where the JSON escapes one of them, the
+    /// raw external id, symbol and name.
     pub(crate) text: Box<str>,
     pub(crate) json_end: u32,
     pub(crate) extra_end: u32,
@@ -51,15 +58,49 @@ impl Row {
     /// `price_usd`, `market_cap`, `volume_24h`, `price_change_24h` (percent), `rank`, `active`,
     /// `stale`, `updated_at`, `ingested_at`, in this order. Unknown is `null`.
     #[must_use]
-    pub fn json(&self) -> &str {
+    pub fn json(&self) -> Cow<'_, str> {
+        let kept = self.kept_json();
+        if self.priced {
+            return Cow::Borrowed(kept);
+        }
+        let mut json = String::with_capacity(kept.len() + 256);
+        let (id, asset_id, source) = (self.listing_id, self.asset_id, self.source.as_str());
+        // Writing to a String cannot fail.
+        let _ = write!(json, r#"{{"id":{id},"asset_id":{asset_id},"source":"#);
+        write_text(&mut json, Some(source));
+        json.push_str(kept);
+        json.push_str(r#","price_usd":null,"market_cap":null,"volume_24h":null"#);
+        json.push_str(r#","price_change_24h":null,"rank":null"#);
+        json.push_str(if self.active { r#","active":true"# } else { r#","active":false"# });
+        json.push_str(r#","stale":false,"updated_at":null,"ingested_at":null}"#);
+        Cow::Owned(json)
+    }
+
+    fn kept_json(&self) -> &str {
         self.text.get(..self.json_end as usize).unwrap_or_default()
     }
 
     /// Further members for an object, without braces: `circulating_supply`, `total_supply`,
-    /// `max_supply`, `fully_diluted_valuation`, `contracts`.
+    /// `max_supply`, `fully_diluted_valuation`, `contracts`, `last_seen_at`.
     #[must_use]
-    pub fn extra_json(&self) -> &str {
-        self.text.get(self.json_end as usize..self.extra_end as usize).unwrap_or_default()
+    pub fn extra_json(&self) -> Cow<'_, str> {
+        let kept = self.text.get(self.json_end as usize..self.extra_end as usize);
+        let kept = kept.unwrap_or_default();
+        if self.priced {
+            return Cow::Borrowed(kept);
+        }
+        let unknown = r#""circulating_supply":null,"total_supply":null,"max_supply":null,"#;
+        Cow::Owned(format!(r#"{unknown}"fully_diluted_valuation":null,{kept}"#))
+    }
+
+    /// The last of the further members, without braces: `contracts`, `last_seen_at`.
+    #[must_use]
+    pub fn listed_json(&self) -> &str {
+        let kept = self.text.get(self.json_end as usize..self.extra_end as usize);
+        let kept = kept.unwrap_or_default();
+        memmem::find(kept.as_bytes(), br#""contracts":"#)
+            .and_then(|at| kept.get(at..))
+            .unwrap_or_default()
     }
 
     /// The listing's id.
@@ -151,8 +192,11 @@ impl Row {
         self.priced
     }
 
-    /// The number under a key of the row object, as canonical text.
+    /// The number under a key of the row object, as canonical text; `null` without a quote.
     pub(crate) fn number(&self, key: &str) -> &str {
+        if !self.priced {
+            return "null";
+        }
         let value = self.value(key);
         value.split(',').next().unwrap_or_default()
     }
@@ -189,9 +233,9 @@ impl Row {
         }
     }
 
-    /// What stands behind a key of the row object, up to the object's end.
+    /// What stands behind a key of the kept part of the row object, up to its end.
     fn value(&self, key: &str) -> &str {
-        let json = self.json();
+        let json = self.kept_json();
         memmem::find(json.as_bytes(), key.as_bytes())
             .and_then(|at| json.get(at + key.len()..))
             .unwrap_or_default()

@@ -6,89 +6,10 @@ use std::sync::Arc;
 use kasparro_domain::{ListingId, Timestamp};
 
 use crate::Row;
-use crate::fold::{FoldedChunk, FoldsRef};
+use crate::chunk::{CHUNK_ROWS, Chunk, ones};
+use crate::fold::FoldedChunk;
 use crate::key::{Exact, Field, UNKNOWN, instant_key, signed_key, text_key};
 use crate::render::{Column, Fresh};
-
-/// Rows in a chunk; only the last chunk holds fewer.
-pub(crate) const CHUNK_ROWS: usize = 64;
-
-/// Up to 64 rows with what is asked of many of them at once.
-#[derive(Debug, Clone)]
-pub(crate) struct Chunk {
-    rows: Vec<Arc<Row>>,
-    columns: Vec<Column>,
-    folded: Arc<FoldedChunk>,
-    priced: u32,
-    newest_fetched_at: Option<Timestamp>,
-}
-
-impl Chunk {
-    fn new(fresh: Vec<Fresh>) -> Self {
-        let folded = FoldedChunk::new(fresh.iter().map(|fresh| FoldsRef::from(&fresh.folds)));
-        let mut chunk = Self {
-            rows: Vec::with_capacity(fresh.len()),
-            columns: Vec::with_capacity(fresh.len()),
-            folded: Arc::new(folded),
-            priced: 0,
-            newest_fetched_at: None,
-        };
-        for fresh in fresh {
-            chunk.rows.push(fresh.row);
-            chunk.columns.push(fresh.column);
-        }
-        chunk.count_priced();
-        chunk.newest_fetched_at = chunk.rows.iter().filter_map(|row| row.fetched_at()).max();
-        chunk
-    }
-
-    fn count_priced(&mut self) {
-        let priced = self.columns.iter().filter(|column| column.priced).count();
-        self.priced = u32::try_from(priced).unwrap_or(u32::MAX);
-    }
-
-    /// The chunk with some of its rows replaced and others appended. `changes` are by ascending place.
-    fn with(&self, changes: Vec<(usize, Fresh)>) -> Self {
-        let same_texts = changes.iter().all(|(place, fresh)| {
-            *place < self.rows.len() && self.folded.row(*place) == FoldsRef::from(&fresh.folds)
-        });
-        let folded = if same_texts {
-            Arc::clone(&self.folded)
-        } else {
-            let mut changed = changes.iter().peekable();
-            let len = changes.last().map_or(0, |(place, _)| place + 1).max(self.rows.len());
-            Arc::new(FoldedChunk::new((0..len).map(|place| {
-                match changed.next_if(|(changed_place, _)| *changed_place == place) {
-                    Some((_, fresh)) => FoldsRef::from(&fresh.folds),
-                    None => self.folded.row(place),
-                }
-            })))
-        };
-        let mut chunk = Self { folded, ..self.clone() };
-        let mut newest_left = false;
-        for (place, fresh) in changes {
-            let fetched_at = fresh.row.fetched_at();
-            if let (Some(row), Some(column)) =
-                (chunk.rows.get_mut(place), chunk.columns.get_mut(place))
-            {
-                newest_left |= row.fetched_at() == self.newest_fetched_at;
-                *row = fresh.row;
-                *column = fresh.column;
-            } else {
-                chunk.rows.push(fresh.row);
-                chunk.columns.push(fresh.column);
-            }
-            chunk.newest_fetched_at = chunk.newest_fetched_at.max(fetched_at);
-        }
-        // Visiting all rows costs more than the rest together, so only where the newest one left and
-        // no newer one came.
-        if newest_left && chunk.newest_fetched_at == self.newest_fetched_at {
-            chunk.newest_fetched_at = chunk.rows.iter().filter_map(|row| row.fetched_at()).max();
-        }
-        chunk.count_priced();
-        chunk
-    }
-}
 
 /// Every row, by ascending listing id; a row's place is its slot.
 #[derive(Debug, Clone)]
@@ -121,7 +42,7 @@ impl Rows {
     }
 
     fn push(&mut self, chunk: Arc<Chunk>) {
-        let priced = self.priced_before.last().copied().unwrap_or(0) + chunk.priced;
+        let priced = self.priced_before.last().copied().unwrap_or(0) + chunk.priced.count_ones();
         self.first_ids.push(chunk.columns.first().map_or(0, |column| column.listing_id));
         self.chunks.push(chunk);
         self.priced_before.push(priced);
@@ -144,7 +65,7 @@ impl Rows {
             match next.chunks.get_mut(at) {
                 Some(place) => {
                     let chunk = Arc::new(place.with(within));
-                    if chunk.priced != place.priced {
+                    if chunk.priced.count_ones() != place.priced.count_ones() {
                         first_changed_count.get_or_insert(at);
                     }
                     *place = chunk;
@@ -169,7 +90,7 @@ impl Rows {
         self.priced_before.truncate(chunk + 1);
         let mut priced = self.priced_before.last().copied().unwrap_or(0);
         for chunk in self.chunks.iter().skip(chunk) {
-            priced += chunk.priced;
+            priced += chunk.priced.count_ones();
             self.priced_before.push(priced);
         }
     }
@@ -237,7 +158,7 @@ impl Rows {
         Some(Fresh {
             row: Arc::clone(chunk.rows.get(place)?),
             column: *chunk.columns.get(place)?,
-            folds: chunk.folded.row(place).to_owned(),
+            folds: chunk.texts(place).row(place).to_owned(),
         })
     }
 
@@ -257,8 +178,10 @@ impl Rows {
             Field::Rank => column.keys.rank,
             Field::UpdatedAt => column.keys.updated_at,
             Field::Asset => signed_key(row.asset_id().0),
-            Field::Symbol => text_key_of(chunk.folded.symbol(place), || row.symbol().is_some()),
-            Field::Name => text_key_of(chunk.folded.name(place), || row.name().is_some()),
+            Field::Symbol => {
+                text_key_of(chunk.texts(place).symbol(place), || row.symbol().is_some())
+            }
+            Field::Name => text_key_of(chunk.texts(place).name(place), || row.name().is_some()),
             Field::Source => text_key(row.source().as_str()),
             Field::UntimedFetch => instant_key(row.untimed_fetch()),
         }
@@ -279,21 +202,25 @@ impl Rows {
             Field::MarketCap => number(r#","market_cap":"#),
             Field::Volume24h => number(r#","volume_24h":"#),
             Field::PriceChange24h => number(r#","price_change_24h":"#),
-            Field::Symbol => Exact::Text(chunk.folded.symbol(place)),
-            Field::Name => Exact::Text(chunk.folded.name(place)),
+            Field::Symbol => Exact::Text(chunk.texts(place).symbol(place)),
+            Field::Name => Exact::Text(chunk.texts(place).name(place)),
             Field::Source => row.map_or(Exact::Key, |row| Exact::Text(row.source().as_str())),
         }
     }
 
-    /// The chunks' folded texts, each with the slot of its first row.
-    pub(crate) fn folded(&self) -> impl Iterator<Item = (u32, &FoldedChunk)> {
+    /// The chunks' folded texts, each with the slot of its first row; with `all` also those of rows
+    /// without a quote, behind the others of their chunk.
+    pub(crate) fn folded(&self, all: bool) -> impl Iterator<Item = (u32, &FoldedChunk)> {
         let slots = (0_usize..).step_by(CHUNK_ROWS).map(slot);
-        slots.zip(self.chunks.iter().map(|chunk| &*chunk.folded))
+        slots.zip(&self.chunks).flat_map(move |(slot, chunk)| {
+            let unpriced = all.then(|| (slot, &*chunk.unpriced));
+            std::iter::once((slot, &*chunk.folded)).chain(unpriced)
+        })
     }
 
     /// The folded texts of the chunk of a slot, and the row's place in it.
     pub(crate) fn folded_at(&self, slot: u32) -> Option<(&FoldedChunk, usize)> {
-        self.chunk(slot).map(|(chunk, place)| (&*chunk.folded, place))
+        self.chunk(slot).map(|(chunk, place)| (chunk.texts(place), place))
     }
 
     /// The slot of the row that `n` rows stand before; `all` counts rows without a quote too.
@@ -306,10 +233,7 @@ impl Rows {
             return slot(self.len());
         };
         let before = self.priced_before.get(at).map_or(0, |before| *before as usize);
-        let within = self.chunks.get(at).and_then(|chunk| {
-            let priced = (0..).zip(&chunk.columns).filter(|(_, column)| column.priced);
-            priced.map(|(place, _)| place).nth(n - before)
-        });
+        let within = self.chunks.get(at).and_then(|chunk| ones(chunk.priced).nth(n - before));
         slot(at * CHUNK_ROWS + within.unwrap_or(CHUNK_ROWS))
     }
 
@@ -323,8 +247,12 @@ impl Rows {
         let first = from as usize / CHUNK_ROWS;
         for (at, chunk) in self.chunks.iter().enumerate().skip(first) {
             let skip = if at == first { from as usize % CHUNK_ROWS } else { 0 };
-            for (place, column) in chunk.columns.iter().enumerate().skip(skip) {
-                if all || column.priced {
+            if all {
+                for place in skip..chunk.rows.len() {
+                    visit(slot(at * CHUNK_ROWS + place))?;
+                }
+            } else {
+                for place in ones(chunk.priced & (u64::MAX << skip)) {
                     visit(slot(at * CHUNK_ROWS + place))?;
                 }
             }
@@ -339,10 +267,18 @@ impl Rows {
         all: bool,
         visit: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        for slot in (0..before).rev() {
-            if all || self.column(slot).is_some_and(|column| column.priced) {
-                visit(slot)?;
+        let mut before = before;
+        while let Some(last) = before.checked_sub(1) {
+            let first = last - last % CHUNK_ROWS as u32;
+            let priced = self.chunk(last).map_or(0, |(chunk, _)| chunk.priced);
+            if all || priced != 0 {
+                for slot in (first..before).rev() {
+                    if all || priced >> (slot - first) & 1 == 1 {
+                        visit(slot)?;
+                    }
+                }
             }
+            before = first;
         }
         ControlFlow::Continue(())
     }

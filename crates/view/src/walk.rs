@@ -46,7 +46,8 @@ impl Index {
         skip: usize,
         visit: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let from = if skip == 0 {
+        // Without a quote nothing is visited, so the walk begins at the first row that has one.
+        let from = if skip == 0 && all {
             positions.start
         } else {
             self.select(self.count_before(positions.start, all).saturating_add(skip), all)
@@ -58,12 +59,20 @@ impl Index {
         let mut left = positions.end - from;
         for (at, block) in self.blocks.iter().enumerate().skip(first.block) {
             let offset = if at == first.block { first.offset } else { 0 };
+            let len = block.tags.len() - offset.min(block.tags.len());
+            if !all && self.priced_within(at) == 0 {
+                left = left.saturating_sub(len);
+                if left == 0 {
+                    break;
+                }
+                continue;
+            }
             for tag in block.tags.iter().skip(offset).take(left) {
                 if all || tag.priced() {
                     visit(tag.slot())?;
                 }
             }
-            left = left.saturating_sub(block.tags.len() - offset.min(block.tags.len()));
+            left = left.saturating_sub(len);
             if left == 0 {
                 break;
             }

@@ -1,27 +1,16 @@
-//! Cursors: the place behind the last row of a page, signed, so that only ours are read.
+//! Cursors of listings and assets: the place behind the last row of a page.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use kasparro_domain::ListingId;
+use kasparro_domain::{AssetId, ListingId};
 use kasparro_view::Filter;
-use sha2::{Digest as _, Sha256};
 
-const VERSION: u8 = 1;
-const FINGERPRINT_BYTES: usize = 8;
-const PLACE_BYTES: usize = 1 + 8 + FINGERPRINT_BYTES;
-/// Half of an HMAC-SHA-256; forging takes 2^128 tries.
-const MAC_BYTES: usize = 16;
+use crate::signed::{self, FORGED, OTHER_QUERY, OTHER_VERSION, PRINT_BYTES, Print};
+
+const LISTING: u8 = 1;
+const ASSET: u8 = 3;
 
 /// A cursor behind a listing, for queries with this filter.
 pub(crate) fn write(after: ListingId, filter: &Filter, key: &[u8; 32]) -> String {
-    let mut bytes = Vec::with_capacity(PLACE_BYTES + MAC_BYTES);
-    bytes.push(VERSION);
-    bytes.extend_from_slice(&after.0.to_be_bytes());
-    bytes.extend_from_slice(&fingerprint(filter));
-    let tag = mac(&bytes, key).finalize().into_bytes();
-    bytes.extend(tag.iter().take(MAC_BYTES));
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    write_place(LISTING, after.0, filter, key)
 }
 
 /// The listing that a cursor points behind.
@@ -29,53 +18,57 @@ pub(crate) fn write(after: ListingId, filter: &Filter, key: &[u8; 32]) -> String
 /// # Errors
 /// What is wrong: the text was not signed with this key, or belongs to another filter.
 pub(crate) fn read(text: &str, filter: &Filter, key: &[u8; 32]) -> Result<ListingId, &'static str> {
-    const FORGED: &str = "is not a cursor of this server";
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| FORGED)?;
-    let (place, tag) = bytes.split_at_checked(PLACE_BYTES).ok_or(FORGED)?;
-    if tag.len() != MAC_BYTES {
-        return Err(FORGED);
+    read_place(LISTING, text, filter, key).map(ListingId)
+}
+
+/// A cursor behind an asset, for queries with this filter.
+pub(crate) fn write_asset(after: AssetId, filter: &Filter, key: &[u8; 32]) -> String {
+    write_place(ASSET, after.0, filter, key)
+}
+
+/// The asset that a cursor points behind.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_asset(
+    text: &str,
+    filter: &Filter,
+    key: &[u8; 32],
+) -> Result<AssetId, &'static str> {
+    read_place(ASSET, text, filter, key).map(AssetId)
+}
+
+fn write_place(kind: u8, id: i64, filter: &Filter, key: &[u8; 32]) -> String {
+    let mut place = vec![kind];
+    place.extend_from_slice(&id.to_be_bytes());
+    place.extend_from_slice(&fingerprint(filter));
+    signed::seal(&place, key)
+}
+
+fn read_place(kind: u8, text: &str, filter: &Filter, key: &[u8; 32]) -> Result<i64, &'static str> {
+    let place = signed::open(text, key).ok_or(FORGED)?;
+    let (found, rest) = place.split_first().ok_or(FORGED)?;
+    if *found != kind {
+        return Err(OTHER_VERSION);
     }
-    mac(place, key).verify_truncated_left(tag).map_err(|_| FORGED)?;
-    let [VERSION, rest @ ..] = place else {
-        return Err("is of another version of this server");
-    };
-    let (after, print) = rest.split_first_chunk::<8>().ok_or(FORGED)?;
+    let (id, print) = rest.split_first_chunk::<8>().ok_or(FORGED)?;
     if print != fingerprint(filter) {
-        return Err("belongs to a query with other filters");
+        return Err(OTHER_QUERY);
     }
-    Ok(ListingId(i64::from_be_bytes(*after)))
+    Ok(i64::from_be_bytes(*id))
 }
 
-fn mac(place: &[u8], key: &[u8; 32]) -> Hmac<Sha256> {
-    // HMAC fills a short key with zeros up to the block of its hash.
-    let mut block = [0; 64];
-    block.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
-    let mut mac = Hmac::<Sha256>::new(&block.into());
-    mac.update(b"kasparro cursor");
-    mac.update(place);
-    mac
-}
-
-/// A digest of what decides which listings there are and in which order. The size of the page and
-/// the fields may change on the way.
-fn fingerprint(filter: &Filter) -> [u8; FINGERPRINT_BYTES] {
-    let mut digest = Sha256::new();
-    let mut part = |text: Option<&str>| {
-        let text = text.unwrap_or("\0");
-        digest.update((text.len() as u64).to_be_bytes());
-        digest.update(text);
-    };
-    part(filter.symbol.as_deref());
-    part(filter.name.as_deref());
-    part(filter.search.as_deref());
-    part(filter.source.as_ref().map(AsRef::as_ref));
-    part(filter.asset_id.map(|id| id.to_string()).as_deref());
-    part(filter.min_price.as_ref().map(|price| price.as_str()));
-    part(filter.max_price.as_ref().map(|price| price.as_str()));
-    part(filter.unpriced.then_some("unpriced"));
-    let mut print = [0; FINGERPRINT_BYTES];
-    print.iter_mut().zip(digest.finalize()).for_each(|(place, byte)| *place = byte);
-    print
+fn fingerprint(filter: &Filter) -> [u8; PRINT_BYTES] {
+    let mut print = Print::default();
+    print.part(filter.symbol.as_deref());
+    print.part(filter.name.as_deref());
+    print.part(filter.search.as_deref());
+    print.part(filter.source.as_ref().map(AsRef::as_ref));
+    print.part(filter.asset_id.map(|id| id.to_string()).as_deref());
+    print.part(filter.min_price.as_ref().map(|price| price.as_str()));
+    print.part(filter.max_price.as_ref().map(|price| price.as_str()));
+    print.part(filter.unpriced.then_some("unpriced"));
+    print.finish()
 }
 
 #[cfg(test)]
@@ -130,5 +123,15 @@ mod tests {
             ..Filter::default()
         };
         assert!(read(&write(ListingId(1), &moved, &KEY), &swapped, &KEY).is_err());
+    }
+
+    #[test]
+    fn a11_a_cursor_of_assets_is_none_of_listings() {
+        let filter = Filter::default();
+        let (listing, asset) =
+            (write(ListingId(1), &filter, &KEY), write_asset(AssetId(1), &filter, &KEY));
+        assert_eq!(read_asset(&asset, &filter, &KEY), Ok(AssetId(1)));
+        assert_eq!(read_asset(&listing, &filter, &KEY), Err(OTHER_VERSION));
+        assert_eq!(read(&asset, &filter, &KEY), Err(OTHER_VERSION));
     }
 }

@@ -19,8 +19,16 @@ const DEFAULT: [&str; 15] = [
     "ingested_at",
 ];
 /// The fields that are shown when they are asked for, in their order, behind the others.
-const FURTHER: [&str; 5] =
-    ["circulating_supply", "total_supply", "max_supply", "fully_diluted_valuation", "contracts"];
+const FURTHER: [&str; 6] = [
+    "circulating_supply",
+    "total_supply",
+    "max_supply",
+    "fully_diluted_valuation",
+    "contracts",
+    "last_seen_at",
+];
+/// How many of them, at the end, say what lists and sweeps say of a listing.
+const LISTED: usize = 2;
 /// The fields that hold decimals, which `numbers=string` turns into strings.
 const DECIMALS: [&str; 8] = [
     "price_usd",
@@ -44,6 +52,14 @@ impl Default for FieldSet {
 }
 
 impl FieldSet {
+    /// What a row of `/listings` shows unless asked otherwise: the default fields, `contracts` and
+    /// `last_seen_at`.
+    pub(crate) const LISTED: Self = {
+        let supplies = FURTHER.len() - LISTED;
+        let listed = ((1 << LISTED) - 1) << (DEFAULT.len() + supplies);
+        Self(((1 << DEFAULT.len()) - 1) | listed)
+    };
+
     /// Reads names separated by commas; the order is ours, a name twice is once.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let mut set = 0;
@@ -92,6 +108,9 @@ mod tests {
         assert!(FieldSet::read("contracts").unwrap().shows_further());
         assert!(FieldSet::default().shows("ingested_at"));
         assert!(!FieldSet::default().shows("contracts"));
+        let listed: Vec<_> =
+            FieldSet::names().filter(|name| FieldSet::LISTED.shows(name)).skip(15).collect();
+        assert_eq!(listed, ["contracts", "last_seen_at"]);
         for text in ["", ",", "id,", "Id", "secret"] {
             assert!(FieldSet::read(text).is_err(), "{text}");
         }

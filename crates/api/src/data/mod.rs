@@ -1,7 +1,7 @@
-//! `/data`: a page of listings from the read model.
+//! `/data`, `/csv-data` and `/listings`: a page of listings from the read model.
 
 mod cache;
-mod cursor;
+pub(crate) mod cursor;
 mod fields;
 mod query;
 mod render;
@@ -11,9 +11,8 @@ use kasparro_domain::Generation;
 
 pub(crate) use cache::PageCache;
 pub(crate) use fields::FieldSet;
-#[cfg(test)]
-pub(crate) use query::KNOWN;
-pub(crate) use query::{DataQuery, source_name};
+pub(crate) use query::{DataQuery, Selection, source_name};
+pub(crate) use render::listed_row;
 
 use crate::Shared;
 use crate::problem::{Code, Problem};
@@ -21,8 +20,12 @@ use crate::problem::{Code, Problem};
 /// The answer to a query string: everything of the body behind the request's own members, and the
 /// generation it was computed from. It is the same for every request with the same meaning, so it is
 /// made once for each snapshot.
-pub(crate) fn page(shared: &Shared, query: Option<&str>) -> Result<(Bytes, Generation), Problem> {
-    let query = DataQuery::read(query, shared)?;
+pub(crate) fn page(
+    shared: &Shared,
+    selection: Selection,
+    query: Option<&str>,
+) -> Result<(Bytes, Generation), Problem> {
+    let query = DataQuery::read(query, selection, shared)?;
     if !shared.view.loaded() {
         return Err(not_loaded());
     }

@@ -1,4 +1,4 @@
-//! What a query string of `/data` asks for.
+//! What a query string of `/data`, `/csv-data` or `/listings` asks for.
 
 use kasparro_domain::{AssetId, Decimal, SourceName};
 use kasparro_view::{ListingQuery, Order, SortKey, Start, fold};
@@ -9,27 +9,37 @@ use crate::paging::Paging;
 use crate::problem::{Code, Problem};
 use crate::query::{Params, one_of, whole_number};
 
-/// Every parameter of `/data`.
-pub(crate) const KNOWN: &[&str] = &[
-    "limit",
-    "per_page",
-    "page_size",
-    "page",
-    "offset",
-    "cursor",
-    "symbol",
-    "name",
-    "search",
-    "source",
-    "asset_id",
-    "min_price",
-    "max_price",
-    "include",
-    "sort",
-    "order",
-    "fields",
-    "numbers",
-];
+/// The parameters of every list of listings.
+macro_rules! known {
+    ($($more:literal),*) => {
+        &[
+            "limit", "per_page", "page_size", "page", "offset", "cursor", "symbol", "name", "search",
+            "asset_id", "min_price", "max_price", "sort", "order", "fields", "numbers", $($more),*
+        ]
+    };
+}
+
+/// Which listings a path lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// Those with a quote, others where `include` asks for them: `/data`.
+    Data,
+    /// Those of the source `csv`: `/csv-data`.
+    Csv,
+    /// All, with what lists say of them, whether `include` asks for them or not: `/listings`.
+    All,
+}
+
+impl Selection {
+    /// Every parameter that the path takes.
+    pub(crate) const fn known(self) -> &'static [&'static str] {
+        match self {
+            Self::Data => known!("source", "include"),
+            Self::Csv => known!("source"),
+            Self::All => known!("source", "include"),
+        }
+    }
+}
 
 const SORT_KEYS: [(&str, SortKey); 11] = [
     ("id", SortKey::Id),
@@ -70,10 +80,27 @@ pub(crate) struct DataQuery {
 
 impl DataQuery {
     /// Reads a query string.
-    pub(crate) fn read(query: Option<&str>, shared: &Shared) -> Result<Self, Problem> {
-        let mut params = Params::read(query, KNOWN);
+    pub(crate) fn read(
+        query: Option<&str>,
+        selection: Selection,
+        shared: &Shared,
+    ) -> Result<Self, Problem> {
+        let mut params = Params::read(query, selection.known());
         let mut meaning = Self::default();
-        read_filter(&mut params, &mut meaning, shared);
+        read_filter(&mut params, &mut meaning);
+        let read_source = |text: &str| match selection {
+            Selection::Csv => only_csv(text),
+            Selection::Data | Selection::All => source_name(text, shared),
+        };
+        meaning.listings.filter.source = params.read_as("source", read_source);
+        match selection {
+            Selection::Data => {}
+            Selection::Csv => meaning.listings.filter.source = Some(SourceName::new(CSV)),
+            Selection::All => {
+                meaning.listings.filter.unpriced = true;
+                meaning.fields = FieldSet::LISTED;
+            }
+        }
         let sort = params.read_as("sort", |text| one_of(text, &SORT_KEYS));
         let order = params.read_as("order", |text| one_of(text, &ORDERS));
         meaning.listings.sort = sort.unwrap_or_default();
@@ -117,14 +144,13 @@ impl Default for DataQuery {
     }
 }
 
-fn read_filter(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared) {
+fn read_filter(params: &mut Params<'_>, meaning: &mut DataQuery) {
     let filter = &mut meaning.listings.filter;
     // Folded here, so that queries with one meaning share their cursors and their pages.
     let text = |params: &Params<'_>, name| params.get(name).map(fold);
     filter.symbol = text(params, "symbol");
     filter.name = text(params, "name");
     filter.search = text(params, "search");
-    filter.source = params.read_as("source", |text| source_name(text, shared));
     filter.asset_id = params.read_as("asset_id", |text| {
         let id = whole_number(text)?;
         i64::try_from(id).map(AssetId).map_err(|_| "is too large")
@@ -160,12 +186,28 @@ fn read_cursor(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared
     }
 }
 
+/// The only source of `/csv-data`.
+const CSV: &str = "csv";
+
+/// The source of `/csv-data`, where that is what is named.
+fn only_csv(text: &str) -> Result<SourceName, String> {
+    if present_name(&text.to_ascii_lowercase()) == CSV {
+        return Ok(SourceName::new(CSV));
+    }
+    Err(format!("is always {CSV} here; GET /data lists other sources"))
+}
+
+/// The name that we give to the source of this name in lower case.
+fn present_name(text: &str) -> &str {
+    let older = OLDER_SOURCE_NAMES.iter().find(|(older, _)| *older == text);
+    older.map_or(text, |(_, name)| name)
+}
+
 /// The source of this name, or of this older name; case makes no difference. A source that an older
 /// service had is one even where it is not configured: it then has no listings.
 pub(crate) fn source_name(text: &str, shared: &Shared) -> Result<SourceName, String> {
     let text = text.to_ascii_lowercase();
-    let older = OLDER_SOURCE_NAMES.iter().find(|(older, _)| *older == text).map(|(_, name)| *name);
-    let name = older.unwrap_or(&text);
+    let name = present_name(&text);
     let had = OLDER_SOURCE_NAMES.iter().any(|(_, ours)| *ours == name);
     if had || shared.source_known(name) {
         return Ok(SourceName::new(name));

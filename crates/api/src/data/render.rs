@@ -15,13 +15,15 @@ use crate::paging::total_pages;
 pub(crate) fn middle(query: &DataQuery, page: &ListingPage, cursor_key: &[u8; 32]) -> Bytes {
     let mut out = String::with_capacity(512 * (page.rows.len() + 1));
     out.push_str(r#""data":["#);
-    let as_rendered = query.fields == FieldSet::default() && !query.decimals_as_text;
+    let as_rendered = |fields| query.fields == fields && !query.decimals_as_text;
     for (index, row) in page.rows.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        if as_rendered {
-            out.push_str(row.json());
+        if as_rendered(FieldSet::default()) {
+            out.push_str(&row.json());
+        } else if as_rendered(FieldSet::LISTED) {
+            out.push_str(&listed_row(row));
         } else {
             write_row(&mut out, row, query);
         }
@@ -43,6 +45,12 @@ pub(crate) fn middle(query: &DataQuery, page: &ListingPage, cursor_key: &[u8; 32
     Bytes::from(out)
 }
 
+/// A row with what lists and sweeps say of it.
+pub(crate) fn listed_row(row: &Row) -> String {
+    let json = row.json();
+    format!("{},{}}}", json.strip_suffix('}').unwrap_or_default(), row.listed_json())
+}
+
 /// Writes the fields of a row that are asked for, in the order in which rows have them.
 fn write_row(out: &mut String, row: &Row, query: &DataQuery) {
     out.push('{');
@@ -62,7 +70,7 @@ fn write_row(out: &mut String, row: &Row, query: &DataQuery) {
             let _ = write!(out, r#""{name}":{mark}{value}{mark}"#);
         }
     };
-    write_members(row.json());
+    write_members(&row.json());
     if query.fields.shows_further() {
         write_members(&format!("{{{}}}", row.extra_json()));
     }

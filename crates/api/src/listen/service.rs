@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 
 use super::connection::{Connection, InFlight};
 use crate::answer::{Body, RequestContext};
+use crate::data::Selection;
 use crate::normal_path::normal_path;
 use crate::problem::{Code, Problem};
 use crate::routes::MatchedRoute;
@@ -99,7 +100,7 @@ fn answer_data(api: &Api, query: Option<&str>, context: &RequestContext) -> Resp
     let shared = &api.shared;
     // Nothing is left half-changed by a panic: the read model is immutable, and a cached page is put
     // in whole.
-    let page = catch_unwind(AssertUnwindSafe(|| data::page(shared, query)));
+    let page = catch_unwind(AssertUnwindSafe(|| data::page(shared, Selection::Data, query)));
     match page.unwrap_or_else(|_| Err(panicked())) {
         Ok((middle, generation)) => {
             let prefix = Bytes::from(context.prefix());

@@ -25,6 +25,8 @@ use crate::{data, respond};
 pub(crate) struct AssetBody {
     /// The asset's id.
     id: i64,
+    /// The same as `id`.
+    asset_id: i64,
     /// The symbol that its first listing states.
     symbol: Option<String>,
     /// The name that its first listing states.
@@ -40,7 +42,7 @@ pub(crate) struct AssetBody {
     /// than two.
     #[schema(value_type = Option<f64>)]
     spread_percent: Option<Decimal>,
-    /// Its listings, by ascending id.
+    /// Its listings, by ascending id, those without a quote included, as `/listings` shows them.
     #[schema(value_type = Vec<ListingBody>)]
     listings: Vec<Box<RawValue>>,
 }
@@ -91,17 +93,24 @@ pub(crate) async fn asset(
     Ok(respond::at_generation(respond::json(&context, body), snapshot.generation()))
 }
 
+/// The price that an asset with these listings has.
+pub(super) fn price_of(rows: &[Arc<Row>]) -> AssetPrice {
+    asset_price(&candidates(rows))
+}
+
+fn candidates(rows: &[Arc<Row>]) -> Vec<Candidate> {
+    let candidate = |row: &Arc<Row>| Candidate {
+        listing_id: row.listing_id(),
+        price_usd: row.price_usd().cloned(),
+        updated_at: row.observed_at().or(row.fetched_at()),
+        stale: row.stale(),
+        active: row.active(),
+    };
+    rows.iter().map(candidate).collect()
+}
+
 fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
-    let candidates: Vec<_> = rows
-        .iter()
-        .map(|row| Candidate {
-            listing_id: row.listing_id(),
-            price_usd: row.price_usd().cloned(),
-            updated_at: row.observed_at().or(row.fetched_at()),
-            stale: row.stale(),
-            active: row.active(),
-        })
-        .collect();
+    let candidates = candidates(rows);
     let AssetPrice { price_usd, spread_percent, verdicts } = asset_price(&candidates);
     let price_sources = rows
         .iter()
@@ -119,6 +128,7 @@ fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
     let first = rows.first();
     AssetBody {
         id: id.0,
+        asset_id: id.0,
         symbol: first.and_then(|row| row.symbol().map(str::to_owned)),
         name: first.and_then(|row| row.name().map(str::to_owned)),
         price_usd,
@@ -126,7 +136,7 @@ fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
         spread_percent,
         listings: rows
             .iter()
-            .filter_map(|row| RawValue::from_string(row.json().to_owned()).ok())
+            .filter_map(|row| RawValue::from_string(data::listed_row(row)).ok())
             .collect(),
     }
 }

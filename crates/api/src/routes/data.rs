@@ -1,16 +1,16 @@
 //! `GET /data`
 
-use axum::body::Body as RoutedBody;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use bytes::Bytes;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-use crate::answer::{AppState, Body, Enveloped, RequestContext};
+use super::listings::page;
+use super::params::{ListingParams, PageParams, SourceParam};
+use crate::answer::{AppState, Enveloped, RequestContext};
+use crate::data::Selection;
 use crate::openapi::Problems;
 use crate::problem::Problem;
-use crate::{data, respond};
 
 /// A page of listings.
 #[derive(Debug, ToSchema)]
@@ -62,7 +62,8 @@ pub(crate) struct ListingBody {
     price_change_24h: (),
     /// The source's rank by market capitalisation.
     rank: Option<u32>,
-    /// False once the source no longer lists it.
+    /// False once the source no longer lists it: it was missing from three complete sweeps in a row, or
+    /// a list says so.
     #[schema(required = false)]
     active: bool,
     /// True when the values are older than the source's limit.
@@ -86,9 +87,13 @@ pub(crate) struct ListingBody {
     /// Price times the largest supply; with `fields` and in `/listings/{id}` only.
     #[schema(schema_with = decimal_schema, required = false)]
     fully_diluted_valuation: (),
-    /// Contracts stated with the listing; with `fields` and in `/listings/{id}` only.
+    /// The contracts that lists state for it; in `/data` with `fields` only.
     #[schema(value_type = Vec<ContractBody>, required = false)]
     contracts: (),
+    /// When its source listed it last, where it was missing from the newest sweep of that; `null` while
+    /// it is listed. In `/data` with `fields` only.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_seen_at: (),
 }
 
 /// A decimal with every digit as it was sent: a number token, or text with `numbers=string`.
@@ -98,7 +103,7 @@ pub(super) fn decimal_schema() -> Object {
         .build()
 }
 
-/// A contract stated with a listing.
+/// A contract that a list states for a listing.
 #[derive(Debug, ToSchema)]
 #[schema(as = Contract)]
 #[expect(dead_code, reason = "describes a body that is written by hand")]
@@ -131,24 +136,8 @@ pub(crate) struct Pagination {
 #[utoipa::path(
     get, path = "/data", tag = "Market data",
     params(
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "Rows on a page; 20 unless given"),
-        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 500, description = "The same as `limit`"),
-        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 500, description = "The same as `limit`"),
-        ("page" = Option<u64>, Query, minimum = 1, description = "The page, from 1; not with `offset` or `cursor`"),
-        ("offset" = Option<u64>, Query, description = "Leave out the first so many; not with `page` or `cursor`"),
-        ("cursor" = Option<String>, Query, description = "A `next_cursor` of the same query, in the default order"),
-        ("symbol" = Option<String>, Query, description = "The symbol, without regard to case"),
-        ("name" = Option<String>, Query, description = "Part of the name, without regard to case"),
-        ("search" = Option<String>, Query, description = "Part of symbol, name or external id, without regard to case"),
-        ("source" = Option<String>, Query, description = "The source; older services' names of it are taken too"),
-        ("asset_id" = Option<i64>, Query, minimum = 0, description = "The asset"),
-        ("min_price" = Option<String>, Query, description = "Smallest price in US dollars, compared exactly"),
-        ("max_price" = Option<String>, Query, description = "Largest price in US dollars, compared exactly"),
+        PageParams, ListingParams, SourceParam,
         ("include" = Option<String>, Query, description = "`unpriced` also shows listings without a quote"),
-        ("sort" = Option<String>, Query, description = "`id`, `symbol`, `name`, `source`, `price_usd` (or `price`), `market_cap`, `volume_24h`, `price_change_24h`, `rank` or `updated_at`; unknown values stand last"),
-        ("order" = Option<String>, Query, description = "`asc` or `desc`"),
-        ("fields" = Option<String>, Query, description = "The members of a row, separated by commas; their order is fixed"),
-        ("numbers" = Option<String>, Query, description = "`string` writes decimals as strings, `number` as number tokens"),
     ),
     responses((status = 200, description = "A page of listings", body = Enveloped<DataPage>), Problems),
 )]
@@ -157,8 +146,5 @@ pub(crate) async fn data(
     context: RequestContext,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (middle, generation) = data::page(&shared, query.as_deref())?;
-    let body = Body::pieces(Bytes::from(context.prefix()), middle);
-    let response = respond::text("application/json", RoutedBody::new(body));
-    Ok(respond::at_generation(response, generation))
+    page(&shared, &context, Selection::Data, query.as_deref())
 }

@@ -11,7 +11,7 @@ use crate::problem::{Code, Problem};
 use crate::query::{no_params, whole_number};
 use crate::{data, respond};
 
-/// Shows one listing with everything its source says of it.
+/// Shows one listing with everything its source says of it, also one without a quote.
 #[utoipa::path(
     get, path = "/listings/{id}", tag = "Market data",
     params(("id" = i64, Path, description = "The listing's id")),
@@ -34,7 +34,8 @@ pub(crate) async fn listing(
             .at_generation(snapshot.generation())
     })?;
     let mut body = context.prefix();
-    let members = row.json().strip_prefix('{').and_then(|json| json.strip_suffix('}'));
+    let json = row.json();
+    let members = json.strip_prefix('{').and_then(|json| json.strip_suffix('}'));
     body.extend_from_slice(members.unwrap_or_default().as_bytes());
     body.push(b',');
     body.extend_from_slice(row.extra_json().as_bytes());

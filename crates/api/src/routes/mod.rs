@@ -1,16 +1,23 @@
 //! The operations, one file each. A route and its description are registered together.
 
 mod asset;
+mod assets;
 mod data;
 mod docs;
 mod endpoints;
 mod health;
+mod history;
 mod listing;
+mod listings;
 mod livez;
 mod metrics;
+mod news;
 mod openapi_json;
+mod params;
 mod problems;
+mod quarantine;
 mod readyz;
+mod rss_feed;
 mod run;
 mod run_body;
 mod runs;
@@ -19,7 +26,11 @@ mod stats;
 mod welcome;
 
 #[cfg(test)]
-pub(crate) use runs::KNOWN as RUNS_KNOWN;
+pub(crate) use {
+    assets::KNOWN as ASSETS_KNOWN, news::KNOWN as NEWS_KNOWN,
+    quarantine::KNOWN as QUARANTINE_KNOWN, rss_feed::KNOWN as RSS_FEED_KNOWN,
+    runs::KNOWN as RUNS_KNOWN,
+};
 
 use std::sync::Arc;
 
@@ -40,12 +51,21 @@ pub(crate) fn router() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(welcome::welcome))
         .routes(routes!(endpoints::endpoints))
         .routes(routes!(data::data))
+        .routes(routes!(listings::csv_data))
+        .routes(routes!(listings::listings))
         .routes(routes!(listing::listing))
+        .routes(routes!(history::listing_history))
+        .routes(routes!(assets::assets))
         .routes(routes!(asset::asset))
+        .routes(routes!(history::asset_history))
+        .routes(routes!(news::news))
+        .routes(routes!(rss_feed::rss_feed))
         .routes(routes!(sources::sources))
         .routes(routes!(stats::stats))
         .routes(routes!(runs::runs))
         .routes(routes!(run::run))
+        .routes(routes!(quarantine::quarantine))
+        .routes(routes!(quarantine::quarantined))
         .routes(routes!(livez::livez))
         .routes(routes!(readyz::readyz))
         .routes(routes!(health::health))

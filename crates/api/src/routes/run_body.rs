@@ -14,7 +14,7 @@ pub(crate) struct RunBody {
     source: String,
     /// `queued`, `running`, `success`, `partial`, `failed` or `abandoned`.
     status: &'static str,
-    /// `schedule`, `manual` or `replay`.
+    /// `schedule`, `manual`, `replay` or `retry`.
     reason: &'static str,
     /// Rows that arrived.
     received: u64,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::data::Pagination;
+use super::params::{PageParams, SourceParam};
 use super::run_body::RunBody;
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
@@ -38,12 +39,7 @@ pub(crate) struct RunPage {
 #[utoipa::path(
     get, path = "/runs", tag = "Operations",
     params(
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "Runs on a page; 20 unless given"),
-        ("per_page" = Option<u32>, Query, minimum = 1, maximum = 500, description = "The same as `limit`"),
-        ("page_size" = Option<u32>, Query, minimum = 1, maximum = 500, description = "The same as `limit`"),
-        ("page" = Option<u64>, Query, minimum = 1, description = "The page, from 1; not with `offset`"),
-        ("offset" = Option<u64>, Query, description = "Leave out the first so many; not with `page`"),
-        ("source" = Option<String>, Query, description = "Only of this source"),
+        PageParams, SourceParam,
         ("status" = Option<String>, Query, description = "Only in this status: `queued`, `running`, `success`, `partial`, `failed` or `abandoned`"),
     ),
     responses((status = 200, description = "A page of runs", body = Enveloped<RunPage>), Problems),

@@ -27,11 +27,11 @@ pub(crate) struct Stats {
     per_source: Vec<SourceStats>,
     /// The ten newest runs, newest first.
     recent_runs: Vec<RunBody>,
-    /// Runs of every status.
+    /// Runs of every status, except those that only read stored rows again (`retry`, `replay`).
     total_runs: u64,
     /// Share of successful runs among those that ended, from 0 to 1; `null` before the first ended.
     success_rate: Option<f64>,
-    /// Rows received over all runs.
+    /// Rows received over all runs, whatever their reason.
     records_processed: u64,
     /// The same as `records_processed`.
     total_records_processed: u64,
@@ -50,7 +50,7 @@ pub(crate) struct Stats {
 /// The totals at a glance.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Summary {
-    /// Runs of every status.
+    /// Runs of every status, except those that only read stored rows again (`retry`, `replay`).
     total_runs: u64,
     /// Share of successful runs among those that ended, as in `100.0%`.
     success_rate: Option<String>,
@@ -64,7 +64,7 @@ pub(crate) struct Summary {
 pub(crate) struct SourceStats {
     /// The source.
     source: String,
-    /// Runs of every status.
+    /// Runs of every status, except those that only read stored rows again (`retry`, `replay`).
     total_runs: u64,
     /// Runs that ended `success`.
     successful_runs: u64,
@@ -72,7 +72,7 @@ pub(crate) struct SourceStats {
     failed_runs: u64,
     /// Share of successful runs among those that ended, from 0 to 1.
     success_rate: Option<f64>,
-    /// Rows received over all runs.
+    /// Rows received over all runs, whatever their reason.
     records_processed: u64,
     /// Listings stored.
     listings: u64,
@@ -99,7 +99,7 @@ pub(crate) struct SourceProgress {
     /// When the newest run that did not succeed ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_failure: Option<Timestamp>,
-    /// Rows received over all runs.
+    /// Rows received over all runs, whatever their reason.
     records_processed: u64,
     /// The source's position in its own terms.
     #[schema(value_type = Option<Object>)]

@@ -173,21 +173,51 @@ async fn what_the_read_model_does_not_hold_is_said_of_a_generation() {
         reply.assert_problem(404, code);
         assert_eq!(reply.header("x-generation"), Some("1"), "{path}");
     }
+    let reply = get(served.address, "/quarantine/9").await;
+    assert_eq!((reply.status, reply.header("x-generation")), (404, Some("1")));
     for path in ["/nothing", "/listings/x", "/assets/x"] {
         assert_eq!(get(served.address, path).await.header("x-generation"), None, "{path}");
     }
 }
 
 #[tokio::test]
+async fn i5_what_is_read_from_the_store_is_said_of_a_generation_too() {
+    let mut world = World::with("csv", &[("a", "A", "a", Some("1"))]).await;
+    world.news("news.example/rss", &[("a", "Title", None)]).await;
+    let served = world.serve().await;
+    // The store is one generation ahead of the read model, in which a history's listings are found.
+    for (path, generation) in [
+        ("/listings/1/history", "1"),
+        ("/listings/1/history?interval=1h", "1"),
+        ("/assets/1/history", "1"),
+        ("/news", "2"),
+        ("/rss-feed", "2"),
+        ("/rss-feed?format=rss", "2"),
+        ("/quarantine", "2"),
+        ("/quarantine/1", "2"),
+    ] {
+        let reply = get(served.address, path).await;
+        assert_eq!((reply.status, reply.header("x-generation")), (200, Some(generation)), "{path}");
+    }
+    world.refresh().await;
+    let reply = get(served.address, "/assets/1/history").await;
+    assert_eq!(reply.header("x-generation"), Some("2"));
+}
+
+#[tokio::test]
 async fn a_listing_is_shown_with_everything_known_of_it() {
-    let served = World::with("csv", &[("a", "A", "say \"hi\"", Some("1.5"))]).await.serve().await;
+    let mut world = World::with("csv", &[("a", "A", "say \"hi\"", Some("1.5"))]).await;
+    world.list("csv", &[("a", "A", "A")]).await;
+    world.refresh().await;
+    let served = world.serve().await;
     for path in ["/listings/1", "/api/v1/listings/1/"] {
         let reply = get(served.address, path).await;
-        assert_eq!(reply.header("x-generation"), Some("1"), "{path}");
+        assert_eq!(reply.header("x-generation"), Some("2"), "{path}");
         let listing = reply.json();
         assert_eq!(listing["name"], "say \"hi\"");
         assert!(reply.body.contains(r#""max_supply":9223372036854775807,"#), "{}", reply.body);
         assert_eq!(listing["contracts"], json!([{"platform": "ethereum", "address": "0xabc"}]));
+        assert_eq!(listing.get("last_seen_at"), Some(&Value::Null));
         assert!(listing["request_id"].is_string());
     }
     get(served.address, "/listings/2").await.assert_problem(404, "listing_not_found");
@@ -200,8 +230,8 @@ async fn an_asset_shows_its_price_and_how_it_came_about() {
     let reply = get(served.address, "/assets/1").await;
     let asset = reply.json();
     assert_eq!(
-        (&asset["id"], &asset["symbol"], &asset["name"]),
-        (&json!(1), &json!("A"), &json!("Alpha"))
+        (&asset["id"], &asset["asset_id"], &asset["symbol"], &asset["name"]),
+        (&json!(1), &json!(1), &json!("A"), &json!("Alpha"))
     );
     assert!(reply.body.contains(r#""price_usd":1.5,"#));
     let source = json!({"source": "csv", "listing_id": 1, "price_usd": 1.5, "age_seconds": 0, "used": true, "reason": null});
@@ -221,7 +251,16 @@ async fn an_asset_shows_its_price_and_how_it_came_about() {
 #[tokio::test]
 async fn before_the_first_load_nothing_is_claimed() {
     let served = World::new().serve().await;
-    for path in ["/data", "/listings/1", "/assets/1"] {
+    for path in [
+        "/data",
+        "/csv-data",
+        "/listings",
+        "/listings/1",
+        "/listings/1/history",
+        "/assets",
+        "/assets/1",
+        "/assets/1/history",
+    ] {
         let reply = get(served.address, path).await;
         reply.assert_problem(503, "loading");
         assert!(reply.header("retry-after").is_some());

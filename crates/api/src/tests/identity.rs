@@ -105,8 +105,25 @@ fn every_parameter_that_is_read_is_described() {
         names.sort();
         names
     };
-    assert_eq!(described("/data"), sorted(crate::data::KNOWN));
-    assert_eq!(described("/runs"), sorted(crate::routes::RUNS_KNOWN));
+    for (path, known) in [
+        ("/data", crate::data::Selection::Data.known()),
+        ("/csv-data", crate::data::Selection::Csv.known()),
+        ("/listings", crate::data::Selection::All.known()),
+        ("/assets", crate::routes::ASSETS_KNOWN),
+        ("/runs", crate::routes::RUNS_KNOWN),
+        ("/quarantine", crate::routes::QUARANTINE_KNOWN),
+        ("/news", crate::routes::NEWS_KNOWN),
+        ("/rss-feed", crate::routes::RSS_FEED_KNOWN),
+    ] {
+        assert_eq!(described(path), sorted(known), "{path}");
+    }
+    for (path, known) in [
+        ("/listings/{id}/history", crate::history::KNOWN),
+        ("/assets/{id}/history", crate::history::ASSET_KNOWN),
+    ] {
+        let with_id: Vec<_> = known.iter().copied().chain(["id"]).collect();
+        assert_eq!(described(path), sorted(&with_id), "{path}");
+    }
 }
 
 /// A route without a description cannot come about, because nothing else registers one.

@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use kasparro_domain::RunStatus;
+use kasparro_domain::{RunReason, RunStatus};
 use serde_json::{Value, json};
 
 use super::client::{get, get_json};
-use super::world::{World, serve};
+use super::world::{Served, World, serve};
 use crate::ApiSettings;
 
 /// Three sources: one that works, one that fails, one that is switched off.
@@ -104,13 +104,83 @@ async fn health_of_a_source_follows_its_newest_ended_run_and_its_age() {
     );
 }
 
+/// What is said of the sources, without the time of the request.
+async fn said_of_sources(served: &Served) -> Value {
+    let (health, stats) =
+        (get_json(served.address, "/health").await, get_json(served.address, "/stats").await);
+    let sources = get_json(served.address, "/sources").await;
+    let members = [
+        "summary",
+        "per_source",
+        "total_runs",
+        "success_rate",
+        "last_success",
+        "last_failure",
+        "sources",
+        "pipelines",
+    ];
+    json!({
+        "health": [health["status"], health["etl_status"]],
+        "stats": members.map(|member| stats[member].clone()),
+        "sources": sources["data"],
+    })
+}
+
+#[tokio::test]
+async fn a_retry_of_quarantined_rows_neither_hides_an_outage_nor_makes_one() {
+    let mut world = mixed().await;
+    world.commit("coingecko", &[("c", "C", "c", None)]).await;
+    world.fail("coingecko").await;
+    world.clock.advance(Duration::from_secs(3600));
+    let served = world.serve().await;
+    for (source, condition, status) in [
+        ("coingecko", "degraded", RunStatus::Success),
+        ("coinpaprika", "healthy", RunStatus::Failed),
+        ("coinpaprika", "healthy", RunStatus::Abandoned),
+    ] {
+        for reason in [RunReason::Retry, RunReason::Replay] {
+            world.clock.advance(Duration::from_secs(1));
+            let run_id = world.start_run_for(source, reason).await;
+            let under_way = said_of_sources(&served).await;
+            assert_eq!(under_way["health"][1][source]["status"], condition);
+            world.end_run(run_id, status).await;
+            assert_eq!(said_of_sources(&served).await, under_way, "{source} {reason:?} {status}");
+            let one = get_json(served.address, &format!("/runs/{run_id}")).await;
+            assert_eq!(one["reason"], reason.name());
+            let newest = get_json(served.address, "/runs?limit=1").await;
+            assert_eq!(newest["data"][0]["run_id"], run_id.to_string());
+        }
+    }
+    let stats = get_json(served.address, "/stats").await;
+    assert_eq!((&stats["total_runs"], &stats["success_rate"]), (&json!(4), &json!(0.5)));
+    assert_eq!(get_json(served.address, "/runs").await["total"], 10);
+    let health = get_json(served.address, "/health").await;
+    assert!(health["etl_status"]["coinpaprika"]["lag_seconds"].as_u64() > Some(3600));
+    world.clock.advance(Duration::from_secs(3 * 3600));
+    let run_id = world.start_run_for("coinpaprika", RunReason::Retry).await;
+    world.end_run(run_id, RunStatus::Success).await;
+    let health = get_json(served.address, "/health").await;
+    assert_eq!(health["etl_status"]["coinpaprika"]["status"], "degraded", "it is still too old");
+}
+
 #[tokio::test]
 async fn without_the_database_the_listings_are_still_served_and_the_rest_says_so() {
     let world = mixed().await;
     world.away.store(true, Ordering::SeqCst);
     let served = world.serve().await;
     assert_eq!(get_json(served.address, "/data").await["total"], 2);
-    for path in ["/stats", "/runs", "/runs/00000000-0000-7000-8000-000000000000", "/sources"] {
+    for path in [
+        "/stats",
+        "/runs",
+        "/runs/00000000-0000-7000-8000-000000000000",
+        "/sources",
+        "/quarantine",
+        "/quarantine/1",
+        "/news",
+        "/rss-feed?format=rss",
+        "/listings/1/history",
+        "/assets/1/history?interval=1d",
+    ] {
         let reply = get(served.address, path).await;
         reply.assert_problem(503, "store_unavailable");
         assert!(!reply.body.contains("secret-host"), "{}", reply.body);
@@ -230,6 +300,7 @@ async fn metrics_name_what_was_answered_with_bounded_labels() {
         "/data?page=0",
         "/listings/1",
         "/listings/2",
+        "/assets/1/history",
         "/no/such/path-1",
         "/no/such/path-2",
     ] {
@@ -242,6 +313,7 @@ async fn metrics_name_what_was_answered_with_bounded_labels() {
         r#"kasparro_http_request_duration_seconds_count{route="/data",method="GET",status="200"}"#,
         r#"kasparro_http_request_duration_seconds_count{route="/data",method="GET",status="400"}"#,
         r#"kasparro_http_request_duration_seconds_count{route="/listings/{id}",method="GET",status="200"}"#,
+        r#"kasparro_http_request_duration_seconds_count{route="/assets/{id}/history",method="GET",status="200"}"#,
         r#"kasparro_http_request_duration_seconds_count{route="other",method="GET",status="404"}"#,
         r#"method="OTHER",status="405"}"#,
         "kasparro_generation ",

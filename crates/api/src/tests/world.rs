@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kasparro_domain::{
-    Attributes, BodyHash, Clock as _, Contract, Decimal, ListingId, ManualClock, Membership, Quote,
+    Attributes, BodyHash, Clock as _, Decimal, ListingId, ManualClock, Membership, Quote,
     Rejection, RejectionReason, RunError, RunId, RunReason, RunStatus, SourceName, Timestamp,
 };
 use kasparro_store::contract::FailingStore;
 use kasparro_store::{
-    Batch, BatchRow, BatchStore as _, CompressedBody, MemoryStore, NewPage, PageStore as _,
-    QuarantinedRow, RowChange, RunStore as _, RunUpdate, SourceState, StoreError,
+    Batch, BatchRow, BatchStore as _, CompressedBody, EvidenceRow, ListingRef, MemoryStore,
+    NewPage, NewsRow, PageStore as _, QuarantinedRow, RowChange, RunStore as _, RunUpdate,
+    SourceMemory, SourceState, StoreError, Sweep,
 };
 use kasparro_view::{View, ViewSettings};
 use serde_json::json;
@@ -121,14 +122,19 @@ impl World {
 
     /// Queues and starts a run.
     pub(super) async fn start_run(&mut self, source: &str) -> RunId {
+        self.start_run_for(source, RunReason::Schedule).await
+    }
+
+    /// Queues and starts a run for a reason.
+    pub(super) async fn start_run_for(&mut self, source: &str, reason: RunReason) -> RunId {
         self.runs += 1;
         self.clock.advance(Duration::from_secs(1));
         let (store, now) = (&self.kept, self.clock.now());
         let millis = u128::try_from(now.as_millis()).unwrap();
         let id = uuid::Uuid::from_u128((millis << 80) | (0x7 << 76) | (0x2 << 62) | self.runs);
         let run_id = RunId(id);
-        store.queue_run(run_id, &SourceName::new(source), RunReason::Schedule, now).await.unwrap();
-        store.update_run(run_id, RunUpdate::Started { at: now }).await.unwrap();
+        store.queue_run(run_id, &SourceName::new(source), reason, now).await.unwrap();
+        store.update_run(run_id, RunUpdate::Started { at: now, options: json!({}) }).await.unwrap();
         run_id
     }
 
@@ -163,6 +169,28 @@ impl World {
 
     /// A successful run that brings these coins, with one row that is not believed.
     pub(super) async fn commit(&mut self, source: &str, coins: &[Coin<'_>]) -> RunId {
+        self.bring(source, |memory, now| {
+            let rows: Vec<BatchRow> = coins
+                .iter()
+                .enumerate()
+                .map(|(ordinal, coin)| batch_row(ordinal, coin, known(memory, coin.0), now))
+                .collect();
+            let refused = QuarantinedRow {
+                ordinal: rows.len() as u64,
+                rejection: Rejection::new(RejectionReason::BadNumber, "/price", "x"),
+                rule: "test/1",
+            };
+            Brought { rows, quarantined: vec![refused], ..Brought::default() }
+        })
+        .await
+    }
+
+    /// A successful run of one batch, made from what is known of the source and the present time.
+    pub(super) async fn bring(
+        &mut self,
+        source: &str,
+        make: impl FnOnce(&SourceMemory, Timestamp) -> Brought,
+    ) -> RunId {
         let run_id = self.start_run(source).await;
         let (store, name, now) = (&self.kept, SourceName::new(source), self.clock.now());
         let epoch = store.acquire(&name, "test").await.unwrap();
@@ -183,16 +211,9 @@ impl World {
             frame: Box::new(std::io::empty()),
         };
         let page = store.land(page, body).await.unwrap();
-        let known = |id: &str| memory.listings.iter().find(|listing| listing.external_id == id);
-        let rows = coins.iter().enumerate().map(|(ordinal, coin)| {
-            batch_row(ordinal, coin, known(coin.0).map(|listing| listing.listing_id), now)
-        });
-        let rows: Vec<BatchRow> = rows.collect();
-        let refused = QuarantinedRow {
-            ordinal: rows.len() as u64,
-            rejection: Rejection::new(RejectionReason::BadNumber, "/price", "x"),
-            rule: "test/1",
-        };
+        let brought = make(&memory, now);
+        let parts = [brought.rows.len(), brought.evidence.len(), brought.news.len()];
+        let received = parts.iter().sum::<usize>() + brought.quarantined.len();
         let batch = Batch {
             source: name,
             epoch,
@@ -200,19 +221,45 @@ impl World {
             page_id: page.page_id,
             fetched_at: now,
             sequence: memory.next_sequence,
-            rows_done: rows.len() as u64 + 1,
-            rows,
-            quarantined: vec![refused],
+            rows_done: received as u64,
+            rows: brought.rows,
+            evidence: brought.evidence,
+            news: brought.news,
+            quarantined: brought.quarantined,
             unchanged: 0,
             duplicate: 0,
             page_done: true,
             position: Some(json!({"page": 1})),
+            returned: brought.returned,
+            sweep: brought.sweep,
+            retry: None,
             stored_at: now,
         };
         store.commit(batch).await.unwrap();
         self.end_run(run_id, RunStatus::Success).await;
         run_id
     }
+}
+
+/// What one run brings.
+#[derive(Debug, Default)]
+pub(super) struct Brought {
+    pub(super) rows: Vec<BatchRow>,
+    pub(super) evidence: Vec<EvidenceRow>,
+    pub(super) news: Vec<NewsRow>,
+    pub(super) quarantined: Vec<QuarantinedRow>,
+    pub(super) returned: Vec<ListingId>,
+    pub(super) sweep: Option<Sweep>,
+}
+
+pub(super) fn known(memory: &SourceMemory, external_id: &str) -> Option<ListingId> {
+    let mut listings = memory.listings.iter();
+    let found = listings.find(|listing| listing.external_id == external_id);
+    found.map(|listing| listing.listing_id)
+}
+
+pub(super) fn attributes(symbol: &str, name: &str) -> Attributes {
+    Attributes { symbol: Some(symbol.into()), name: Some(name.into()) }
 }
 
 /// Serves an API on a free port of loopback.
@@ -224,7 +271,7 @@ pub(super) async fn serve(api: Api) -> Served {
     Served { address, shutdown, task }
 }
 
-fn batch_row(
+pub(super) fn batch_row(
     ordinal: usize,
     coin: &Coin<'_>,
     known: Option<ListingId>,
@@ -232,19 +279,14 @@ fn batch_row(
 ) -> BatchRow {
     let (external_id, symbol, name, price) = *coin;
     let change = match known {
-        Some(listing_id) => RowChange::Newer { listing_id },
+        Some(listing_id) => RowChange::Newer { listing: ListingRef::Stored(listing_id) },
         None => RowChange::New { membership: Membership::Founds },
     };
-    let contract = Contract { platform: "ethereum".into(), address: "0xabc".into() };
     BatchRow {
         ordinal: ordinal as u64,
         change,
         external_id: external_id.into(),
-        attributes: Attributes {
-            symbol: Some(symbol.into()),
-            name: Some(name.into()),
-            contracts: vec![contract],
-        },
+        attributes: attributes(symbol, name),
         quote: Quote {
             price_usd: price.map(|price| Decimal::parse(price).unwrap()),
             max_supply: Decimal::parse("9223372036854775807").ok(),

@@ -49,9 +49,10 @@ fn listing(id: i64) -> ListingRow {
         attributes: Attributes {
             symbol: Some(CompactString::from(format!("C{id}"))),
             name: Some(CompactString::from(format!("Coin {id}"))),
-            contracts: Vec::new(),
         },
+        contracts: Vec::new(),
         active: true,
+        last_seen_at: None,
         quote: Some(Quote { price_usd: Some(decimal("1.5")), ..Quote::default() }),
         observed_at: Some(instant(NOW)),
         source_timed: true,

@@ -58,7 +58,7 @@ pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
     );
     let what = (source(), text(), text(), text(), 1_i64..6, any::<bool>());
     let when = (-4_i64..1, any::<bool>(), 0_i64..3);
-    (prop::option::weighted(0.85, quote), what, when).prop_map(
+    (prop::option::weighted(0.6, quote), what, when).prop_map(
         move |(quote, (source, symbol, name, external_id, asset, active), when)| {
             let (hours, source_timed, fetched) = when;
             let priced = quote.is_some();
@@ -67,8 +67,10 @@ pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
                 asset_id: AssetId(asset),
                 source,
                 external_id: external_id.unwrap_or_default(),
-                attributes: Attributes { symbol, name, contracts: Vec::new() },
+                attributes: Attributes { symbol, name },
+                contracts: Vec::new(),
                 active,
+                last_seen_at: None,
                 quote,
                 observed_at: priced.then(|| instant(NOW + hours * 3_600_000)),
                 source_timed,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use kasparro_domain::{ListingId, SourceName};
+use kasparro_domain::{AssetId, Generation, ListingId, SourceName};
 use kasparro_store::ListingRow;
 use proptest::prelude::*;
 
 use super::model::{answer, any_listings, any_query, asked};
-use super::{NOW, decimal, instant, listing, snapshot};
-use crate::{Filter, ListingQuery, Order, SortKey, Start};
+use super::{NOW, decimal, instant, listing, settings, snapshot};
+use crate::{AssetQuery, AssetStart, Filter, ListingQuery, Order, Snapshot, SortKey, Start};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
@@ -183,6 +183,88 @@ fn listings_without_a_quote_are_found_but_not_listed() {
     assert_eq!(snapshot.len(), 1);
     assert!(!snapshot.listing(ListingId(7)).unwrap().priced());
     assert_eq!(snapshot.asset(kasparro_domain::AssetId(7)).len(), 1);
+    let texts = |all: bool| {
+        snapshot
+            .rows
+            .folded(all)
+            .filter(|(_, texts)| texts.row(1) != crate::fold::FoldsRef::EMPTY)
+            .count()
+    };
+    assert_eq!((texts(false), texts(true)), (0, 1), "a search for quotes never reads its texts");
     assert!(snapshot.listing(ListingId(4)).is_none());
     assert_eq!(snapshot.listings_by_source(), [(SourceName::new("coinpaprika"), 2)]);
+}
+
+#[test]
+fn a_listing_is_listed_from_its_first_quote_on() {
+    let bare = |id: i64| {
+        let mut listing = listing(id);
+        (listing.quote, listing.observed_at, listing.fetched_at) = (None, None, None);
+        listing
+    };
+    let before =
+        snapshot((1..=400).map(|id| if id % 10 == 0 { listing(id) } else { bare(id) }).collect());
+    let after = before.next(vec![listing(55)], Generation(2), 2, &settings(), instant(NOW));
+    for (sort, order) in [
+        (SortKey::Id, Order::Ascending),
+        (SortKey::Id, Order::Descending),
+        (SortKey::Name, Order::Ascending),
+        (SortKey::PriceUsd, Order::Descending),
+    ] {
+        let filter = Filter::default();
+        let query = ListingQuery { filter, sort, order, start: Start::Offset(0), limit: 100 };
+        let shown = |snapshot: &Snapshot| {
+            let (ids, total, more) = asked(snapshot, &query);
+            assert!(!more && ids.len() as u64 == total);
+            (total, ids.contains(&ListingId(55)))
+        };
+        assert_eq!((shown(&before), shown(&after)), ((40, false), (41, true)), "{sort:?}");
+    }
+    let search = Filter { search: Some("coin 55".to_owned()), ..Filter::default() };
+    let query = ListingQuery {
+        filter: search,
+        sort: SortKey::Id,
+        order: Order::Ascending,
+        start: Start::Offset(0),
+        limit: 9,
+    };
+    assert_eq!((asked(&before, &query).1, asked(&after, &query).1), (0, 1));
+}
+
+#[test]
+fn assets_are_listed_once_each_by_ascending_id_whatever_their_listings_are() {
+    let listings = many(1_000);
+    let snapshot = snapshot(listings.clone());
+    let mut some: Vec<Filter> = filters();
+    some.push(Filter { symbol: Some("none".to_owned()), ..Filter::default() });
+    for filter in some {
+        let all = Filter { unpriced: true, ..filter.clone() };
+        let query = ListingQuery {
+            filter: all,
+            sort: SortKey::Id,
+            order: Order::Ascending,
+            start: Start::Offset(0),
+            limit: usize::MAX,
+        };
+        let fitting: BTreeSet<ListingId> = answer(&listings, &query).0.into_iter().collect();
+        let own = listings.iter().filter(|row| fitting.contains(&row.listing_id));
+        let expected: Vec<AssetId> =
+            own.map(|row| row.asset_id).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut walked: Vec<AssetId> = Vec::new();
+        let mut start = AssetStart::Offset(0);
+        loop {
+            let page = snapshot.assets(&AssetQuery { filter: filter.clone(), start, limit: 23 });
+            assert_eq!(page.total, expected.len() as u64, "{filter:?}");
+            walked.extend(&page.assets);
+            match page.assets.last().filter(|_| page.more) {
+                Some(last) => start = AssetStart::After(*last),
+                None => break,
+            }
+        }
+        assert_eq!(walked, expected, "{filter:?}");
+        let start = AssetStart::Offset(30);
+        let page = snapshot.assets(&AssetQuery { filter: filter.clone(), start, limit: 5 });
+        let due: Vec<AssetId> = expected.iter().skip(30).take(5).copied().collect();
+        assert_eq!((page.assets, page.more), (due, expected.len() > 35), "{filter:?}");
+    }
 }

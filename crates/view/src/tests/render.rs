@@ -19,7 +19,7 @@ fn d2_a_row_has_the_promised_keys_in_order_and_every_digit() {
     });
     listing.fetched_at = Some(instant(NOW + 247));
     let contract = Contract { platform: "ethereum".into(), address: "0x\"1".into() };
-    listing.attributes.contracts = vec![contract];
+    listing.contracts = vec![contract];
     let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(12)).unwrap();
     assert_eq!(
         row.json(),
@@ -35,7 +35,7 @@ fn d2_a_row_has_the_promised_keys_in_order_and_every_digit() {
         concat!(
             r#""circulating_supply":null,"total_supply":1e30,"max_supply":null,"#,
             r#""fully_diluted_valuation":null,"#,
-            r#""contracts":[{"platform":"ethereum","address":"0x\"1"}]"#,
+            r#""contracts":[{"platform":"ethereum","address":"0x\"1"}],"last_seen_at":null"#,
         )
     );
     assert_eq!(
@@ -55,12 +55,12 @@ fn d7_texts_that_json_escapes_come_out_as_they_went_in() {
     let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(1)).unwrap();
     assert_eq!((row.external_id(), row.symbol()), (evil, None));
     assert_eq!(row.name(), Some("a\"b\\c\u{1}\n日本"));
-    let json: Value = serde_json::from_str(row.json()).unwrap();
+    let json: Value = serde_json::from_str(&row.json()).unwrap();
     assert_eq!(json["external_id"], evil);
     assert_eq!(json["name"], "a\"b\\c\u{1}\n日本");
     assert_eq!(json["stale"], false);
     let judged = row.judged(true);
-    let json: Value = serde_json::from_str(judged.json()).unwrap();
+    let json: Value = serde_json::from_str(&judged.json()).unwrap();
     assert_eq!(json["stale"], true);
     assert_eq!((judged.external_id(), judged.name()), (row.external_id(), row.name()));
     assert_eq!(judged.extra_json(), row.extra_json());
@@ -72,7 +72,7 @@ fn an_instant_that_the_source_does_not_give_is_null() {
     let mut listing = listing(1);
     listing.source_timed = false;
     let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(1)).unwrap();
-    let json: Value = serde_json::from_str(row.json()).unwrap();
+    let json: Value = serde_json::from_str(&row.json()).unwrap();
     assert_eq!(json["updated_at"], Value::Null);
     assert_eq!(json["ingested_at"], "2022-01-29T17:06:45Z");
     assert_eq!((row.observed_at(), row.updated_at()), (None, None));
@@ -104,4 +104,77 @@ fn a_row_stays_small() {
         row.extra_json().len(),
     );
     assert!(head <= 96 && column <= 64, "{head} {column}");
+}
+
+/// A listing known only from a list.
+fn bare(id: i64) -> kasparro_store::ListingRow {
+    let mut listing = listing(id);
+    (listing.quote, listing.observed_at, listing.fetched_at) = (None, None, None);
+    listing
+}
+
+#[test]
+fn a_row_without_a_quote_has_every_key_and_null_for_what_is_unknown() {
+    let mut listing = bare(7);
+    let contract = Contract { platform: "solana".into(), address: "So1\\\"".into() };
+    listing.contracts = vec![contract];
+    listing.active = false;
+    listing.last_seen_at = Some(instant(NOW - 500));
+    let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(7)).unwrap();
+    assert_eq!(
+        row.json(),
+        concat!(
+            r#"{"id":7,"asset_id":7,"source":"coinpaprika","external_id":"coin-7","symbol":"C7","#,
+            r#""name":"Coin 7","price_usd":null,"market_cap":null,"volume_24h":null,"#,
+            r#""price_change_24h":null,"rank":null,"active":false,"stale":false,"#,
+            r#""updated_at":null,"ingested_at":null}"#,
+        )
+    );
+    let listed = concat!(
+        r#""contracts":[{"platform":"solana","address":"So1\\\""}],"#,
+        r#""last_seen_at":"2022-01-29T17:06:44.500Z""#,
+    );
+    assert_eq!(row.listed_json(), listed);
+    let supplies = concat!(
+        r#""circulating_supply":null,"total_supply":null,"max_supply":null,"#,
+        r#""fully_diluted_valuation":null,"#,
+    );
+    assert_eq!(row.extra_json(), format!("{supplies}{listed}"));
+    assert_eq!(
+        (row.external_id(), row.symbol(), row.name()),
+        ("coin-7", Some("C7"), Some("Coin 7"))
+    );
+}
+
+#[test]
+fn texts_of_a_row_without_a_quote_come_out_as_they_went_in() {
+    let evil = r#"","contracts":[],"symbol":"x"#;
+    let mut listing = bare(1);
+    listing.external_id = evil.into();
+    (listing.attributes.symbol, listing.attributes.name) = (None, Some("a\"b\n".into()));
+    let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(1)).unwrap();
+    assert_eq!((row.external_id(), row.symbol(), row.name()), (evil, None, Some("a\"b\n")));
+    let json: Value = serde_json::from_str(&row.json()).unwrap();
+    assert_eq!((&json["external_id"], &json["symbol"]), (&Value::from(evil), &Value::Null));
+}
+
+#[test]
+fn a_listing_that_sweeps_miss_says_when_it_was_seen_last() {
+    let mut listing = listing(1);
+    listing.active = false;
+    listing.last_seen_at = Some(instant(NOW));
+    let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(1)).unwrap();
+    assert!(!row.active() && row.json().contains(r#""active":false"#));
+    assert_eq!(row.listed_json(), r#""contracts":[],"last_seen_at":"2022-01-29T17:06:45Z""#);
+    assert!(row.extra_json().ends_with(row.listed_json()));
+    assert!(!row.json().contains("last_seen_at"));
+}
+
+#[test]
+fn a_row_without_a_quote_keeps_only_what_is_its_own() {
+    let mut listing = bare(54_321);
+    listing.external_id = "some-usual-token".into();
+    listing.attributes.name = Some("Some Usual Token".into());
+    let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(54_321)).unwrap();
+    assert!(row.text.len() < 140, "{}: {}", row.text.len(), row.text);
 }

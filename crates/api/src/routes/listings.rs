@@ -1,0 +1,64 @@
+//! `GET /listings` and `GET /csv-data`: lists of listings beside `/data`.
+
+use axum::body::Body as RoutedBody;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::data::DataPage;
+use super::params::{ListingParams, PageParams, SourceParam};
+use crate::answer::{AppState, Body, Enveloped, RequestContext};
+use crate::data::Selection;
+use crate::openapi::Problems;
+use crate::problem::Problem;
+use crate::{Shared, data, respond};
+
+/// Lists every listing, also those known only from a list, which have no quote.
+///
+/// Rows are those of `/data` with `contracts` and `last_seen_at`; paging, filters and orders are the
+/// same.
+#[utoipa::path(
+    get, path = "/listings", tag = "Market data",
+    params(
+        PageParams, ListingParams, SourceParam,
+        ("include" = Option<String>, Query, description = "`unpriced`, as in `/data`; it changes nothing here, where all are listed"),
+    ),
+    responses((status = 200, description = "A page of listings", body = Enveloped<DataPage>), Problems),
+)]
+pub(crate) async fn listings(
+    State(shared): AppState,
+    context: RequestContext,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    page(&shared, &context, Selection::All, query.as_deref())
+}
+
+/// Lists the listings of the source `csv` with their current quotes: `/data` with `source=csv`.
+#[utoipa::path(
+    get, path = "/csv-data", tag = "Market data",
+    params(
+        PageParams, ListingParams,
+        ("source" = Option<String>, Query, description = "`csv` or its older name `csv_source`; it changes nothing"),
+    ),
+    responses((status = 200, description = "A page of listings", body = Enveloped<DataPage>), Problems),
+)]
+pub(crate) async fn csv_data(
+    State(shared): AppState,
+    context: RequestContext,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    page(&shared, &context, Selection::Csv, query.as_deref())
+}
+
+/// A page of listings as an answer of the router.
+pub(super) fn page(
+    shared: &Shared,
+    context: &RequestContext,
+    selection: Selection,
+    query: Option<&str>,
+) -> Result<Response, Problem> {
+    let (middle, generation) = data::page(shared, selection, query)?;
+    let body = Body::pieces(Bytes::from(context.prefix()), middle);
+    let response = respond::text("application/json", RoutedBody::new(body));
+    Ok(respond::at_generation(response, generation))
+}

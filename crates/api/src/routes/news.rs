@@ -1,0 +1,147 @@
+//! `GET /news`
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use kasparro_domain::Timestamp;
+use kasparro_store::{NewsFilter, StoredNews};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::data::Pagination;
+use super::params::{NewsParams, PageParams, SourceParam};
+use crate::answer::{AppState, Enveloped, RequestContext};
+use crate::instants::read_span;
+use crate::openapi::Problems;
+use crate::paging::{Paging, total_pages};
+use crate::problem::Problem;
+use crate::query::Params;
+use crate::{Shared, data, respond};
+
+/// Every parameter of `/news`.
+pub(crate) const KNOWN: &[&str] =
+    &["limit", "per_page", "page_size", "page", "offset", "source", "feed", "search", "from", "to"];
+
+/// A page of news.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewsPage {
+    /// The items, newest first by publication, or by first sight where the feed gives no time.
+    data: Vec<NewsBody>,
+    pagination: Pagination,
+    /// The same as `pagination.total_items`.
+    total: u64,
+    /// The same as `pagination.page`.
+    page: u64,
+    /// The same as `pagination.per_page`.
+    page_size: u64,
+}
+
+/// A piece of news. Its texts are plain text: put them into a page as text, never as markup.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = News)]
+pub(crate) struct NewsBody {
+    /// Its number, in the order of arrival.
+    id: i64,
+    /// The source.
+    source: String,
+    /// The feed that carries it: its address without the scheme.
+    feed: String,
+    /// The headline.
+    title: String,
+    /// Where the whole text stands: an `http` or `https` address.
+    link: Option<String>,
+    /// What it is about.
+    summary: Option<String>,
+    /// Who wrote it.
+    author: Option<String>,
+    /// When it was published, as the feed says.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    published_at: Option<Timestamp>,
+    /// When it was fetched first.
+    #[schema(value_type = String, format = DateTime)]
+    first_seen_at: Timestamp,
+}
+
+impl From<&StoredNews> for NewsBody {
+    fn from(news: &StoredNews) -> Self {
+        let item = &news.item;
+        Self {
+            id: news.news_id,
+            source: news.source.to_string(),
+            feed: news.feed.to_string(),
+            title: item.title.clone(),
+            link: item.link.clone(),
+            summary: item.summary.clone(),
+            author: item.author.clone(),
+            published_at: item.published_at,
+            first_seen_at: news.first_seen_at,
+        }
+    }
+}
+
+/// Lists news, newest first.
+#[utoipa::path(
+    get, path = "/news", tag = "News",
+    params(PageParams, SourceParam, NewsParams),
+    responses((status = 200, description = "A page of news", body = Enveloped<NewsPage>), Problems),
+)]
+pub(crate) async fn news(
+    State(shared): AppState,
+    context: RequestContext,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let mut params = Params::read(query.as_deref(), KNOWN);
+    let (paging, filter) = read(&mut params, &shared);
+    params.check(())?;
+    // Taken before the items are: they hold at least what it holds.
+    let generation = shared.store.generation().await?;
+    let total = shared.store.count_news(filter.clone()).await?;
+    let found = shared.store.news(filter).await?;
+    let response = respond::json(&context, page(&paging, &found, total));
+    Ok(respond::at_generation(response, generation))
+}
+
+/// Reads paging and filters.
+pub(super) fn read(params: &mut Params<'_>, shared: &Shared) -> (Paging, NewsFilter) {
+    let paging = Paging::read(params);
+    let (from, until) = read_span(params);
+    let filter = NewsFilter {
+        source: params.read_as("source", |text| data::source_name(text, shared)),
+        feed: params.read_as("feed", feed_address),
+        search: params.get("search").map(str::to_owned),
+        from,
+        until,
+        limit: Some(u32::try_from(paging.limit).unwrap_or(u32::MAX)),
+        // Stores count in signed numbers; no store holds that many items.
+        offset: paging.offset.min(i64::MAX as u64),
+    };
+    (paging, filter)
+}
+
+/// The address of a feed as it is stored, without the scheme, which may be given or left out.
+fn feed_address(text: &str) -> Result<String, &'static str> {
+    let scheme = |scheme: &str| {
+        let (begin, rest) = text.split_at_checked(scheme.len())?;
+        begin.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    match scheme("https://").or_else(|| scheme("http://")).unwrap_or(text) {
+        "" => Err("holds a scheme and no address; give the address of a feed"),
+        address => Ok(address.to_owned()),
+    }
+}
+
+/// The body of a page.
+pub(super) fn page(paging: &Paging, found: &[StoredNews], total: u64) -> NewsPage {
+    NewsPage {
+        data: found.iter().map(NewsBody::from).collect(),
+        pagination: Pagination {
+            page: Some(paging.page()),
+            per_page: paging.limit,
+            total_items: total,
+            total_pages: total_pages(total, paging.limit),
+            next_cursor: None,
+        },
+        total,
+        page: paging.page(),
+        page_size: paging.limit,
+    }
+}
