@@ -78,13 +78,90 @@ fn every_command_in_a_document_exists_and_the_readme_names_each() {
         .collect();
     assert!(commands.contains("serve"), "{commands:?}");
     for (path, text) in documents() {
-        for command in words_after(&text, "`kasparro ") {
+        let named = words_after(&text, "`kasparro ");
+        for command in named.into_iter().filter(|word| !word.starts_with('-')) {
             assert!(commands.contains(command), "{path}: kasparro {command}");
         }
     }
     let readme = read("README.md");
     for command in &commands {
         assert!(readme.contains(&format!("`{command}`")), "the README does not name {command}");
+    }
+}
+
+/// The words of every call of the program that stands as code in a document: in a code span, or as a
+/// line of a code block.
+fn calls(text: &str) -> Vec<Vec<String>> {
+    let spans = text.match_indices("`kasparro ").map(|(at, _)| {
+        let rest = &text[at + 1..];
+        rest.split('`').next().unwrap()
+    });
+    let blocks = text.split("\n```").skip(1).step_by(2);
+    let lines = blocks.flat_map(str::lines).map(str::trim_start);
+    let lines = lines.filter(|line| line.starts_with("kasparro ") || line.contains("/kasparro "));
+    spans
+        .chain(lines)
+        .map(|call| {
+            let words = call.split_whitespace().skip_while(|word| !word.ends_with("kasparro"));
+            // What follows is another command of the shell, or a comment.
+            let words = words.skip(1).take_while(|word| !["|", "&&", ";", ">", "#"].contains(word));
+            words.map(str::to_owned).collect()
+        })
+        .collect()
+}
+
+/// What is wrong with a call; nothing for one that the program understands.
+fn fault(call: &[String]) -> Option<String> {
+    let mut path: Vec<&str> = Vec::new();
+    let mut words = call.iter().map(String::as_str).peekable();
+    loop {
+        let path_help: Vec<&str> = path.iter().copied().chain(["--help"]).collect();
+        let text = help(&path_help);
+        let commands: Vec<&str> = text
+            .lines()
+            .skip_while(|line| !line.starts_with("Commands:"))
+            .skip(1)
+            .take_while(|line| !line.trim().is_empty())
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        if commands.is_empty() {
+            let flags = words.filter(|word| word.starts_with("--"));
+            let mut flags = flags.map(|word| word.split('=').next().unwrap_or(word));
+            return flags.find(|flag| !text.contains(*flag)).map(str::to_owned);
+        }
+        match words.next() {
+            // Placeholders and names of whole groups of commands end here.
+            None | Some("help") => return None,
+            Some(flag) if flag.starts_with("--") => {
+                return (!text.contains(flag)).then(|| flag.to_owned());
+            }
+            Some(word) if word.bytes().all(|b| b.is_ascii_uppercase()) => return None,
+            Some(word) if commands.contains(&word) => path.push(word),
+            Some(word) => return Some(word.to_owned()),
+        }
+    }
+}
+
+#[test]
+fn every_call_in_a_document_is_one_that_the_program_understands() {
+    let mut seen = 0;
+    for (path, text) in documents() {
+        for call in calls(&text) {
+            seen += 1;
+            assert_eq!(fault(&call), None, "{path}: kasparro {}", call.join(" "));
+        }
+    }
+    assert!(seen >= 5, "{seen} calls were found");
+}
+
+#[test]
+fn a_call_that_the_program_does_not_understand_is_found() {
+    let text = "Say `kasparro quarantine forget`.\n```sh\ntarget/kasparro run --loud | cat\n```\n";
+    let faults: Vec<_> = calls(text).iter().map(|call| fault(call)).collect();
+    assert_eq!(faults, [Some("forget".to_owned()), Some("--loud".to_owned())]);
+    for fine in ["quarantine", "quarantine list --reason x", "COMMAND --help", "config check"] {
+        let call: Vec<_> = fine.split(' ').map(str::to_owned).collect();
+        assert_eq!(fault(&call), None, "{fine}");
     }
 }
 

@@ -6,21 +6,23 @@ use std::time::Duration;
 use kasparro_domain::{
     Clock, CommandId, CommandKind, CommandState, Run, RunId, RunReason, SourceName,
 };
+use kasparro_engine::Lists;
 use kasparro_store::{Store, StoreError};
 use tokio::time::Instant;
 
+use super::request::{self, Notice};
 use crate::clock::new_run_id;
 use crate::failure::{Exit, Failure};
 use crate::output::{Progress, Watcher};
 
 /// How often the rows are looked at.
-const POLL: Duration = Duration::from_millis(100);
+pub(super) const POLL: Duration = Duration::from_millis(100);
 
 /// Longest wait for the holder to take a request up.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const CLAIM_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Time without any change after which the holder is asked whether it is still there.
-const STILL: Duration = Duration::from_secs(2);
+pub(super) const STILL: Duration = Duration::from_secs(2);
 
 /// What is asked of the holder of a store.
 pub(super) struct Asked<'a> {
@@ -30,40 +32,50 @@ pub(super) struct Asked<'a> {
     pub(super) clock: &'a dyn Clock,
     /// The sources to run.
     pub(super) names: &'a [SourceName],
+    /// Which of their lists to ask for.
+    pub(super) lists: Lists,
+    /// The path of the store.
+    pub(super) path: &'a Path,
+    /// Who holds the store, for people.
+    pub(super) holder: &'a str,
 }
 
-/// One request under way.
-struct Pending {
+/// One request under way. It outlives a holder that goes, so that the next one is not asked for the same
+/// again.
+#[derive(Debug)]
+pub(super) struct Pending {
     run_id: RunId,
     command_id: CommandId,
     ended: Option<Run>,
 }
 
 impl Asked<'_> {
-    /// Leaves a request for every source, waits until the holder has carried them out, and returns the
-    /// runs in the order of the names; `None` when the holder is gone before that.
+    /// Leaves a request for every source where none is left, waits until the holder has carried them out,
+    /// and returns the runs in the order of the names; `None` when the holder is gone before that.
     ///
     /// # Errors
     /// A [`Failure`] with exit code 3 where the holder does not take a request up, with exit code 2 where
     /// it does not know a source.
     pub(super) async fn carry_out(
         &self,
-        path: &Path,
+        pending: &mut Vec<Pending>,
         watcher: &mut Watcher,
         holder_alive: impl Fn() -> bool,
     ) -> Result<Option<Vec<Run>>, Failure> {
+        let path = self.path;
         let failed = |error: StoreError| Failure::store(&error, path);
-        let mut pending = Vec::new();
-        for source in self.names {
+        for source in self.names.iter().skip(pending.len()) {
             let now = self.clock.now();
             let queued = self.store.queue_run(new_run_id(now), source, RunReason::Manual, now);
             let run_id = queued.await.map_err(failed)?.run_id;
-            let kind = CommandKind::Run { source: source.clone(), run_id };
+            let lists = self.lists == Lists::All;
+            let kind = CommandKind::Run { source: source.clone(), run_id, lists };
             let command_id = self.store.submit(kind, now).await.map_err(failed)?;
             pending.push(Pending { run_id, command_id, ended: None });
         }
         let asked_at = Instant::now();
         let (mut changed_at, mut seen) = (asked_at, Vec::new());
+        let mut notice = Notice::new(self.holder);
         loop {
             let mut unclaimed = false;
             let mut seeing = Vec::new();
@@ -85,7 +97,7 @@ impl Asked<'_> {
                 }
                 seeing.push((state, run));
             }
-            if let Some(runs) = pending.iter().map(|request| request.ended.clone()).collect() {
+            if let Some(runs) = ended(pending) {
                 return Ok(Some(runs));
             }
             if seeing != seen {
@@ -100,9 +112,36 @@ impl Asked<'_> {
                 }
                 changed_at = Instant::now();
             }
+            if unclaimed {
+                notice.say_when_long();
+            }
             tokio::time::sleep(POLL).await;
         }
     }
+}
+
+fn ended(pending: &[Pending]) -> Option<Vec<Run>> {
+    pending.iter().map(|request| request.ended.clone()).collect()
+}
+
+/// Takes requests back from a store that this process holds; their runs where former holders carried all of
+/// them out after all.
+///
+/// # Errors
+/// A [`Failure`] with exit code 3.
+pub(super) async fn withdraw(
+    store: &dyn Store,
+    pending: &mut [Pending],
+    path: &Path,
+) -> Result<Option<Vec<Run>>, Failure> {
+    for request in pending.iter_mut().filter(|request| request.ended.is_none()) {
+        if request::withdraw(store, request.command_id, path).await?.is_some() {
+            let run = store.run(request.run_id).await;
+            let run = run.map_err(|error| Failure::store(&error, path))?;
+            request.ended = run.filter(|run| !run.status.open());
+        }
+    }
+    Ok(if pending.is_empty() { None } else { ended(pending) })
 }
 
 fn refused(run: &Run, result: Option<serde_json::Value>) -> Failure {
@@ -115,7 +154,7 @@ fn refused(run: &Run, result: Option<serde_json::Value>) -> Failure {
     )
 }
 
-fn not_claimed(path: &Path) -> Failure {
+pub(super) fn not_claimed(path: &Path) -> Failure {
     Failure::new(
         Exit::Store,
         "not_claimed",
@@ -144,15 +183,32 @@ mod tests {
         }
 
         async fn asked(&self, alive: bool) -> Result<Option<Vec<Run>>, Failure> {
-            let asked = Asked { store: &self.store, clock: &self.clock, names: &self.names };
-            asked.carry_out(Path::new("x.db"), &mut Watcher::new(false), || alive).await
+            self.ask(&mut Vec::new(), alive).await
+        }
+
+        async fn ask(
+            &self,
+            pending: &mut Vec<Pending>,
+            alive: bool,
+        ) -> Result<Option<Vec<Run>>, Failure> {
+            let asked = Asked {
+                store: &self.store,
+                clock: &self.clock,
+                names: &self.names,
+                lists: Lists::Due,
+                path: Path::new("x.db"),
+                holder: "pid 7",
+            };
+            asked.carry_out(pending, &mut Watcher::new(false), || alive).await
         }
 
         /// Takes the next command up and returns it with its run.
         async fn claim(&self) -> (CommandId, RunId) {
             loop {
                 if let Some(command) = self.store.claim(false).await.unwrap().pop() {
-                    let CommandKind::Run { run_id, .. } = command.kind;
+                    let CommandKind::Run { run_id, .. } = command.kind else {
+                        panic!("{command:?}");
+                    };
                     return (command.command_id, run_id);
                 }
                 tokio::time::sleep(POLL).await;
@@ -196,7 +252,8 @@ mod tests {
         let work = async {
             let (command_id, run_id) = holder.claim().await;
             let at = holder.clock.now();
-            holder.store.update_run(run_id, RunUpdate::Started { at }).await.unwrap();
+            let started = RunUpdate::Started { at, options: serde_json::json!({}) };
+            holder.store.update_run(run_id, started).await.unwrap();
             tokio::time::sleep(Duration::from_secs(600)).await;
             let error = RunError { code: "x".into(), message: "y".into(), hint: "z".into() };
             let ended =
@@ -207,5 +264,27 @@ mod tests {
         let (outcome, ()) = tokio::join!(holder.asked(true), work);
         let runs = outcome.unwrap().unwrap();
         assert_eq!((runs[0].status, runs[0].requests), (RunStatus::Failed, 3));
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_left_once_and_taken_back_unless_it_was_carried_out() {
+        let (holder, path) = (Holder::new(), Path::new("x.db"));
+        let mut pending = Vec::new();
+        assert_eq!(withdraw(&holder.store, &mut pending, path).await.unwrap(), None);
+        assert_eq!(holder.ask(&mut pending, false).await.unwrap(), None);
+        assert_eq!(holder.ask(&mut pending, false).await.unwrap(), None);
+        assert_eq!(withdraw(&holder.store, &mut pending, path).await.unwrap(), None);
+        assert_eq!(holder.store.claim(true).await.unwrap(), Vec::new(), "nothing is left to do");
+
+        let mut pending = Vec::new();
+        assert_eq!(holder.ask(&mut pending, false).await.unwrap(), None);
+        let (command_id, run_id) = holder.claim().await;
+        let at = holder.clock.now();
+        let started = RunUpdate::Started { at, options: serde_json::json!({}) };
+        holder.store.update_run(run_id, started).await.unwrap();
+        let ended = RunUpdate::Ended { at, status: RunStatus::Success, requests: 1, error: None };
+        holder.store.update_run(run_id, ended).await.unwrap();
+        holder.store.complete(command_id, serde_json::json!({})).await.unwrap();
+        let runs = withdraw(&holder.store, &mut pending, path).await.unwrap().unwrap();
+        assert_eq!((runs[0].run_id, runs[0].status), (run_id, RunStatus::Success));
     }
 }

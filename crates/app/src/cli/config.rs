@@ -31,14 +31,14 @@ pub(crate) fn execute(context: &Context, action: &Action) -> Result<Exit, Failur
                 .count();
             context.output.result(&json!({"ok": true, "changed": changed}), || {
                 format!("the configuration is good; {changed} values are not the defaults")
-            });
+            })?;
         }
-        Action::Print => print(context),
+        Action::Print => print(context)?,
     }
     Ok(Exit::Done)
 }
 
-fn print(context: &Context) {
+fn print(context: &Context) -> Result<(), Failure> {
     let shown = context.config.shown();
     let document: Map<_, _> = shown
         .iter()
@@ -75,5 +75,5 @@ fn print(context: &Context) {
             text.push_str(&format!("{} = {value}{origin}\n", known.name()));
         }
         text
-    });
+    })
 }

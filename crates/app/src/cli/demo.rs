@@ -7,7 +7,7 @@ use kasparro_sim::{SimSettings, Simulator};
 use super::serve::{self, Arguments, bind, local_url, serve};
 use super::{Context, shutdown};
 use crate::clock::SystemClock;
-use crate::config::{Flags, Origin};
+use crate::config::{Flags, Origin, known_keys};
 use crate::failure::{Exit, Failure};
 
 /// Where the demo keeps its data, apart from real ones.
@@ -16,27 +16,41 @@ const DATABASE: &str = "sqlite:./data/demo/kasparro.db";
 /// How often simulated values move.
 const STEP_EVERY: Duration = Duration::from_secs(5);
 
+/// The feeds of the simulator; their host is replaced by the simulator's own.
+const FEEDS: &str = "https://news.example/feed/rss.xml, https://news.example/feed/atom.xml, \
+                     https://news.example/feed/feed.json";
+
 const ORIGIN: Origin = Origin::Command("demo");
 
 /// Settings that only simulated upstreams allow, and a data folder that real data never share: a
-/// database or key of the configuration is not taken, one of `--database` is.
+/// database of the configuration is not taken, one of `--database` is. Nor is any option of a source,
+/// since keys, addresses and what goes with them are meant for real upstreams.
 pub(super) fn lay(arguments: &Arguments, flags: &mut Flags) {
     arguments.lay(flags);
-    for source in ["coinpaprika", "coingecko"] {
-        flags.defaults.push((format!("sources.{source}.schedule"), "10s".to_owned(), ORIGIN));
-        let limit_key = format!("sources.{source}.requests_per_minute");
-        flags.defaults.push((limit_key, "6000".to_owned(), ORIGIN));
+    lay_simulated(flags);
+}
+
+fn lay_simulated(flags: &mut Flags) {
+    let mut forced = vec![("store.database", DATABASE.to_owned(), ORIGIN)];
+    for name in kasparro_sources::names() {
+        let section = format!("sources.{name}");
+        for known in known_keys().iter().filter(|known| known.section() == section) {
+            let default = |text: &str| (known.key.clone(), text.to_owned(), ORIGIN);
+            match known.name() {
+                "schedule" => flags.defaults.push(default("10s")),
+                "requests_per_minute" => flags.defaults.push(default("6000")),
+                "urls" if name == "feed" => forced.push((&known.key, FEEDS.to_owned(), ORIGIN)),
+                option if kasparro_sources::option_keys(name).contains(&option) => {
+                    let text = known.default.as_str().map(ToOwned::to_owned);
+                    let text = text.unwrap_or_else(|| known.default.to_string());
+                    forced.push((&known.key, text, ORIGIN));
+                }
+                _ => {}
+            }
+        }
     }
-    let forced = [
-        ("store.database", DATABASE),
-        ("sources.coinpaprika.api_key", ""),
-        ("sources.coinpaprika.plan", ""),
-        ("sources.coingecko.api_key", ""),
-        ("sources.coingecko.key_kind", ""),
-    ];
-    for (index, (key, value)) in forced.into_iter().enumerate() {
-        flags.values.insert(index, (key, value.to_owned(), ORIGIN));
-    }
+    // What the command line says comes after them and replaces them.
+    flags.values.splice(..0, forced);
 }
 
 pub(crate) async fn execute(mut context: Context) -> Result<Exit, Failure> {
@@ -58,4 +72,48 @@ pub(crate) async fn execute(mut context: Context) -> Result<Exit, Failure> {
     shutdown.cancel();
     let _ = tokio::time::timeout(serve::GRACE, simulated).await;
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Environment};
+
+    #[test]
+    fn i9_no_option_of_any_source_is_taken_from_the_configuration() {
+        let mut flags = Flags::default();
+        lay_simulated(&mut flags);
+        let untouched = Config::load(&flags, &Environment::new()).unwrap();
+        let mut configured = 0;
+        for name in kasparro_sources::names() {
+            for known in known_keys().iter().filter(|known| known.default.is_str()) {
+                let own = kasparro_sources::option_keys(name).contains(&known.name());
+                if !own || known.section() != format!("sources.{name}") {
+                    continue;
+                }
+                let variable = known.key.replace('.', "__").to_ascii_uppercase();
+                let canary = (format!("KASPARRO_{variable}"), "canary".to_owned());
+                let environment = Environment::from([canary]);
+                let real = Config::load(&Flags::default(), &environment).unwrap();
+                assert_eq!(real.source_options(name)[known.name()], "canary", "{}", known.key);
+                let demo = Config::load(&flags, &environment).unwrap();
+                assert_eq!(demo.source_options(name), untouched.source_options(name));
+                configured += 1;
+            }
+            let secrets = kasparro_sources::specs().into_iter().find(|spec| spec.name == name);
+            for secret in secrets.unwrap().secret_options {
+                let known = kasparro_sources::option_keys(name).contains(secret);
+                assert!(known, "{name}.{secret} is a secret and no option");
+                assert!(!untouched.source_options(name).contains_key(*secret));
+            }
+        }
+        assert!(configured > 0);
+        let addressed = "https://example.com/coins.csv?key=canary".to_owned();
+        let environment =
+            Environment::from([("KASPARRO_SOURCES__CSV__PATHS".to_owned(), addressed)]);
+        let demo = Config::load(&flags, &environment).unwrap();
+        assert_eq!(demo.source_options("csv"), untouched.source_options("csv"));
+        assert_eq!(untouched.source_options("feed")["urls"].as_array().unwrap().len(), 3);
+        crate::wire::sources(&demo).unwrap();
+    }
 }

@@ -56,7 +56,7 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
     context.output.result(&document, || {
         let word = if healthy { "healthy" } else { "not healthy" };
         format!("{word}: http://{authority}{path} answered {status}")
-    });
+    })?;
     Ok(if healthy { Exit::Done } else { Exit::Failed })
 }
 

@@ -4,6 +4,9 @@ mod beside;
 mod config;
 mod demo;
 mod healthcheck;
+mod quarantine;
+mod replay;
+mod request;
 mod run;
 mod runs;
 mod serve;
@@ -12,6 +15,7 @@ mod sim;
 mod sources;
 mod status;
 mod usage;
+mod verify;
 
 pub(crate) use usage::parse;
 
@@ -37,6 +41,8 @@ Examples:
   kasparro serve                         API on http://127.0.0.1:8000, sources on schedule
   kasparro run coinpaprika               one run of one source now
   kasparro status --json                 how every source stands, for scripts
+  kasparro quarantine list               rows that were not believed, and why
+  kasparro verify                        does everything stored hold together?
   kasparro config print                  every setting, its value and where it comes from
 
 Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 store locked, unreachable or of a newer
@@ -48,6 +54,19 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const DEMO_EXPLAINED: &str = "\
+Examples:
+  kasparro demo                                   then open http://127.0.0.1:8000/docs
+  kasparro demo --listen 127.0.0.1:0              on a free port
+  kasparro demo --database sqlite:/tmp/demo.db    with its data elsewhere
+
+Everything is simulated: every upstream is a part of this process, values move every few seconds, and no
+vendor is asked. It shows every source on its schedule, quotes that change, and the whole API. Data go to
+./data/demo and stay there for the next time; delete that folder to begin anew. Settings of sources that
+are meant for real upstreams, keys above all, are not used.
+
+SIGTERM or Ctrl-C finishes open requests and pages, then exits 0.";
 
 /// Options that every command takes.
 #[derive(Debug, clap::Args)]
@@ -84,6 +103,7 @@ enum Command {
     /// Serve simulated upstreams: generated, seeded data at the vendors' paths.
     Sim(sim::Arguments),
     /// Serve the API on simulated upstreams, offline, with a data folder of its own.
+    #[command(after_help = DEMO_EXPLAINED)]
     Demo(serve::Arguments),
     /// List the sources: schedule, limits, and what the store holds of them.
     Sources,
@@ -91,6 +111,14 @@ enum Command {
     Status,
     /// List past runs, or show one in full.
     Runs(runs::Arguments),
+    /// Look at the rows that were not believed; read them again, or give them up.
+    #[command(subcommand)]
+    Quarantine(quarantine::Action),
+    /// Check that everything stored holds together, and print its digest.
+    #[command(after_help = verify::EXPLAINED)]
+    Verify,
+    /// Build a store anew from the raw pages of another, and compare the two.
+    Replay(replay::Arguments),
     /// Check or print the configuration.
     #[command(subcommand)]
     Config(config::Action),
@@ -104,6 +132,8 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     /// Where to speak.
     pub(crate) output: Output,
+    /// The name of this process's user, where the environment says it.
+    pub(crate) user: Option<String>,
 }
 
 impl Common {
@@ -149,7 +179,8 @@ fn dispatch(cli: Cli, environment: &Environment, output: Output) -> Result<Exit,
     let config = Config::load(&flags, environment)?;
     let serving = matches!(cli.command, Command::Serve(_) | Command::Sim(_) | Command::Demo(_));
     logs::start(&config.log, !serving, output.colour_errors);
-    let context = Context { config, output };
+    let user = environment.get("USER").cloned();
+    let context = Context { config, output, user };
     match cli.command {
         Command::Serve(_) => wait_for(serve::execute(context)),
         Command::Run(arguments) => wait_for(run::execute(context, arguments)),
@@ -158,6 +189,9 @@ fn dispatch(cli: Cli, environment: &Environment, output: Output) -> Result<Exit,
         Command::Sources => wait_for(sources::execute(context)),
         Command::Status => wait_for(status::execute(context)),
         Command::Runs(arguments) => wait_for(runs::execute(context, arguments)),
+        Command::Quarantine(action) => wait_for(quarantine::execute(context, action)),
+        Command::Verify => wait_for(verify::execute(context)),
+        Command::Replay(arguments) => wait_for(replay::execute(context, arguments)),
         Command::Config(action) => config::execute(&context, &action),
         Command::Healthcheck(arguments) => wait_for(healthcheck::execute(context, arguments)),
     }
@@ -192,8 +226,16 @@ mod tests {
 
     #[test]
     fn every_command_explains_itself() {
-        for command in Cli::command().get_subcommands() {
+        let mut cli = Cli::command();
+        cli.build();
+        let mut commands: Vec<_> = cli.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
             assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                let told = argument.get_help().is_some();
+                assert!(told, "{} {}", command.get_name(), argument.get_id());
+            }
+            commands.extend(command.get_subcommands());
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kasparro_domain::{Run, RunReason, SourceName};
+use kasparro_engine::Lists;
 use kasparro_store_sqlite::SqliteStore;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ Examples:
   kasparro run                           every enabled source, side by side
   kasparro run coinpaprika csv           these two
   kasparro run --all --json              the outcome as JSON, for scripts
+  kasparro run --due                     from cron: leaves out lists that are not due yet
   kasparro run --upstream http://127.0.0.1:9000 --database sqlite:./try.db
 
 SIGTERM or Ctrl-C ends the runs at their next page and keeps what they committed.
@@ -31,18 +33,27 @@ pub(crate) struct Arguments {
     /// Every enabled source.
     #[arg(long, conflicts_with = "sources")]
     all: bool,
+    /// Leave out lists of coins that were loaded within their interval (`lists` in the configuration).
+    #[arg(long)]
+    due: bool,
 }
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
-    let Context { config, output } = &context;
+    let Context { config, output, .. } = &context;
     // `--all` says aloud what naming none means.
     let names = wire::chosen(config, if arguments.all { &[] } else { &arguments.sources })?;
     wire::sources(config)?;
     let clock = SystemClock::shared();
+    let lists = if arguments.due { Lists::Due } else { Lists::All };
     let mut watcher = Watcher::new(output.live);
+    let mut pending = Vec::new();
     let runs = loop {
         match wire::open_store(config, &clock)? {
             Ok(store) => {
+                let withdrawn = beside::withdraw(&store, &mut pending, &config.database);
+                if let Some(runs) = withdrawn.await? {
+                    break runs;
+                }
                 // Only here: beside a holder there is nothing to end, and a signal ends the wait.
                 let shutdown = shutdown::token();
                 wire::warn_of_plain_upstream(config);
@@ -50,7 +61,7 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
                 let engine =
                     wire::start_engine(config, sources, Arc::new(store), Arc::clone(&clock))
                         .await?;
-                break alone(&engine, &names, &mut watcher, &shutdown)
+                break alone(&engine, &names, lists, &mut watcher, &shutdown)
                     .await
                     .map_err(|error| Failure::engine(error, &config.database))?;
             }
@@ -58,9 +69,16 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
                 locked.refuse_upstream(config)?;
                 let store = wire::open_beside(config, &clock)?;
                 let alive = || SqliteStore::open(&config.database, Arc::clone(&clock)).is_err();
-                let asked = beside::Asked { store: &store, clock: clock.as_ref(), names: &names };
+                let asked = beside::Asked {
+                    store: &store,
+                    clock: clock.as_ref(),
+                    names: &names,
+                    lists,
+                    path: &config.database,
+                    holder: &locked.into_failure(config).message,
+                };
                 // A holder that is gone leaves the store to this process.
-                if let Some(runs) = asked.carry_out(&config.database, &mut watcher, alive).await? {
+                if let Some(runs) = asked.carry_out(&mut pending, &mut watcher, alive).await? {
                     break runs;
                 }
             }
@@ -70,18 +88,19 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         watcher.show(run.into());
     }
     drop(watcher);
-    output.result(&runs_document(&runs), || runs_table(&runs, false, output.colour));
+    output.result(&runs_document(&runs), || runs_table(&runs, false, output.colour))?;
     Ok(exit_of(&runs))
 }
 
 async fn alone(
     engine: &Arc<kasparro_engine::Engine>,
     names: &[SourceName],
+    lists: Lists,
     watcher: &mut Watcher,
     shutdown: &CancellationToken,
 ) -> Result<Vec<Run>, kasparro_engine::EngineError> {
     let mut progress = engine.progress();
-    let running = engine.run_now(names, RunReason::Manual);
+    let running = engine.run_now(names, RunReason::Manual, lists);
     tokio::pin!(running);
     let mut stopped = false;
     loop {

@@ -1,6 +1,6 @@
 //! `runs`: the log of runs.
 
-use kasparro_domain::{RunId, RunStatus, SourceName};
+use kasparro_domain::{RunId, RunStatus};
 use kasparro_store::{RunFilter, RunStore};
 
 use super::Context;
@@ -38,10 +38,10 @@ fn read_status(text: &str) -> Result<RunStatus, String> {
 }
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
-    let Context { config, output } = &context;
+    let Context { config, output, .. } = &context;
     let source = match &arguments.source {
-        Some(name) => wire::chosen(config, std::slice::from_ref(name))?.pop(),
-        None => None::<SourceName>,
+        Some(name) => Some(wire::known_source(config, name)?),
+        None => None,
     };
     let store = wire::open_to_read(config, &SystemClock::shared())?;
     let failed = |error| Failure::store(&error, &config.database);
@@ -54,7 +54,7 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
                 "`kasparro runs` lists the ids",
             ));
         };
-        output.result(&RunDocument::from(&run), || run_details(&run));
+        output.result(&RunDocument::from(&run), || run_details(&run))?;
         return Ok(Exit::Done);
     }
     let filter = RunFilter { source, status: arguments.status, limit: arguments.limit, offset: 0 };
@@ -64,6 +64,6 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
             return "no runs".to_owned();
         }
         runs_table(&runs, true, output.colour)
-    });
+    })?;
     Ok(Exit::Done)
 }

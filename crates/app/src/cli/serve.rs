@@ -59,7 +59,7 @@ pub(super) async fn serve(context: &Context, shutdown: CancellationToken) -> Res
 
     let mut api = tokio::spawn(read_side.api.serve(listener, shutdown.clone()));
     let view = tokio::spawn(read_side.view.follow(shutdown.clone()));
-    context.output.listening(&url);
+    context.output.listening(&url)?;
 
     let started = tokio::select! {
         started = wire::start_engine(config, sources, Arc::clone(&store), clock) => Some(started),

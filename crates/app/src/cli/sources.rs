@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use kasparro_domain::{SourceName, Timestamp};
-use kasparro_engine::EngineSource;
+use kasparro_extract::SourceSpec;
 use kasparro_store::{QuarantineCount, RunStore, SourceSummary};
 use serde::Serialize;
 
 use super::Context;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, SourceConfig};
 use crate::failure::{Exit, Failure};
 use crate::output::Table;
 use crate::wire;
@@ -21,6 +21,8 @@ struct SourceDocument {
     documentation: &'static str,
     enabled: bool,
     schedule: String,
+    /// How often its lists are asked for; absent where it has none.
+    lists: Option<String>,
     stale_after_seconds: u64,
     requests_per_minute: Option<u32>,
     listings: u64,
@@ -29,12 +31,23 @@ struct SourceDocument {
 }
 
 pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
-    let Context { config, output } = &context;
-    let sources = wire::sources(config)?;
+    let Context { config, output, .. } = &context;
+    let asking = wire::sources(config)?;
+    let limit_of = |name: &str| {
+        let built = asking.iter().find(|source| source.source.spec().name == name)?;
+        built.requests_per_minute.or(built.source.requests_per_minute())
+    };
     let (summaries, quarantine) = stored(config).await?;
-    let documents: Vec<_> =
-        sources.iter().map(|source| describe(source, &summaries, &quarantine)).collect();
-    output.result(&serde_json::json!({ "sources": documents }), || text(&documents, output.colour));
+    let documents: Vec<_> = kasparro_sources::specs()
+        .into_iter()
+        .filter_map(|spec| {
+            let source = config.sources.iter().find(|source| source.name == spec.name)?;
+            let limit = source.requests_per_minute.or(limit_of(spec.name));
+            Some(describe(spec, source, limit, &summaries, &quarantine))
+        })
+        .collect();
+    output
+        .result(&serde_json::json!({ "sources": documents }), || text(&documents, output.colour))?;
     Ok(Exit::Done)
 }
 
@@ -54,21 +67,23 @@ async fn stored(config: &Config) -> Result<(Summaries, Vec<QuarantineCount>), Fa
 }
 
 fn describe(
-    source: &EngineSource,
+    spec: &SourceSpec,
+    source: &SourceConfig,
+    requests_per_minute: Option<u32>,
     summaries: &Summaries,
     quarantine: &[QuarantineCount],
 ) -> SourceDocument {
-    let spec = source.source.spec();
     let summary = summaries.get(spec.name);
     let quarantined = quarantine.iter().filter(|count| count.source.as_str() == spec.name);
     SourceDocument {
         source: spec.name,
         title: spec.title,
         documentation: spec.documentation,
-        enabled: source.enabled,
+        enabled: source.runs(),
         schedule: source.schedule.to_string(),
+        lists: spec.lists_interval.map(|_| source.lists.to_string()),
         stale_after_seconds: source.stale_after.as_secs(),
-        requests_per_minute: source.requests_per_minute.or(source.source.requests_per_minute()),
+        requests_per_minute,
         listings: summary.map_or(0, |summary| summary.listings),
         quarantined: quarantined.map(|count| count.rows).sum(),
         last_success_at: summary
@@ -83,6 +98,7 @@ fn text(documents: &[SourceDocument], colour: bool) -> String {
         "what",
         "enabled",
         "schedule",
+        "lists",
         "requests/min",
         "listings",
         "quarantined",
@@ -99,6 +115,7 @@ fn text(documents: &[SourceDocument], colour: bool) -> String {
             Table::words(source.title),
             Table::words(if source.enabled { "yes" } else { "no" }),
             Table::words(&source.schedule),
+            Table::words(source.lists.as_deref().unwrap_or("-")),
             Table::number(limit),
             Table::number(source.listings),
             Table::number(source.quarantined),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kasparro_domain::{Clock, RunError, SourceName, Timestamp};
+use kasparro_domain::{Clock, RunError, RunStatus, SourceName, Timestamp};
 use kasparro_store::{ReadStore, RunStore, SourceState, SourceSummary};
 use serde::Serialize;
 
@@ -37,29 +37,34 @@ struct SourceStatus {
 }
 
 pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
-    let Context { config, output } = &context;
+    let Context { config, output, .. } = &context;
     let clock = SystemClock::shared();
     let store = wire::open_to_read(config, &clock)?;
     let failed = |error| Failure::store(&error, &config.database);
     let generation = store.generation().await.map_err(failed)?;
     let summaries = store.source_summaries().await.map_err(failed)?;
     let states = store.source_states().await.map_err(failed)?;
+    let running = |summary: &SourceSummary| {
+        summary.last_run.as_ref().is_some_and(|run| run.status == RunStatus::Running)
+    };
+    let orphaned = summaries.iter().any(running) && !wire::held(config);
     let names = config.sources.iter().map(|source| SourceName::new(&source.name));
     let status = Status {
         generation: generation.0,
-        sources: gather(names, summaries, states, clock.as_ref()),
+        sources: gather(names, summaries, states, clock.as_ref(), orphaned),
     };
-    output.result(&status, || text(&status, clock.now(), output.colour));
+    output.result(&status, || text(&status, clock.now(), output.colour))?;
     Ok(Exit::Done)
 }
 
 /// What is configured and what is stored, by name: a source that was taken out of the configuration
-/// still has its past.
+/// still has its past. `orphaned` says that whoever began the runs under way is gone.
 fn gather(
     configured: impl Iterator<Item = SourceName>,
     summaries: Vec<SourceSummary>,
     states: Vec<SourceState>,
     clock: &dyn Clock,
+    orphaned: bool,
 ) -> Vec<SourceStatus> {
     let mut sources: BTreeMap<SourceName, (Option<SourceSummary>, Option<SourceState>)> =
         configured.map(|name| (name, (None, None))).collect();
@@ -84,7 +89,11 @@ fn gather(
             });
             SourceStatus {
                 source: name.to_string(),
-                status: last_run.map_or("pending", |run| run.status.name()),
+                status: match last_run.map(|run| run.status) {
+                    None => "pending",
+                    Some(RunStatus::Running) if orphaned => RunStatus::Abandoned.name(),
+                    Some(status) => status.name(),
+                },
                 last_run_id: last_run.map(|run| run.run_id.to_string()),
                 last_success_at,
                 lag_seconds: last_success_at.map(|at| now.since(at).as_secs()),

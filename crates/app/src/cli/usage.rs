@@ -1,6 +1,7 @@
 //! Arguments that the grammar refuses.
 
 use std::ffi::OsString;
+use std::io;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -17,13 +18,15 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Cli, Exit> {
     let before_values = arguments.iter().skip(1).take_while(|argument| *argument != "--");
     let json = before_values.into_iter().any(|argument| argument == "--json");
     Cli::try_parse_from(arguments).map_err(|error| {
-        // Nobody reads on: there is nobody to tell.
-        let _ = error.print();
+        let printed = error.print();
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            return Exit::Done;
+            // A pager that was left wants no more.
+            let lost = printed.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
+            return if lost { Exit::Failed } else { Exit::Done };
         }
         if json {
-            Output::new(true, false).json_line(&failure(&error).to_json());
+            // The exit code says it too.
+            let _ = Output::new(true, false).json_line(&failure(&error).to_json());
         }
         Exit::Usage
     })

@@ -1,5 +1,6 @@
 //! The configuration: defaults < file < environment < flags, checked as a whole at start.
 
+mod database;
 mod environment;
 mod error;
 mod file;
@@ -9,9 +10,11 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use database::database_path;
 pub(crate) use environment::{Environment, colour_welcome, read as read_environment};
 pub(crate) use error::{ConfigError, Origin};
 pub(crate) use mask::masked_text;
+pub(crate) use reference::keys as known_keys;
 pub(crate) use settings::Settings;
 
 use std::collections::BTreeSet;
@@ -102,10 +105,21 @@ pub(crate) struct SourceConfig {
     pub(crate) enabled: bool,
     /// How often.
     pub(crate) schedule: Schedule,
+    /// How often its lists are asked for; never where it has none.
+    pub(crate) lists: Schedule,
+    /// False for a source that asks at configured addresses while there are none: it is left out.
+    pub(crate) has_something_to_ask: bool,
     /// Age from which its quotes are stale.
     pub(crate) stale_after: Duration,
     /// Requests a minute instead of the source's own.
     pub(crate) requests_per_minute: Option<u32>,
+}
+
+impl SourceConfig {
+    /// True when it runs without being named.
+    pub(crate) const fn runs(&self) -> bool {
+        self.enabled && self.has_something_to_ask
+    }
 }
 
 /// How much is logged, and how.
@@ -133,7 +147,8 @@ pub(crate) struct Shown {
 }
 
 /// The engine's keys of a source's section; the others are the source's own options.
-const ENGINE_KEYS: [&str; 4] = ["enabled", "schedule", "stale_after", "requests_per_minute"];
+const ENGINE_KEYS: [&str; 5] =
+    ["enabled", "schedule", "lists", "stale_after", "requests_per_minute"];
 
 impl Config {
     /// Loads and checks the configuration.
@@ -166,7 +181,7 @@ impl Config {
                 drain_timeout: settings.duration("server.drain_timeout")?,
             },
             max_staleness: settings.duration("api.max_staleness")?,
-            database: database(&settings)?,
+            database: database::configured(&settings)?,
             fetch: Fetch {
                 user_agent: user_agent(&settings)?,
                 upstream: upstream(&settings)?,
@@ -246,40 +261,6 @@ pub(crate) fn host_and_port(text: &str) -> bool {
     })
 }
 
-fn database(settings: &Settings) -> Result<PathBuf, ConfigError> {
-    const KEY: &str = "store.database";
-    let text = settings.text(KEY)?;
-    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if let Some(scheme) = scheme.filter(|scheme| scheme.starts_with("postgres")) {
-        let mut error = settings.refuse(
-            KEY,
-            "asks for PostgreSQL, and this build stores in SQLite",
-            "write for example sqlite:./data/kasparro.db (--database, KASPARRO_STORE__DATABASE)",
-        );
-        // The rest of such an address may hold a password in other shapes too.
-        error.value = Some(format!("{scheme}://…"));
-        return Err(error);
-    }
-    // Three slashes before a relative path are how SQLAlchemy, which the older services use, writes it.
-    let path = text
-        .strip_prefix("sqlite:")
-        .map(|path| path.strip_prefix("///").unwrap_or(path))
-        .filter(|path| {
-            !path.trim().is_empty()
-                && !path.starts_with("//")
-                && !path.starts_with(':')
-                && !path.contains(['?', '\0'])
-                && !path.ends_with('/')
-        });
-    path.map(PathBuf::from).ok_or_else(|| {
-        settings.refuse(
-            KEY,
-            "is not sqlite:PATH of a file",
-            "write for example sqlite:./data/kasparro.db",
-        )
-    })
-}
-
 fn user_agent(settings: &Settings) -> Result<String, ConfigError> {
     let printable = |key: &str| {
         let text = settings.text(key)?;
@@ -318,14 +299,11 @@ fn upstream(settings: &Settings) -> Result<Option<String>, ConfigError> {
 
 fn source(settings: &Settings, name: &str) -> Result<SourceConfig, ConfigError> {
     let key = |key: &str| format!("sources.{name}.{key}");
-    let schedule_key = key("schedule");
-    let schedule = Schedule::parse(&settings.text(&schedule_key)?).map_err(|_| {
-        settings.refuse(
-            &schedule_key,
-            "is not a schedule",
-            "write an interval (30s, 15m, 1h, 1d), a cron expression (0 * * * *) or off",
-        )
-    })?;
+    let lists_key = key("lists");
+    let lists = match reference::find(&lists_key) {
+        Some(_) => schedule(settings, &lists_key)?,
+        None => Schedule::Never,
+    };
     let limit_key = key("requests_per_minute");
     let limit = match reference::find(&limit_key) {
         Some(_) => settings.number::<u32>(&limit_key, 0)?,
@@ -334,9 +312,21 @@ fn source(settings: &Settings, name: &str) -> Result<SourceConfig, ConfigError> 
     Ok(SourceConfig {
         name: name.to_owned(),
         enabled: settings.flag(&key("enabled"))?,
-        schedule,
+        schedule: schedule(settings, &key("schedule"))?,
+        lists,
+        has_something_to_ask: settings.list(&key("urls")).is_none_or(|urls| !urls.is_empty()),
         stale_after: settings.duration(&key("stale_after"))?,
         requests_per_minute: (limit > 0).then_some(limit),
+    })
+}
+
+fn schedule(settings: &Settings, key: &str) -> Result<Schedule, ConfigError> {
+    Schedule::parse(&settings.text(key)?).map_err(|_| {
+        settings.refuse(
+            key,
+            "is not a schedule",
+            "write an interval (30s, 15m, 1h, 1d), a cron expression (0 * * * *) or off",
+        )
     })
 }
 

@@ -174,6 +174,14 @@ impl Settings {
         }
     }
 
+    /// A list; `None` where the key is none.
+    pub(crate) fn list(&self, key: &str) -> Option<&[toml::Value]> {
+        match self.get(key) {
+            Some((Value::Plain(toml::Value::Array(entries)), _)) => Some(entries),
+            _ => None,
+        }
+    }
+
     /// A whole number of at least `least`.
     ///
     /// # Errors

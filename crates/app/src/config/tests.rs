@@ -36,7 +36,13 @@ fn the_defaults_are_a_whole_configuration_and_every_key_is_read() {
     assert_eq!(config.data_dir(), Path::new("./data"));
     assert!(config.fetch.user_agent.starts_with("kasparro/"));
     let names: Vec<_> = config.sources.iter().map(|source| source.name.as_str()).collect();
-    assert_eq!(names, ["coingecko", "coinpaprika", "csv"]);
+    assert_eq!(names, kasparro_sources::names());
+    let built = crate::wire::sources(&config).unwrap();
+    let built: Vec<_> = built.iter().map(|source| source.source.spec().name).collect();
+    let asks_somewhere = |name: &&str| reference::find(&format!("sources.{name}.urls")).is_none();
+    let asking: Vec<_> = names.into_iter().filter(asks_somewhere).collect();
+    assert_eq!(built, asking, "there is no address to ask");
+    assert!(!asking.contains(&"feed"), "there is no feed to ask");
 }
 
 #[test]
@@ -96,7 +102,72 @@ fn the_older_services_names_are_understood() {
 }
 
 #[test]
-fn lists_are_separated_by_commas_in_the_environment() {
+fn a_feed_is_asked_once_an_address_is_configured() {
+    let unasked = load(None, &[]).unwrap();
+    assert!(crate::wire::chosen(&unasked, &[]).unwrap().iter().all(|name| name.as_str() != "feed"));
+    let refused = crate::wire::chosen(&unasked, &["feed".to_owned()]).unwrap_err().to_string();
+    assert!(refused.contains("KASPARRO_SOURCES__FEED__URLS"), "{refused}");
+    let urls = "https://a.example/rss.xml, https://b.example/feed.json";
+    let config = load(None, &[("KASPARRO_SOURCES__FEED__URLS", urls)]).unwrap();
+    let built = crate::wire::sources(&config).unwrap();
+    let feed = built.iter().find(|source| source.source.spec().name == "feed").unwrap();
+    assert_eq!(feed.options["urls"].as_array().unwrap().len(), 2);
+    assert!(crate::wire::chosen(&config, &[]).unwrap().iter().any(|name| name.as_str() == "feed"));
+}
+
+#[test]
+fn the_default_file_has_the_intervals_of_the_sources() {
+    let config = load(None, &[]).unwrap();
+    for (source, spec) in config.sources.iter().zip(kasparro_sources::specs()) {
+        let printed = |interval: Option<std::time::Duration>| {
+            interval.map_or(Schedule::Never, Schedule::Every).to_string()
+        };
+        let given = (source.name.as_str(), source.schedule.to_string(), source.lists.to_string());
+        let interval = printed(Some(spec.default_interval));
+        assert_eq!(given, (spec.name, interval, printed(spec.lists_interval)));
+    }
+}
+
+#[test]
+fn lists_have_a_schedule_of_their_own() {
+    let lists = |config: &Config, name: &str| {
+        let source = config.sources.iter().find(|source| source.name == name);
+        source.map(|source| source.lists.to_string())
+    };
+    let unchanged = load(None, &[]).unwrap();
+    let variables = [
+        ("KASPARRO_SOURCES__COINGECKO__LISTS", "off"),
+        ("KASPARRO_SOURCES__COINPAPRIKA__LISTS", "0 3 * * *"),
+        ("ETL_SCHEDULE_MINUTES", "30"),
+    ];
+    let config = load(None, &variables).unwrap();
+    for name in kasparro_sources::names() {
+        let expected = match name {
+            "coingecko" => Some("off".to_owned()),
+            "coinpaprika" => Some("0 3 * * *".to_owned()),
+            _ => lists(&unchanged, name),
+        };
+        assert_eq!(lists(&config, name), expected, "{name}");
+    }
+    assert!(!config.source_options("coingecko").contains_key("lists"));
+    let error = refused(None, &[("KASPARRO_SOURCES__COINGECKO__LISTS", "daily")]);
+    assert!(error.contains("sources.coingecko.lists") && error.contains("or off"), "{error}");
+}
+
+#[test]
+fn a_flag_names_a_database_by_its_path_too() {
+    for text in ["x.db", "sqlite:x.db", "sqlite:///x.db"] {
+        assert_eq!(database_path("--from", text).unwrap(), Path::new("x.db"));
+    }
+    for text in ["", "data/", "mysql://u:canary@h/d", "postgres://u:canary@h/d", "sqlite:"] {
+        let error = database_path("--from", text).unwrap_err().to_string();
+        assert!(error.contains("--from") && error.contains("sqlite:./data"), "{error}");
+        assert!(!error.contains("canary"), "{error}");
+    }
+}
+
+#[test]
+fn entries_are_separated_by_commas_in_the_environment() {
     let config = load(None, &[("KASPARRO_SOURCES__CSV__PATHS", "a.csv, b/*.csv")]).unwrap();
     assert_eq!(config.source_options("csv")["paths"], serde_json::json!(["a.csv", "b/*.csv"]));
 }

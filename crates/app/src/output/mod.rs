@@ -4,7 +4,7 @@ mod progress;
 mod run;
 mod table;
 
-pub(crate) use progress::{Progress, Watcher};
+pub(crate) use progress::{Counter, Progress, Watcher};
 pub(crate) use run::{RunDocument, exit_of, run_details, runs_document, runs_table};
 pub(crate) use table::Table;
 
@@ -13,7 +13,7 @@ use std::io::{self, IsTerminal, Write};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// Where and how a command speaks.
 #[derive(Debug, Clone, Copy)]
@@ -41,30 +41,39 @@ impl Output {
     }
 
     /// Prints the result: `document` with `--json`, otherwise what `text` makes.
-    pub(crate) fn result(self, document: &impl Serialize, text: impl FnOnce() -> String) {
-        if self.json {
-            self.json_line(document);
-        } else {
-            print(&text());
-        }
+    ///
+    /// # Errors
+    /// A [`Failure`] with exit code 1 when stdout takes nothing, as on a full disk.
+    pub(crate) fn result(
+        self,
+        document: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if self.json { self.json_line(document) } else { print(&text()).map_err(unprinted) }
     }
 
     /// Prints a JSON document as one line.
-    pub(crate) fn json_line(self, document: &impl Serialize) {
-        if let Ok(json) = serde_json::to_string(document) {
-            print(&json);
-        }
+    ///
+    /// # Errors
+    /// As [`Output::result`].
+    pub(crate) fn json_line(self, document: &impl Serialize) -> Result<(), Failure> {
+        let json = serde_json::to_string(document).map_err(io::Error::from);
+        json.and_then(|json| print(&json)).map_err(unprinted)
     }
 
     /// The first line of a command that listens.
-    pub(crate) fn listening(self, url: &str) {
-        self.result(&serde_json::json!({"listening": url}), || format!("listening on {url}"));
+    ///
+    /// # Errors
+    /// As [`Output::result`].
+    pub(crate) fn listening(self, url: &str) -> Result<(), Failure> {
+        self.result(&serde_json::json!({"listening": url}), || format!("listening on {url}"))
     }
 
     /// Says why the command ends: one line on stderr, and with `--json` the document on stdout.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
-            self.json_line(&failure.to_json());
+            // The line on stderr and the exit code say it too.
+            let _ = self.json_line(&failure.to_json());
         }
         let label = if self.colour_errors {
             "error:".red().bold().to_string()
@@ -76,10 +85,22 @@ impl Output {
 }
 
 /// Prints to stdout. A reader that has gone away wants no more, which is no failure.
-fn print(text: &str) {
+fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{}", text.trim_end_matches('\n'));
-    let _ = stdout.flush();
+    let written = writeln!(stdout, "{}", text.trim_end_matches('\n'));
+    match written.and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+fn unprinted(error: io::Error) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        "stdout_failed",
+        format!("the result cannot be written to stdout: {error}"),
+        "the command itself is done; check where its output goes, and ask for the result again",
+    )
 }
 
 /// Prints one line to stderr, around progress that is drawn there.

@@ -1,6 +1,7 @@
 //! How runs under way are shown: drawn over on a terminal, as lines elsewhere.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -8,6 +9,7 @@ use kasparro_domain::{Run, RunCounts, RunStatus, SourceName};
 
 use super::{note, one_line};
 use crate::logs::DRAWN;
+use tokio::time::Instant;
 
 /// How one run stands, whoever carries it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,52 @@ impl Progress {
     }
 }
 
+/// Shows how far one long task has come on stderr.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    bar: Option<ProgressBar>,
+    said_at: Mutex<Option<Instant>>,
+}
+
+/// Time between two lines about one task.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+impl Counter {
+    /// Draws when `live`, otherwise writes a line every few seconds.
+    pub(crate) fn new(live: bool) -> Self {
+        Self { bar: live.then(spinner), said_at: Mutex::new(None) }
+    }
+
+    /// Shows where the task stands.
+    pub(crate) fn say(&self, words: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(words);
+            return;
+        }
+        let mut said_at = self.said_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if said_at.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+            *said_at = Some(Instant::now());
+            note(&one_line(&words));
+        }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn spinner() -> ProgressBar {
+    let bar = DRAWN.add(ProgressBar::new_spinner());
+    let style = ProgressStyle::with_template("{spinner} {prefix:12} {wide_msg} {elapsed}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
 /// Shows progress on stderr.
 #[derive(Debug)]
 pub(crate) struct Watcher {
@@ -78,15 +126,10 @@ impl Watcher {
             return;
         }
         if self.live {
-            let bar = self.bars.entry(progress.source.clone()).or_insert_with(|| {
-                let bar = DRAWN.add(ProgressBar::new_spinner());
-                let style =
-                    ProgressStyle::with_template("{spinner} {prefix:12} {wide_msg} {elapsed}");
-                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-                bar.set_prefix(one_line(progress.source.as_str()));
-                bar.enable_steady_tick(Duration::from_millis(120));
-                bar
-            });
+            let bar = self
+                .bars
+                .entry(progress.source.clone())
+                .or_insert_with(|| spinner().with_prefix(one_line(progress.source.as_str())));
             bar.set_message(progress.words());
         } else {
             note(&format!("{}: {}", one_line(progress.source.as_str()), progress.words()));

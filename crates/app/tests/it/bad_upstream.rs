@@ -2,7 +2,7 @@
 
 use kasparro_testkit::{Reply, TinyUpstream, closed_port};
 
-use crate::world::{World, all_rows, assert_balanced, run_of};
+use crate::world::{LIST_ROWS, World, all_rows, assert_balanced, coinpaprika, run_of};
 
 /// Two rows made by hand after CoinPaprika's documentation of `/v1/tickers`.
 const TICKERS: &str = r#"[
@@ -18,7 +18,7 @@ const TICKERS: &str = r#"[
 
 /// A store with those two rows, and then an upstream that answers `reply`: the failed run.
 fn failed_run(reply: Reply) -> serde_json::Value {
-    let upstream = TinyUpstream::start(|_| Reply::json(TICKERS));
+    let upstream = TinyUpstream::start(coinpaprika(&Reply::json(TICKERS)));
     let world = World::new().upstream(&upstream.url);
     let good = world.call(&["run", "coinpaprika", "--json"]);
     assert_eq!(good.code, Some(0), "{good:?}");
@@ -39,12 +39,13 @@ fn failed_run(reply: Reply) -> serde_json::Value {
     assert_eq!(world.stored("coinpaprika"), before, "data and checkpoint stay");
 
     // The next run is not in its way.
-    upstream.answer(|_| Reply::json(TICKERS));
+    upstream.answer(coinpaprika(&Reply::json(TICKERS)));
     let healed = world.call(&["run", "coinpaprika", "--json"]);
     let healed = run_of(&healed.json(), "coinpaprika");
+    // Two tickers, and two rows of the list of coins.
     assert_eq!(
         (&healed["status"], &healed["unchanged"]),
-        (&"success".into(), &2.into()),
+        (&"success".into(), &4.into()),
         "{healed}"
     );
     let world = world.nothing_by_itself();
@@ -87,12 +88,17 @@ fn a_server_error_fails_the_run() {
 
 #[test]
 fn a_list_of_something_else_stores_nothing_as_a_quote() {
-    let upstream = TinyUpstream::start(|_| Reply::json(r#"[1,null,{"id":7},"btc"]"#));
+    let odd = Reply::json(r#"[1,null,{"id":7},"btc"]"#);
+    let upstream = TinyUpstream::start(coinpaprika(&odd));
     let world = World::new().upstream(&upstream.url);
     let run = world.call(&["run", "coinpaprika", "--json"]);
     let run = run_of(&run.json(), "coinpaprika");
     assert_balanced(&run);
-    assert_eq!((&run["received"], &run["quarantined"]), (&4.into(), &4.into()), "{run}");
+    let rows = (&(4 + LIST_ROWS).into(), &4.into());
+    assert_eq!((&run["received"], &run["quarantined"]), rows, "{run}");
+    let world = world.nothing_by_itself();
+    let server = world.serve();
+    assert_eq!(all_rows(&server, ""), Vec::<serde_json::Value>::new());
 }
 
 #[test]
@@ -108,7 +114,7 @@ fn coingecko_says_429_in_a_body_and_the_run_says_so() {
 
 #[test]
 fn one_source_fails_alone() {
-    let upstream = TinyUpstream::start(|_| Reply::json(TICKERS));
+    let upstream = TinyUpstream::start(coinpaprika(&Reply::json(TICKERS)));
     let world =
         World::new().upstream(&upstream.url).with("KASPARRO_SOURCES__CSV__PATHS", "missing.csv");
     let some = world.call(&["run", "coinpaprika", "csv", "--json"]);

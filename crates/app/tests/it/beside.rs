@@ -1,5 +1,7 @@
 //! Commands with and without a server on the same store.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,7 +36,9 @@ fn a_run_beside_a_server_is_carried_out_by_it_with_the_same_outcome() {
     // The server shows what it committed.
     let expected: u64 =
         right["runs"].as_array().unwrap().iter().filter_map(|run| run["inserted"].as_u64()).sum();
-    wait_for("the new rows", || (all_rows(&server, "").len() as u64 == expected).then_some(()));
+    wait_for("the new rows", || {
+        (all_rows(&server, "&include=unpriced").len() as u64 == expected).then_some(())
+    });
     assert_eq!(server.stop().code, Some(0));
 }
 
@@ -69,6 +73,35 @@ fn a_run_takes_the_store_over_when_its_holder_goes() {
 }
 
 #[test]
+fn who_waits_for_a_holder_that_does_nothing_is_told_whom_it_waits_for() {
+    let world = World::new();
+    assert_eq!(world.call(&["run", "csv"]).code, Some(0));
+    let holder = world.hold();
+    holder.set_address("http://127.0.0.1:4711").unwrap();
+    let mut waiting = Command::new(env!("CARGO_BIN_EXE_kasparro"))
+        .args(["run", "csv"])
+        .current_dir(world.folder.path())
+        .env_clear()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(waiting.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said = lines.into_iter().find(|line| line.contains("waiting for it")).unwrap();
+    let pid = format!("pid {}", std::process::id());
+    for part in [pid.as_str(), "http://127.0.0.1:4711", "the request stays in the store"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    drop(holder);
+    assert_eq!(waiting.wait().unwrap().code(), Some(0));
+    // Nothing is left that the next server would carry out once more.
+    let connection = rusqlite::Connection::open(world.database()).unwrap();
+    let read = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    let result: String = connection.query_row("SELECT result FROM command", [], read).unwrap();
+    assert_eq!(result, r#"{"withdrawn":true}"#);
+}
+
+#[test]
 fn commands_that_read_answer_the_same_with_and_without_a_server() {
     let upstream = simulator(30);
     let world = World::new().upstream(&upstream.url);
@@ -79,6 +112,8 @@ fn commands_that_read_answer_the_same_with_and_without_a_server() {
 
     let run = run_of(&world.call(&["run", "coinpaprika", "--json"]).json(), "coinpaprika");
     let run_id = run["run_id"].as_str().unwrap();
+    let generation = world.stored("coinpaprika").0;
+    assert!(generation > 0);
     let world = world.nothing_by_itself();
     let look = || {
         let runs = world.call(&["runs", "--json"]);
@@ -94,7 +129,7 @@ fn commands_that_read_answer_the_same_with_and_without_a_server() {
         let paprika = listed.iter().find(|source| source["source"] == "coinpaprika").unwrap();
         assert_eq!(paprika["listings"], run["inserted"]);
         let status = status.json();
-        assert_eq!(status["generation"].as_u64().unwrap(), 1, "{status}");
+        assert_eq!(status["generation"].as_u64().unwrap(), generation, "{status}");
         let found = status["sources"].as_array().unwrap().clone();
         let paprika = found.iter().find(|source| source["source"] == "coinpaprika").unwrap();
         assert_eq!(paprika["last_run_id"].as_str(), Some(run_id));
@@ -150,6 +185,37 @@ fn an_upstream_for_a_run_beside_a_server_is_refused() {
     let runs = world.call(&["runs", "--json"]).json();
     assert_eq!(runs["runs"].as_array().unwrap().len(), 0, "nothing was asked of the server");
     assert_eq!(server.stop().code, Some(0));
+}
+
+#[test]
+fn a_run_whose_process_was_killed_shows_as_abandoned_at_once() {
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock().unwrap();
+    let passing = Arc::clone(&gate);
+    let upstream = TinyUpstream::start(move |_| {
+        let _ = asked.send(());
+        drop(passing.lock());
+        Reply::json("[]")
+    });
+    let world = World::new().upstream(&upstream.url);
+    let running = world.start(&["run", "coinpaprika"]);
+    is_asked.recv_timeout(Duration::from_secs(60)).unwrap();
+    let status = || {
+        let status = world.call(&["status", "--json"]).json();
+        let sources = status["sources"].as_array().unwrap().clone();
+        sources.into_iter().find(|source| source["source"] == "coinpaprika").unwrap()["status"]
+            .clone()
+    };
+    assert_eq!(status(), "running");
+    running.kill();
+    assert_eq!(running.finish().code, None);
+    assert_eq!(status(), "abandoned");
+    drop(closed);
+    // The next process that takes the store closes it for good.
+    assert_eq!(world.call(&["run", "csv"]).code, Some(0));
+    let runs = world.call(&["runs", "--source", "coinpaprika", "--json"]).json();
+    assert_eq!(runs["runs"][0]["status"], "abandoned", "{runs}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use kasparro_domain::Decimal;
-use kasparro_testkit::{Reply, Server, TinyUpstream, get};
+use kasparro_testkit::{Reply, Server, TinyUpstream, get, request};
 use serde_json::value::RawValue;
 
 use crate::world::{World, assert_balanced, run_of, wait_until_loaded};
@@ -117,4 +117,31 @@ fn coingeckos_markets_come_out_with_the_digits_they_came_with() {
         let id: String = serde_json::from_str(row["id"].get()).unwrap();
         assert_eq!(served.get(&id), Some(&digits(row["current_price"])), "{id}");
     }
+}
+
+/// Every answer of the vendors' lists, markets and tickers, in the order of their dates.
+#[test]
+fn captures_of_years_are_replayed_accounted_for_and_hold_together() {
+    let Some(folder) = captures() else { return };
+    let world = World::new();
+    let folder = folder.display().to_string();
+    let simulator = world.listen(&["sim", "--listen", "127.0.0.1:0", "--replay", &folder]);
+    let mut listings = 0;
+    for step in 0..4 {
+        let arguments = ["run", "coinpaprika", "coingecko", "--json", "--upstream"];
+        let call = world.call(&[&arguments[..], &[&simulator.url]].concat());
+        assert_eq!(call.code, Some(0), "{call:?}");
+        for source in ["coinpaprika", "coingecko"] {
+            let run = run_of(&call.json(), source);
+            assert_balanced(&run);
+            listings += run["inserted"].as_u64().unwrap();
+        }
+        let moved = request("POST", &format!("{}/_sim/step", simulator.url)).unwrap();
+        assert_eq!(moved.status, 200, "step {step}");
+    }
+    assert!(listings > 20_000, "{listings}");
+    // At its end the world verifies and replays this store.
+    let verified = world.call(&["verify", "--json"]).json();
+    assert_eq!(verified["tables"]["listing"]["rows"], listings);
+    assert!(verified["tables"]["evidence"]["rows"].as_u64().unwrap() > 20_000, "{verified}");
 }

@@ -19,8 +19,28 @@ fn the_demo_fills_itself_from_simulated_upstreams_in_a_folder_of_its_own() {
             body["total"].as_u64().filter(|total| *total > 0)
         });
     }
+    for path in ["rss.xml", "atom.xml", "feed.json"] {
+        wait_for(path, || {
+            let body = get(&format!("{}/news?limit=500", demo.url)).unwrap().json();
+            let news = body["data"].as_array().unwrap().clone();
+            let of_feed = |item: &&serde_json::Value| {
+                item["feed"].as_str().is_some_and(|feed| feed.ends_with(path))
+            };
+            news.iter().find(of_feed).map(|_| ())
+        });
+    }
     assert!(world.folder.path().join("data/demo/kasparro.db").exists());
     assert!(!world.folder.path().join("real").exists());
     let stopped = demo.stop();
     assert_eq!(stopped.code, Some(0), "{stopped:?}");
+}
+
+#[test]
+fn the_demo_explains_itself() {
+    let help = World::new().call(&["demo", "--help"]);
+    assert_eq!(help.code, Some(0), "{help:?}");
+    for part in ["kasparro demo --listen", "./data/demo", "simulated"] {
+        assert!(help.stdout.contains(part), "{part}: {}", help.stdout);
+    }
+    assert!(!help.stdout.contains("kasparro serve"), "{}", help.stdout);
 }

@@ -7,12 +7,18 @@
     reason = "helpers of tests: a panic fails the test, and what is skipped is said aloud"
 )]
 
+mod audit;
 mod bad_upstream;
 mod beside;
 mod captured;
 mod configuration;
 mod demo;
+mod feed;
 mod first_run;
+mod lists;
+mod output;
+mod quarantine;
+mod rights;
 mod secrets;
 mod serving;
 mod trouble;

@@ -59,7 +59,7 @@ fn a_file_that_is_no_store_is_left_alone() {
 
 #[test]
 fn a_store_of_a_newer_version_is_refused_and_left_alone() {
-    let world = World::new();
+    let world = World::new().damaged();
     assert_eq!(world.call(&["run", "csv"]).code, Some(0));
     raise_schema_version(&world);
     let before = std::fs::read(world.database()).unwrap();

@@ -1,19 +1,56 @@
 //! A folder with a store, the program in it, and upstreams around it.
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kasparro_domain::{Checkpoint, ManualClock, Timestamp};
 use kasparro_store::{ReadStore, RunStore};
 use kasparro_store_sqlite::SqliteStore;
-use kasparro_testkit::{Finished, Program, Server, SimulatedUpstream, get, wait_for};
+use kasparro_testkit::{Finished, Program, Reply, Server, SimulatedUpstream, get, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// A newcomer's folder: nothing in it, no configuration.
+///
+/// At its end every store in it has to hold together, and a replay of its raw pages and decisions has to
+/// give the same digest.
 pub(crate) struct World {
     pub(crate) folder: TempDir,
     program: Program,
+    damaged: bool,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if self.damaged || std::thread::panicking() {
+            return;
+        }
+        for database in ["data/kasparro.db", "data/demo/kasparro.db"] {
+            let path = self.folder.path().join(database);
+            if path.is_file() && !held(&path) {
+                assert_sound(self.folder.path(), database);
+            }
+        }
+    }
+}
+
+/// True while a process of the test still uses the store.
+fn held(database: &Path) -> bool {
+    File::open(format!("{}.lock", database.display()))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn assert_sound(folder: &Path, database: &str) {
+    let program = Program::new(env!("CARGO_BIN_EXE_kasparro"), folder);
+    let verified = program.call(&["verify", "--json", "--database", &format!("sqlite:{database}")]);
+    assert_eq!((verified.code, &verified.json()["ok"]), (Some(0), &true.into()), "{verified:?}");
+    let anew = folder.join("anew").join(database).display().to_string();
+    let replayed = program.call(&["replay", "--from", database, "--into", &anew, "--json"]);
+    assert_eq!(replayed.code, Some(0), "{replayed:?}");
+    let digests = replayed.json();
+    assert_eq!(digests["from"]["digest"], verified.json()["digest"], "{replayed:?}");
+    assert_eq!(digests["from"]["digest"], digests["into"]["digest"], "{replayed:?}");
 }
 
 impl World {
@@ -21,14 +58,22 @@ impl World {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = Program::new(env!("CARGO_BIN_EXE_kasparro"), folder.path())
-            .with("KASPARRO_FETCH__MAX_ATTEMPTS", "1")
-            .with("KASPARRO_SOURCES__COINPAPRIKA__REQUESTS_PER_MINUTE", "60000")
-            .with("KASPARRO_SOURCES__COINGECKO__REQUESTS_PER_MINUTE", "60000");
-        Self { folder, program }
+            .with("KASPARRO_FETCH__MAX_ATTEMPTS", "1");
+        let program =
+            sources_with("requests_per_minute").into_iter().fold(program, |program, name| {
+                program.with(&format!("KASPARRO_SOURCES__{name}__REQUESTS_PER_MINUTE"), "60000")
+            });
+        Self { folder, program, damaged: false }
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        self.program = self.program.with(name, value);
+        self.program = self.program.clone().with(name, value);
+        self
+    }
+
+    /// The test harms the store on purpose: it is not checked at the end.
+    pub(crate) fn damaged(mut self) -> Self {
+        self.damaged = true;
         self
     }
 
@@ -39,7 +84,7 @@ impl World {
 
     /// Sources run only when asked for by name.
     pub(crate) fn nothing_by_itself(self) -> Self {
-        ["COINPAPRIKA", "COINGECKO", "CSV"].into_iter().fold(self, |world, source| {
+        sources_with("enabled").into_iter().fold(self, |world, source| {
             world.with(&format!("KASPARRO_SOURCES__{source}__ENABLED"), "false")
         })
     }
@@ -89,6 +134,35 @@ impl World {
         })
     }
 }
+
+/// The sources in whose section of the default file the key stands, as variables name them.
+fn sources_with(key: &str) -> Vec<String> {
+    let defaults: toml::Table = include_str!("../../config.default.toml").parse().unwrap();
+    let sources = defaults["sources"].as_table().unwrap().iter();
+    let with = sources.filter(|(_, section)| section.get(key).is_some());
+    with.map(|(name, _)| name.to_ascii_uppercase()).collect()
+}
+
+/// A small CoinPaprika, made by hand after its documentation, that answers `tickers` to `/v1/tickers`.
+pub(crate) fn coinpaprika(tickers: &Reply) -> impl Fn(&str) -> Reply + Send + Sync + 'static {
+    const COINS: &str = r#"[
+{"id":"btc-bitcoin","name":"Bitcoin","symbol":"BTC","rank":1,"is_new":false,"is_active":true,"type":"coin"},
+{"id":"shib-shiba-inu","name":"Shiba Inu","symbol":"SHIB","rank":15,"is_new":false,"is_active":true,
+"type":"token"}]"#;
+    const CONTRACTS: &str = r#"[
+{"address":"0x95ad61b0a150d79219dcf64e1e6cc01f0b64c4ce","id":"shib-shiba-inu","type":"ERC20","active":true}]"#;
+    let tickers = tickers.clone();
+    move |target| match target.split('?').next() {
+        Some("/v1/tickers") => tickers.clone(),
+        Some("/v1/coins") => Reply::json(COINS),
+        Some("/v1/contracts") => Reply::json(r#"["eth-ethereum"]"#),
+        Some("/v1/contracts/eth-ethereum") => Reply::json(CONTRACTS),
+        _ => Reply::of("404 Not Found", "application/json", r#"{"error":"id not found"}"#),
+    }
+}
+
+/// Rows of the lists of [`coinpaprika`], and listings that they know.
+pub(crate) const LIST_ROWS: u64 = 3;
 
 /// Simulated upstreams with so many coins.
 pub(crate) fn simulator(coins: u32) -> SimulatedUpstream {
