@@ -218,7 +218,9 @@ impl Checks {
         }
         self.run_counts.entry(run_id).or_default().add(counts);
         self.inserted += counts.inserted;
-        if !retry {
+        if retry {
+            self.judged.retried(counts.received.saturating_sub(counts.quarantined));
+        } else {
             self.judged.batch(page_id, counts.quarantined);
         }
         match self.pages.get_mut(&page_id) {

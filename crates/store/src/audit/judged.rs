@@ -27,6 +27,9 @@ pub(super) struct Judged {
     /// Pages that brought what an earlier page had brought, and that page.
     repeats: HashMap<PageId, PageId>,
     pages: BTreeMap<PageId, Refused>,
+    /// Rows that retries believed, and rows that are loaded.
+    believed: u64,
+    loaded: u64,
     /// Rows that are not open, and whether a decision says so.
     settled: HashMap<PageRow, (QuarantineStatus, bool)>,
 }
@@ -41,6 +44,7 @@ impl Judged {
 
     pub(super) fn quarantined(&mut self, row: &QuarantineRecord) {
         self.pages.entry(row.page_id).or_default().kept += 1;
+        self.loaded += u64::from(row.status == QuarantineStatus::Loaded);
         if row.status != QuarantineStatus::Open {
             let place = PageRow { page_id: row.page_id, ordinal: row.ordinal };
             self.settled.insert(place, (row.status, false));
@@ -83,9 +87,18 @@ impl Judged {
         page.shared |= page.overtaken;
     }
 
+    /// Notes how many rows a batch of a retry believed.
+    pub(super) const fn retried(&mut self, believed: u64) {
+        self.believed += believed;
+    }
+
     /// Tells what does not hold.
     pub(super) fn finish(self, found: &mut Found) {
-        let Self { repeats, pages, settled } = self;
+        let Self { repeats, pages, settled, believed, loaded } = self;
+        if believed != loaded {
+            let what = format!("retries believed {believed} rows, {loaded} are loaded");
+            found.say("decision", what);
+        }
         for (page, refused) in pages.into_iter().filter(|(page, _)| !repeats.contains_key(page)) {
             let Refused { counted, kept, shared, .. } = refused;
             if kept > counted || (kept < counted && !shared) {

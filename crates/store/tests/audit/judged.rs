@@ -1,7 +1,7 @@
 //! What may differ between pages, quarantine and decisions with nothing wrong.
 
 use kasparro_domain::{DecisionKind, PageId, RunCounts};
-use kasparro_store::PageRecord;
+use kasparro_store::{PageRecord, QuarantineStatus};
 use serde_json::json;
 
 use crate::violations;
@@ -69,6 +69,17 @@ fn a_row_that_was_read_again_and_given_up_later_violates_nothing() {
         world.decisions[2].decision_id.0 = 3;
     });
     assert_eq!(found, []);
+}
+
+#[test]
+fn a_loaded_row_that_nobody_had_read_again_is_named() {
+    let found = violations(|world| {
+        world.quarantine[1].status = QuarantineStatus::Loaded;
+        world.decisions.pop();
+    });
+    let details: Vec<_> = found.iter().map(|violation| violation.detail.as_str()).collect();
+    assert!(details.contains(&"retries believed 0 rows, 1 are loaded"), "{details:?}");
+    assert!(details.contains(&"no decision tells why row 6 of page 2 is loaded"), "{details:?}");
 }
 
 #[test]
