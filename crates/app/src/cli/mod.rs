@@ -59,7 +59,7 @@ const DEMO_EXPLAINED: &str = "\
 Examples:
   kasparro demo                                   then open http://127.0.0.1:8000/docs
   kasparro demo --listen 127.0.0.1:0              on a free port
-  kasparro demo --database sqlite:/tmp/demo.db    with its data elsewhere
+  kasparro demo --database sqlite:./try/demo.db   with its data elsewhere
 
 Everything is simulated: every upstream is a part of this process, values move every few seconds, and no
 vendor is asked. It shows every source on its schedule, quotes that change, and the whole API. Data go to
