@@ -111,8 +111,8 @@ pub async fn replay(
 struct Held {
     epoch: u64,
     memory: Memory,
-    /// The run whose pages are being read.
-    run: Option<Run>,
+    /// The run whose pages are being read, and what reading them needs.
+    run: Option<(Run, LoadParts)>,
     /// True where a page of that run was refused after it was landed as believable.
     lost_page: bool,
 }
@@ -135,12 +135,12 @@ fn unreadable(page: PageId, error: &PageError) -> EngineError {
 }
 
 impl Replay<'_> {
-    /// Takes a source out, with `run_id` as its open run.
+    /// Takes a source out, with `run_id` as its open run, read with the options that it was started with.
     async fn hold(
         &mut self,
         source: &SourceName,
         run_id: RunId,
-    ) -> Result<(Held, Run), EngineError> {
+    ) -> Result<(Held, Run, LoadParts), EngineError> {
         let mut held = match self.sources.remove(source) {
             Some(held) => held,
             None => Held {
@@ -150,22 +150,31 @@ impl Replay<'_> {
                 lost_page: false,
             },
         };
-        if let Some(run) = held.run.as_ref().filter(|run| run.run_id == run_id) {
-            let run = run.clone();
-            return Ok((held, run));
+        if let Some((run, parts)) = held.run.clone().filter(|(run, _)| run.run_id == run_id) {
+            return Ok((held, run, parts));
         }
-        if let Some(run) = held.run.take() {
+        if let Some((run, _)) = held.run.take() {
             self.end(&run).await?;
         }
         let then = self.run_then(run_id).await?;
         let run = self.into.queue_run(run_id, source, then.reason, then.created_at).await?;
         let options = self.from.run_options(run_id).await?.unwrap_or(Value::Null);
+        let built = (self.build)(source, &options).map_err(|reason| {
+            EngineError::Setup(format!("the options of run {run_id} of {source}: {reason}"))
+        })?;
         let at = then.started_at.unwrap_or(then.created_at);
         self.into.update_run(run_id, RunUpdate::Started { at, options }).await?;
+        let parts = LoadParts {
+            store: Arc::clone(&self.into),
+            clock: Arc::clone(&self.clock),
+            source: built,
+            name: source.clone(),
+            epoch: held.epoch,
+        };
         held.memory.begin_run();
         held.lost_page = false;
-        held.run = Some(run.clone());
-        Ok((held, run))
+        held.run = Some((run.clone(), parts.clone()));
+        Ok((held, run, parts))
     }
 
     /// Ends a run as it ended then; one that had not is abandoned.
@@ -186,32 +195,12 @@ impl Replay<'_> {
         Ok(self.from.run(run_id).await?.ok_or_else(gone)?)
     }
 
-    async fn parts(
-        &self,
-        source: &SourceName,
-        run_id: RunId,
-        epoch: u64,
-    ) -> Result<LoadParts, EngineError> {
-        let options = self.from.run_options(run_id).await?.unwrap_or(Value::Null);
-        let built = (self.build)(source, &options).map_err(|reason| {
-            EngineError::Setup(format!("the options of run {run_id} of {source}: {reason}"))
-        })?;
-        Ok(LoadParts {
-            store: Arc::clone(&self.into),
-            clock: Arc::clone(&self.clock),
-            source: built,
-            name: source.clone(),
-            epoch,
-        })
-    }
-
     async fn take(&mut self, record: PageRecord) -> Result<(), EngineError> {
         let PageRecord { page: there, error } = record;
-        let (held, run) = self.hold(&there.source, there.run_id).await?;
+        let (mut held, run, parts) = self.hold(&there.source, there.run_id).await?;
         let here = self.copy(&there).await?;
         self.page_ids.insert(there.page_id, here.page_id);
         self.summary.pages += 1;
-        let mut held = held;
         if there.state == PageState::Refused {
             // One that was refused as it came has no context.
             held.lost_page |= !there.context.is_null();
@@ -220,7 +209,6 @@ impl Replay<'_> {
         if there.state == PageState::Refused && there.rows_done == 0 {
             self.refuse(&here, error).await?;
         } else {
-            let parts = self.parts(&there.source, there.run_id, held.epoch).await?;
             let watch = Watch::new(&run, broadcast::channel(1).0);
             let until = if there.state == PageState::Loaded { u64::MAX } else { there.rows_done };
             let mut memory = held.memory;
@@ -340,8 +328,7 @@ impl Replay<'_> {
         run_id: RunId,
         pages: RowsByPage,
     ) -> Result<(), EngineError> {
-        let (mut held, run) = self.hold(&decision.source, run_id).await?;
-        let parts = self.parts(&decision.source, run_id, held.epoch).await?;
+        let (mut held, run, parts) = self.hold(&decision.source, run_id).await?;
         let watch = Watch::new(&run, broadcast::channel(1).0);
         let reason = RetryReason { who: decision.who.clone(), why: decision.why.clone() };
         let mut memory = held.memory;
@@ -361,7 +348,7 @@ impl Replay<'_> {
 
     async fn finish(mut self) -> Result<ReplaySummary, EngineError> {
         let open = std::mem::take(&mut self.sources);
-        for run in open.into_values().filter_map(|held| held.run) {
+        for (run, _) in open.into_values().filter_map(|held| held.run) {
             self.end(&run).await?;
         }
         Ok(self.summary)

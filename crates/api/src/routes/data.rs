@@ -10,6 +10,7 @@ use super::params::{ListingParams, PageParams, SourceParam};
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::data::Selection;
 use crate::openapi::Problems;
+use crate::paging::{Paging, total_pages};
 use crate::problem::Problem;
 
 /// A page of listings.
@@ -127,6 +128,19 @@ pub(crate) struct Pagination {
     pub(crate) total_pages: u64,
     /// The cursor of the next page; `null` on the last page and where no cursor is given.
     pub(crate) next_cursor: Option<String>,
+}
+
+impl Pagination {
+    /// Where a page stands that was asked for by number, of rows that have no cursor.
+    pub(crate) const fn by_number(paging: &Paging, total_items: u64) -> Self {
+        Self {
+            page: Some(paging.page()),
+            per_page: paging.limit,
+            total_items,
+            total_pages: total_pages(total_items, paging.limit),
+            next_cursor: None,
+        }
+    }
 }
 
 /// Lists listings with their current quotes.

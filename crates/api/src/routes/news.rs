@@ -12,7 +12,7 @@ use super::params::{NewsParams, PageParams, SourceParam};
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::instants::read_span;
 use crate::openapi::Problems;
-use crate::paging::{Paging, total_pages};
+use crate::paging::Paging;
 use crate::problem::Problem;
 use crate::query::Params;
 use crate::{Shared, data, respond};
@@ -133,13 +133,7 @@ fn feed_address(text: &str) -> Result<String, &'static str> {
 pub(super) fn page(paging: &Paging, found: &[StoredNews], total: u64) -> NewsPage {
     NewsPage {
         data: found.iter().map(NewsBody::from).collect(),
-        pagination: Pagination {
-            page: Some(paging.page()),
-            per_page: paging.limit,
-            total_items: total,
-            total_pages: total_pages(total, paging.limit),
-            next_cursor: None,
-        },
+        pagination: Pagination::by_number(paging, total),
         total,
         page: paging.page(),
         page_size: paging.limit,

@@ -12,7 +12,7 @@ use super::listing::number_id;
 use super::params::{PageParams, SourceParam};
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
-use crate::paging::{Paging, total_pages};
+use crate::paging::Paging;
 use crate::problem::{Code, Problem};
 use crate::query::{Params, no_params, one_of};
 use crate::{data, respond};
@@ -133,13 +133,7 @@ pub(crate) async fn quarantine(
     let generation = shared.store.generation().await?;
     let total = shared.store.count_quarantined(filter.clone()).await?;
     let rows = shared.store.quarantined(filter).await?;
-    let pagination = Pagination {
-        page: Some(paging.page()),
-        per_page: paging.limit,
-        total_items: total,
-        total_pages: total_pages(total, paging.limit),
-        next_cursor: None,
-    };
+    let pagination = Pagination::by_number(&paging, total);
     let body = QuarantinePage {
         data: rows.iter().map(QuarantineBody::from).collect(),
         pagination,

@@ -12,7 +12,7 @@ use super::params::{PageParams, SourceParam};
 use super::run_body::RunBody;
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
-use crate::paging::{Paging, total_pages};
+use crate::paging::Paging;
 use crate::problem::Problem;
 use crate::query::{Params, one_of};
 use crate::{data, respond};
@@ -65,13 +65,7 @@ pub(crate) async fn runs(
     };
     let total = shared.store.count_runs(filter.clone()).await?;
     let runs = shared.store.runs(filter).await?;
-    let pagination = Pagination {
-        page: Some(paging.page()),
-        per_page: paging.limit,
-        total_items: total,
-        total_pages: total_pages(total, paging.limit),
-        next_cursor: None,
-    };
+    let pagination = Pagination::by_number(&paging, total);
     let body = RunPage {
         data: runs.iter().map(RunBody::from).collect(),
         pagination,

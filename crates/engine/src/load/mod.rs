@@ -276,8 +276,9 @@ impl<'a> Loader<'a> {
                 }
                 pending.retried.push(ordinal);
             } else if ordinal < page.rows_done {
-                if let Ok(row) = cut.row {
-                    self.note_committed(rows, reader.as_mut(), row);
+                match cut.row {
+                    Ok(row) => self.note_committed(rows, reader.as_mut(), row),
+                    Err(rejection) => self.note_named(&rejection),
                 }
                 continue;
             }

@@ -247,13 +247,9 @@ impl Memory {
 
     /// Notes a row that is not believed; where it names its listing, that is present all the same.
     pub(crate) fn note_refused(&mut self, external_id: Option<&str>) {
-        match external_id {
-            Some(external_id) => {
-                self.named += 1;
-                if let Some(place) = self.find(self.key(external_id)) {
-                    self.mark_present(place);
-                }
-            }
+        match external_id.map(|external_id| self.find(self.key(external_id))) {
+            Some(Some(place)) => self.mark_present(place),
+            Some(None) => self.named += 1,
             None => self.unnamed += 1,
         }
     }

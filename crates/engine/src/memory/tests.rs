@@ -242,3 +242,17 @@ fn i3_rows_committed_before_a_crash_are_still_recognised() {
     assert_eq!(world.judge(&row("a", 2, at(5), true)), Verdict::Duplicate);
     assert_eq!(world.judge(&row("a", 2, at(3), true)), REPEATED);
 }
+
+#[test]
+fn a_list_is_one_while_most_of_its_rows_name_something() {
+    let mut world = World::new();
+    world.judge(&row("a", 1, at(5), true));
+    world.memory.begin_run();
+    world.memory.note_refused(Some("a"));
+    world.memory.note_refused(None);
+    assert!(world.memory.names_most());
+    world.memory.note_refused(None);
+    assert!(!world.memory.names_most(), "a row that names a known listing counts once");
+    world.memory.note_refused(Some("b"));
+    assert!(world.memory.names_most());
+}
