@@ -23,8 +23,10 @@ pub enum CommandKind {
         #[serde(default)]
         lists: bool,
     },
-    /// Read quarantined rows again.
+    /// Read quarantined rows of a source again.
     Retry {
+        /// Their source.
+        source: SourceName,
         /// Their numbers.
         rows: Vec<i64>,
         /// Who asks.
@@ -32,8 +34,10 @@ pub enum CommandKind {
         /// Why.
         why: String,
     },
-    /// Give quarantined rows up.
+    /// Give quarantined rows of a source up.
     Discard {
+        /// Their source.
+        source: SourceName,
         /// Their numbers.
         rows: Vec<i64>,
         /// Who asks.
@@ -41,6 +45,18 @@ pub enum CommandKind {
         /// Why.
         why: String,
     },
+}
+
+impl CommandKind {
+    /// The source that it is about: who holds it carries the command out.
+    #[must_use]
+    pub const fn source(&self) -> &SourceName {
+        match self {
+            Self::Run { source, .. }
+            | Self::Retry { source, .. }
+            | Self::Discard { source, .. } => source,
+        }
+    }
 }
 
 /// How a command stands.
@@ -64,6 +80,9 @@ pub struct Command {
     pub kind: CommandKind,
     /// How it stands.
     pub state: CommandState,
+    /// The epoch under which it was taken up last; 0 before that, and where one process alone takes every
+    /// command up.
+    pub epoch: u64,
     /// When it was asked.
     pub created_at: Timestamp,
     /// The outcome, once done (JSON).

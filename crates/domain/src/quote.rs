@@ -36,6 +36,12 @@ impl QuoteField {
         Self::FullyDilutedValuation,
     ];
 
+    /// True for the one field that may lie below zero: a change. An amount that does is not believed.
+    #[must_use]
+    pub const fn signed(self) -> bool {
+        matches!(self, Self::PriceChange24h)
+    }
+
     /// The field's name in the API, the store and in quarantine.
     #[must_use]
     pub const fn name(self) -> &'static str {

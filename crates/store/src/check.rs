@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kasparro_domain::{Attributes, Evidence, NewsItem, Rejection};
+use kasparro_domain::{Attributes, Decimal, Evidence, NewsItem, QuoteField, Rejection};
 
 use crate::{Batch, Retry, StoreError, StoreResult};
 
@@ -15,7 +15,7 @@ impl Batch {
     ///
     /// # Errors
     /// [`crate::StoreError::Conflict`] when a row has two dispositions, a text holds U+0000, a rank is
-    /// 0, or a retry does not account for exactly the rows that it names.
+    /// 0, an amount lies below zero, or a retry does not account for exactly the rows that it names.
     pub fn check(&self) -> StoreResult<()> {
         for row in &self.rows {
             let Attributes { symbol, name } = &row.attributes;
@@ -29,6 +29,12 @@ impl Batch {
             }
             if row.quote.rank == Some(0) {
                 return Err(self.refusal(row.ordinal, "has rank 0"));
+            }
+            let below_zero = |field: &QuoteField| {
+                !field.signed() && row.quote.get(*field).is_some_and(Decimal::negative)
+            };
+            if QuoteField::ALL.iter().any(below_zero) {
+                return Err(self.refusal(row.ordinal, "has an amount below zero"));
             }
         }
         self.check_evidence()?;
@@ -82,6 +88,9 @@ impl Batch {
             }
             if external_id.is_empty() {
                 return Err(self.refusal(row.ordinal, "has an empty external id"));
+            }
+            if row.endpoint.is_empty() || row.endpoint.contains('\0') {
+                return Err(self.refusal(row.ordinal, "names no endpoint, or one with U+0000"));
             }
         }
         Ok(())

@@ -25,6 +25,16 @@ pub enum StoreError {
     /// The database cannot be reached or written now; trying later may help.
     #[error("the store cannot be used: {0}")]
     Unavailable(String),
+    /// Another process holds the source: wait, or ask that process.
+    #[error("{source_name} is held by {holder} for another {left_ms} ms unless it holds on")]
+    Held {
+        /// The source.
+        source_name: SourceName,
+        /// Who holds it.
+        holder: String,
+        /// How long its lease still lasts, in milliseconds.
+        left_ms: u64,
+    },
     /// Somebody else took the source over: stop writing.
     #[error("{source_name}: epoch {epoch} is over, the source was taken over")]
     Fenced {

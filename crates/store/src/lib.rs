@@ -12,11 +12,13 @@ mod content;
 pub mod contract;
 mod error;
 mod history;
+mod lease;
 mod memory;
 mod news;
 mod page;
 mod quarantine;
 mod read;
+mod transfer;
 
 pub use audit::{
     Audit, AuditReport, BodyChunks, EvidenceRecord, Origin, PageRecord, QuarantineRecord,
@@ -31,6 +33,7 @@ pub use changed::{decode_changed, encode_changed};
 pub use content::{evidence_hash, news_hash};
 pub use error::{StoreError, StoreResult};
 pub use history::{HistoryPoint, HistoryRange};
+pub use lease::Lease;
 pub use memory::MemoryStore;
 pub use news::{NewsFilter, StoredNews};
 pub use page::{CHUNK_BYTES, CompressedBody, NewPage};
@@ -38,6 +41,12 @@ pub use quarantine::{QuarantineFilter, QuarantineRow, QuarantineStatus};
 pub use read::{
     ListingRow, QuarantineCount, RunFilter, RunUpdate, SourceState, SourceSummary, StoreInfo,
 };
+pub use transfer::{
+    Arrival, Cell, CellKind, ColumnSpec, Copied, CopyError, CopyProgress, GENERATION, PIECE_BYTES,
+    Piece, Rows, TABLES, TableSpec, TransferStore, copy, not_empty, receiver_gone,
+};
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
@@ -50,11 +59,12 @@ use tokio::sync::{mpsc, watch};
 #[async_trait]
 pub trait PageStore: Send + Sync {
     /// Makes a page and its body durable, before anything of it is parsed. A body that is already
-    /// kept is not written again.
+    /// kept is not written again. [`StoreError::Fenced`] where the page's epoch is over.
     async fn land(&self, page: NewPage, body: CompressedBody) -> StoreResult<RawPage>;
 
-    /// Marks a landed page as not believed as a whole, with the reason.
-    async fn refuse(&self, page: PageId, error: RunError) -> StoreResult<()>;
+    /// Marks a landed page as not believed as a whole, with the reason. [`StoreError::Fenced`] where
+    /// `epoch` is over.
+    async fn refuse(&self, page: PageId, epoch: u64, error: RunError) -> StoreResult<()>;
 
     /// Pages of a source in state `landed`, in landing order: what a crash left unfinished.
     async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>>;
@@ -80,15 +90,43 @@ pub trait PageStore: Send + Sync {
     async fn body_chunk(&self, body: BodyHash, index: u32) -> StoreResult<Option<Vec<u8>>>;
 }
 
+/// Says who may move a source forward.
+///
+/// A lease is a holder, an epoch and an expiry in the time of the database. An epoch is over when a later
+/// one was granted, and only then: a lease that has expired and that nobody took may be renewed. A source
+/// that was never taken has epoch 0. Every write about a source is checked against its epoch in the
+/// transaction of the write.
+#[async_trait]
+pub trait LeaseStore: Send + Sync {
+    /// Takes a source for `ttl` and returns the new epoch; what is written under older epochs is refused
+    /// from now on. Whoever holds it may take it again.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`] while another holder has it.
+    async fn acquire(&self, source: &SourceName, holder: &str, ttl: Duration) -> StoreResult<u64>;
+
+    /// Holds on to a source for `ttl` from now.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the epoch is over.
+    async fn renew(&self, source: &SourceName, epoch: u64, ttl: Duration) -> StoreResult<()>;
+
+    /// Gives a source up, so that others may take it at once. Nothing happens when the epoch is over.
+    async fn release(&self, source: &SourceName, epoch: u64) -> StoreResult<()>;
+
+    /// Every lease that was ever granted, by source.
+    async fn leases(&self) -> StoreResult<Vec<Lease>>;
+}
+
 /// Commits batches and remembers how far each source is.
 #[async_trait]
 pub trait BatchStore: Send + Sync {
-    /// Takes the source for this process and returns the new epoch; batches of older epochs are
-    /// refused from now on.
-    async fn acquire(&self, source: &SourceName, holder: &str) -> StoreResult<u64>;
-
     /// What is known of a source: its checkpoint, the next batch sequence and every listing.
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory>;
+
+    /// The number for the next batch of a source. Whoever remembers another one remembers another store: it
+    /// was brought back to an earlier state, or somebody else wrote.
+    async fn next_sequence(&self, source: &SourceName) -> StoreResult<u64>;
 
     /// What became of the rows of a loaded page, if no batch of a later run of its source wrote a row:
     /// bringing the same body again would then say what is known. `None` otherwise. Batches of a
@@ -116,8 +154,8 @@ pub trait RunStore: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<kasparro_domain::Run>;
 
-    /// Moves a run on: start, requests so far, end.
-    async fn update_run(&self, run_id: RunId, update: RunUpdate) -> StoreResult<()>;
+    /// Moves a run on: start, end. [`StoreError::Fenced`] where `epoch` of its source is over.
+    async fn update_run(&self, run_id: RunId, epoch: u64, update: RunUpdate) -> StoreResult<()>;
 
     /// The options of its source that a run was started with; `None` before its start.
     async fn run_options(&self, run_id: RunId) -> StoreResult<Option<serde_json::Value>>;
@@ -183,12 +221,27 @@ pub trait CommandStore: Send + Sync {
     /// Writes a command row.
     async fn submit(&self, kind: CommandKind, now: Timestamp) -> StoreResult<CommandId>;
 
-    /// Takes every pending command, oldest first. With `reclaim`, also those that a dead holder had
-    /// claimed.
+    /// Takes every pending command, oldest first, for a process that works on the store alone. With
+    /// `reclaim`, also those that a dead holder had claimed.
     async fn claim(&self, reclaim: bool) -> StoreResult<Vec<Command>>;
 
-    /// Records the outcome of a claimed command.
-    async fn complete(&self, command: CommandId, result: serde_json::Value) -> StoreResult<()>;
+    /// Takes the commands about sources that are held under these epochs, oldest first: those that are
+    /// pending, those that were claimed under another epoch, whose holder has lost the source, and those
+    /// that were claimed under the same epoch and are not `under_way`, since the answer to that claim was
+    /// lost. A source whose epoch is over brings none.
+    async fn claim_held(
+        &self,
+        held: &[(SourceName, u64)],
+        under_way: &[CommandId],
+    ) -> StoreResult<Vec<Command>>;
+
+    /// Records the outcome of a command that was claimed under this epoch, which must not be over.
+    async fn complete(
+        &self,
+        command: CommandId,
+        epoch: u64,
+        result: serde_json::Value,
+    ) -> StoreResult<()>;
 
     /// One command.
     async fn command(&self, command: CommandId) -> StoreResult<Option<Command>>;
@@ -256,6 +309,7 @@ pub trait AuditStore: Send + Sync {
 /// Everything a store can do.
 pub trait Store:
     PageStore
+    + LeaseStore
     + BatchStore
     + RunStore
     + QuarantineStore
@@ -269,6 +323,7 @@ pub trait Store:
 
 impl<T> Store for T where
     T: PageStore
+        + LeaseStore
         + BatchStore
         + RunStore
         + QuarantineStore

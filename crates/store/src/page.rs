@@ -12,6 +12,8 @@ pub const CHUNK_BYTES: usize = 1 << 20;
 pub struct NewPage {
     /// The source that was asked.
     pub source: SourceName,
+    /// The epoch under which it was asked.
+    pub epoch: u64,
     /// The run that asked.
     pub run_id: RunId,
     /// The place of the page in its run, from 0.

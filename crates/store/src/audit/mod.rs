@@ -345,8 +345,8 @@ impl Audit {
     /// A command.
     pub fn command(&mut self, command: &Command) {
         if self.dumps() {
-            let Command { kind, state, created_at, result, command_id: _ } = command;
-            self.tables.add("command", &[], &json!([kind, state, created_at, result]));
+            let Command { kind, state, epoch, created_at, result, command_id: _ } = command;
+            self.tables.add("command", &[], &json!([kind, state, epoch, created_at, result]));
         }
     }
 

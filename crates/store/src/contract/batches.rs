@@ -4,8 +4,8 @@ use kasparro_domain::{ListingId, RejectionReason, RunCounts};
 use serde_json::json;
 
 use super::fixture::{
-    NEW, Subject, about, at, bad, changes, correction, decimal, end, gecko, hold, late, newer,
-    page_now, paprika, priced, row, start, table,
+    LEASE, NEW, Subject, about, at, bad, changes, correction, decimal, end, gecko, hold, late,
+    newer, page_now, paprika, priced, row, start, table,
 };
 use super::{Broken, Told, ensure, expect_conflict, expect_eq};
 use crate::{BatchRow, KnownListing, KnownQuote, NewPage, QuarantineCount, StoreError};
@@ -70,12 +70,15 @@ pub(super) async fn i1_a_batch_that_loses_or_doubles_a_row_is_refused(store: Sub
 pub(super) async fn values_that_no_store_may_hold_are_refused(store: Subject) -> Told {
     let begun = start(&store).await?;
     let before = store.dump().await?;
-    let spoil: [fn(&mut BatchRow); 5] = [
+    let spoil: [fn(&mut BatchRow); 8] = [
         |row| row.external_id = "a\0b".into(),
         |row| row.external_id = "".into(),
         |row| row.attributes.symbol = Some("\0".into()),
         |row| row.attributes.name = Some("x\0".into()),
         |row| row.quote.rank = Some(0),
+        |row| row.quote.price_usd = decimal("-1e-60"),
+        |row| row.quote.max_supply = decimal("-21000000"),
+        |row| row.quote.market_cap = decimal("-1"),
     ];
     for spoil in spoil {
         let mut spoiled = row(3, NEW, "doge", at(10), "1");
@@ -165,13 +168,16 @@ pub(super) async fn a_batch_that_is_sent_twice_is_applied_once(store: Subject) -
     let second = store.commit(batch).await?;
     expect_eq("the answer", second, first)?;
     expect_eq("tables", store.dump().await?, tables)?;
-    expect_eq("next sequence", store.memory(&paprika()).await?.next_sequence, 2)
+    expect_eq("next sequence", store.memory(&paprika()).await?.next_sequence, 2)?;
+    expect_eq("asked for alone", store.next_sequence(&paprika()).await?, 2)?;
+    expect_eq("of a source without a batch", store.next_sequence(&gecko()).await?, 0)
 }
 
 pub(super) async fn i4_an_old_epoch_is_fenced_and_writes_nothing(store: Subject) -> Told {
     let begun = start(&store).await?;
     let batch = begun.held.batch(&begun.page, 1, vec![row(3, NEW, "doge", at(10), "1")]);
-    let epoch = store.acquire(&paprika(), "the next holder").await?;
+    store.release(&paprika(), begun.held.epoch).await?;
+    let epoch = store.acquire(&paprika(), "the next holder", LEASE).await?;
     ensure(epoch > begun.held.epoch, "the epoch rises")?;
     let before = store.dump().await?;
     let fenced = StoreError::Fenced { source_name: paprika(), epoch: begun.held.epoch };
@@ -256,7 +262,7 @@ pub(super) async fn d2_every_digit_comes_back(store: Subject) -> Told {
         "12345678901234567890123456789012345678",
         "1.2345678901234567890123456789012345678e-60",
         "1e80",
-        "-0.000001",
+        "0.000001",
         "0",
     ];
     let held = hold(&store, paprika(), 1).await?;
@@ -265,7 +271,7 @@ pub(super) async fn d2_every_digit_comes_back(store: Subject) -> Told {
         let mut row = row(place as u64, NEW, &format!("coin-{place}"), at(1), number);
         row.quote.market_cap = decimal(number);
         row.quote.volume_24h = decimal(number);
-        row.quote.price_change_24h = decimal(number);
+        row.quote.price_change_24h = decimal(&format!("-{number}"));
         row.quote.circulating_supply = decimal(number);
         row.quote.total_supply = decimal(number);
         row.quote.max_supply = decimal(number);

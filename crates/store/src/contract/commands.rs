@@ -25,35 +25,41 @@ pub(super) async fn a_command_is_claimed_once_and_again_after_a_crash(store: Sub
     ensure(claimed.iter().all(|one| one.state == CommandState::Claimed), "they say so")?;
     expect_eq("once", store.claim(false).await?, Vec::new())?;
     let third = store.submit(run_of(paprika()), at(2)).await?;
-    store.complete(first, json!({"ok": true})).await?;
+    store.complete(first, 0, json!({"ok": true})).await?;
     expect_eq("after a crash", ids(&store.claim(true).await?), vec![second, third])
 }
 
 pub(super) async fn a_command_has_one_outcome(store: Subject) -> Told {
     let id = store.submit(run_of(paprika()), at(0)).await?;
-    expect_conflict("not claimed", store.complete(id, json!(1)).await)?;
+    expect_conflict("not claimed", store.complete(id, 0, json!(1)).await)?;
     store.claim(false).await?;
-    store.complete(id, json!({"runs": []})).await?;
+    store.complete(id, 0, json!({"runs": []})).await?;
     let expected = Command {
         command_id: id,
         kind: run_of(paprika()),
         state: CommandState::Done,
+        epoch: 0,
         created_at: at(0),
         result: Some(json!({"runs": []})),
     };
     expect_eq("done", store.command(id).await?, Some(expected))?;
-    expect_conflict("done already", store.complete(id, json!(2)).await)?;
+    expect_conflict("done already", store.complete(id, 0, json!(2)).await)?;
     expect_eq("not claimed again", store.claim(true).await?, Vec::new())?;
     expect_eq("unknown", store.command(CommandId(id.0 + 1)).await?, None)?;
-    expect_conflict("unknown", store.complete(CommandId(id.0 + 1), json!(2)).await)
+    expect_conflict("unknown", store.complete(CommandId(id.0 + 1), 0, json!(2)).await)
 }
 
 pub(super) async fn every_kind_of_command_comes_back(store: Subject) -> Told {
     let (who, why) = ("a person".to_owned(), "the rule was wrong".to_owned());
     let kinds = [
         CommandKind::Run { source: paprika(), run_id: run_id(1), lists: true },
-        CommandKind::Retry { rows: vec![3, 1], who: who.clone(), why: why.clone() },
-        CommandKind::Discard { rows: vec![i64::MAX], who, why },
+        CommandKind::Retry {
+            source: paprika(),
+            rows: vec![3, 1],
+            who: who.clone(),
+            why: why.clone(),
+        },
+        CommandKind::Discard { source: gecko(), rows: vec![i64::MAX], who, why },
     ];
     for kind in &kinds {
         store.submit(kind.clone(), at(0)).await?;

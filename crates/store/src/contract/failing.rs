@@ -1,6 +1,7 @@
 //! A store that fails when a test says so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
@@ -12,10 +13,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Audit, AuditStore, Batch, BatchStore, CommandStore, Committed, CompressedBody, HistoryPoint,
-    HistoryRange, HistoryStore, ListingRow, NewPage, NewsFilter, NewsStore, PageRecord, PageStore,
-    QuarantineCount, QuarantineFilter, QuarantineRow, QuarantineStore, ReadStore, RunFilter,
-    RunStore, RunUpdate, SourceMemory, SourceState, SourceSummary, Store, StoreInfo, StoreResult,
-    StoredNews,
+    HistoryRange, HistoryStore, Lease, LeaseStore, ListingRow, NewPage, NewsFilter, NewsStore,
+    PageRecord, PageStore, QuarantineCount, QuarantineFilter, QuarantineRow, QuarantineStore,
+    ReadStore, RunFilter, RunStore, RunUpdate, SourceMemory, SourceState, SourceSummary, Store,
+    StoreInfo, StoreResult, StoredNews,
 };
 
 /// Asked before each call, by the name of the method; its error becomes that of the call.
@@ -61,7 +62,7 @@ macro_rules! hand_on {
 
 hand_on!(PageStore {
     fn land(page: NewPage, body: CompressedBody) -> RawPage;
-    fn refuse(page: PageId, error: RunError) -> ();
+    fn refuse(page: PageId, epoch: u64, error: RunError) -> ();
     fn landed_pages(source: &SourceName) -> Vec<RawPage>;
     fn loaded_pages(run_id: RunId) -> Vec<RawPage>;
     fn last_loaded(source: &SourceName, request: &Value) -> Option<RawPage>;
@@ -70,16 +71,23 @@ hand_on!(PageStore {
     fn body_chunk(body: BodyHash, index: u32) -> Option<Vec<u8>>;
 });
 
+hand_on!(LeaseStore {
+    fn acquire(source: &SourceName, holder: &str, ttl: Duration) -> u64;
+    fn renew(source: &SourceName, epoch: u64, ttl: Duration) -> ();
+    fn release(source: &SourceName, epoch: u64) -> ();
+    fn leases() -> Vec<Lease>;
+});
+
 hand_on!(BatchStore {
-    fn acquire(source: &SourceName, holder: &str) -> u64;
     fn settled(page: PageId) -> Option<RunCounts>;
     fn memory(source: &SourceName) -> SourceMemory;
+    fn next_sequence(source: &SourceName) -> u64;
     fn commit(batch: Batch) -> Committed;
 });
 
 hand_on!(RunStore {
     fn queue_run(run_id: RunId, source: &SourceName, reason: RunReason, now: Timestamp) -> Run;
-    fn update_run(run_id: RunId, update: RunUpdate) -> ();
+    fn update_run(run_id: RunId, epoch: u64, update: RunUpdate) -> ();
     fn run_options(run_id: RunId) -> Option<Value>;
     fn run(run_id: RunId) -> Option<Run>;
     fn runs(filter: RunFilter) -> Vec<Run>;
@@ -93,7 +101,8 @@ hand_on!(RunStore {
 hand_on!(CommandStore {
     fn submit(kind: CommandKind, now: Timestamp) -> CommandId;
     fn claim(reclaim: bool) -> Vec<Command>;
-    fn complete(command: CommandId, result: Value) -> ();
+    fn claim_held(held: &[(SourceName, u64)], under_way: &[CommandId]) -> Vec<Command>;
+    fn complete(command: CommandId, epoch: u64, result: Value) -> ();
     fn command(command: CommandId) -> Option<Command>;
 });
 

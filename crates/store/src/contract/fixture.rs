@@ -1,6 +1,7 @@
 //! The world of the stories: one or two sources, hand-made rows, a clock that stands.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use compact_str::CompactString;
 use kasparro_domain::{
@@ -119,6 +120,9 @@ pub(super) fn body(bytes: &[u8]) -> CompressedBody {
     }
 }
 
+/// How long the leases of the stories last.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+
 /// A source that is held, with a run under way.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
@@ -134,10 +138,10 @@ pub(super) fn started(minute: i64) -> RunUpdate {
 
 /// Takes a source and starts a run of it.
 pub(super) async fn hold(store: &Subject, source: SourceName, run: u128) -> StoreResult<Held> {
-    let epoch = store.acquire(&source, "a holder").await?;
+    let epoch = store.acquire(&source, "a holder", LEASE).await?;
     let run_id = run_id(run);
     store.queue_run(run_id, &source, RunReason::Manual, at(0)).await?;
-    store.update_run(run_id, started(0)).await?;
+    store.update_run(run_id, epoch, started(0)).await?;
     Ok(Held { source, epoch, run_id })
 }
 
@@ -145,7 +149,7 @@ pub(super) async fn hold(store: &Subject, source: SourceName, run: u128) -> Stor
 pub(super) async fn end(store: &Subject, held: &Held) -> StoreResult<()> {
     let ended =
         RunUpdate::Ended { at: at(2), status: RunStatus::Success, requests: 1, error: None };
-    store.update_run(held.run_id, ended).await
+    store.update_run(held.run_id, held.epoch, ended).await
 }
 
 impl Held {
@@ -153,6 +157,7 @@ impl Held {
     pub(super) fn new_page(&self, sequence: u64) -> NewPage {
         NewPage {
             source: self.source.clone(),
+            epoch: self.epoch,
             run_id: self.run_id,
             sequence,
             request: json!({"path": "/v1/tickers", "query": {"page": sequence}}),

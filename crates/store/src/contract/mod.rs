@@ -10,6 +10,7 @@ mod digests;
 mod evidence;
 mod failing;
 mod fixture;
+mod leases;
 mod news;
 mod pages;
 mod points;
@@ -18,6 +19,7 @@ mod retries;
 mod runs;
 mod stated;
 mod sweeps;
+pub mod transfer;
 
 use std::fmt;
 use std::pin::Pin;
@@ -167,6 +169,12 @@ macro_rules! store_contract {
             runs::runs_that_fetch_nothing_say_nothing_of_their_source,
             runs::the_options_of_a_run_are_kept,
             runs::the_state_of_a_source_is_replaced,
+            leases::i4_a_source_is_held_by_one_at_a_time,
+            leases::i4_an_ended_lease_is_taken_once,
+            leases::an_ended_lease_that_nobody_took_may_be_renewed,
+            leases::a_source_that_is_given_up_is_free_at_once,
+            leases::i4_an_old_epoch_lands_refuses_and_ends_nothing,
+            leases::commands_go_to_whoever_holds_their_source,
             commands::a_command_is_claimed_once_and_again_after_a_crash,
             commands::a_command_has_one_outcome,
             commands::every_kind_of_command_comes_back,

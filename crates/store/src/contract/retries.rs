@@ -39,7 +39,7 @@ async fn again(store: &Subject) -> Result<Again, Broken> {
     let again = page_now(store, &page).await?;
     let run_id = run_id(3);
     store.queue_run(run_id, &paprika(), RunReason::Retry, at(20)).await?;
-    store.update_run(run_id, started(20)).await?;
+    store.update_run(run_id, held.epoch, started(20)).await?;
     Ok(Again { first, again, held: Held { run_id, ..held } })
 }
 
@@ -232,7 +232,7 @@ pub(super) async fn equal_bytes_of_two_requests_are_read_again_apart(store: Subj
 
     let run_id = run_id(2);
     store.queue_run(run_id, &paprika(), RunReason::Retry, at(20)).await?;
-    store.update_run(run_id, started(20)).await?;
+    store.update_run(run_id, held.epoch, started(20)).await?;
     let held = Held { run_id, ..held };
     let read = |page: &RawPage, sequence, ordinals: &[u64]| {
         let (who, why) = ("a person".to_owned(), "the rule was wrong".to_owned());

@@ -4,7 +4,7 @@ use kasparro_domain::{RejectionReason, Run, RunCounts, RunError, RunReason, RunS
 use serde_json::json;
 
 use super::fixture::{
-    Held, NEW, Subject, at, bad, gecko, hold, paprika, row, run_id, start, started,
+    Held, LEASE, NEW, Subject, at, bad, gecko, hold, paprika, row, run_id, start, started,
 };
 use super::{Broken, Told, expect_conflict, expect_eq};
 use crate::{RunFilter, RunUpdate, SourceState};
@@ -21,9 +21,12 @@ fn ended(minute: i64, status: RunStatus) -> RunUpdate {
 /// Queues, starts and ends a run that begins at `minute`.
 async fn whole_run(store: &Subject, number: u128, minute: i64, status: RunStatus) -> Told {
     let run_id = run_id(number);
+    let leases = store.leases().await?;
+    let epoch =
+        leases.iter().find(|lease| lease.source == paprika()).map_or(0, |lease| lease.epoch);
     store.queue_run(run_id, &paprika(), RunReason::Schedule, at(minute)).await?;
-    store.update_run(run_id, started(minute)).await?;
-    store.update_run(run_id, ended(minute + 1, status)).await?;
+    store.update_run(run_id, epoch, started(minute)).await?;
+    store.update_run(run_id, epoch, ended(minute + 1, status)).await?;
     Ok(())
 }
 
@@ -37,12 +40,12 @@ pub(super) async fn a_second_trigger_finds_the_open_run(store: Subject) -> Told 
     expect_eq("status", first.status, RunStatus::Queued)?;
     let second = store.queue_run(run_id(2), &paprika(), RunReason::Manual, at(1)).await?;
     expect_eq("while it is queued", &second, &first)?;
-    store.update_run(run_id(1), started(1)).await?;
+    store.update_run(run_id(1), 0, started(1)).await?;
     let third = store.queue_run(run_id(3), &paprika(), RunReason::Manual, at(2)).await?;
     expect_eq("while it runs", (third.run_id, third.status), (run_id(1), RunStatus::Running))?;
     let other = store.queue_run(run_id(4), &gecko(), RunReason::Manual, at(2)).await?;
     expect_eq("of another source", other.run_id, run_id(4))?;
-    store.update_run(run_id(1), ended(3, RunStatus::Success)).await?;
+    store.update_run(run_id(1), 0, ended(3, RunStatus::Success)).await?;
     let next = store.queue_run(run_id(5), &paprika(), RunReason::Manual, at(4)).await?;
     expect_eq("once it ended", next.run_id, run_id(5))?;
     expect_eq("runs", store.count_runs(RunFilter::default()).await?, 3)
@@ -51,22 +54,22 @@ pub(super) async fn a_second_trigger_finds_the_open_run(store: Subject) -> Told 
 pub(super) async fn a_run_moves_forward_only(store: Subject) -> Told {
     store.queue_run(run_id(1), &paprika(), RunReason::Manual, at(0)).await?;
     let again = started(9);
-    expect_conflict("unknown run", store.update_run(run_id(9), again.clone()).await)?;
+    expect_conflict("unknown run", store.update_run(run_id(9), 0, again.clone()).await)?;
     let open = ended(1, RunStatus::Running);
-    expect_conflict("an end that is none", store.update_run(run_id(1), open).await)?;
-    store.update_run(run_id(1), started(1)).await?;
-    expect_conflict("started twice", store.update_run(run_id(1), again.clone()).await)?;
-    store.update_run(run_id(1), ended(2, RunStatus::Failed)).await?;
+    expect_conflict("an end that is none", store.update_run(run_id(1), 0, open).await)?;
+    store.update_run(run_id(1), 0, started(1)).await?;
+    expect_conflict("started twice", store.update_run(run_id(1), 0, again.clone()).await)?;
+    store.update_run(run_id(1), 0, ended(2, RunStatus::Failed)).await?;
     let failed = run(&store, 1).await?;
     expect_eq("status", failed.status, RunStatus::Failed)?;
     expect_eq("instants", (failed.started_at, failed.completed_at), (Some(at(1)), Some(at(2))))?;
     expect_eq("requests", failed.requests, 3)?;
     expect_eq("error", failed.error.map(|error| error.code), Some("connect_failed".to_owned()))?;
-    expect_conflict("started after its end", store.update_run(run_id(1), again).await)?;
+    expect_conflict("started after its end", store.update_run(run_id(1), 0, again).await)?;
     let success = ended(3, RunStatus::Success);
-    expect_conflict("ended twice", store.update_run(run_id(1), success).await)?;
+    expect_conflict("ended twice", store.update_run(run_id(1), 0, success).await)?;
     store.queue_run(run_id(2), &paprika(), RunReason::Manual, at(5)).await?;
-    store.update_run(run_id(2), ended(6, RunStatus::Abandoned)).await?;
+    store.update_run(run_id(2), 0, ended(6, RunStatus::Abandoned)).await?;
     expect_eq("abandoned in the queue", run(&store, 2).await?.started_at, None)
 }
 
@@ -124,7 +127,7 @@ pub(super) async fn totals_and_latest_runs_of_each_source(store: Subject) -> Tol
     batch.position = Some(json!("here"));
     batch.page_done = true;
     store.commit(batch).await?;
-    store.update_run(run_id(1), ended(1, RunStatus::Success)).await?;
+    store.update_run(run_id(1), begun.held.epoch, ended(1, RunStatus::Success)).await?;
     whole_run(&store, 2, 10, RunStatus::Failed).await?;
     whole_run(&store, 3, 20, RunStatus::Partial).await?;
     store.queue_run(run_id(4), &paprika(), RunReason::Manual, at(30)).await?;
@@ -160,9 +163,9 @@ pub(super) async fn runs_that_fetch_nothing_say_nothing_of_their_source(store: S
         for status in outcomes {
             store.queue_run(run_id(number), &paprika(), reason, at(minute)).await?;
             expect_eq("queued", store.source_summaries().await?, before.clone())?;
-            store.update_run(run_id(number), started(minute)).await?;
+            store.update_run(run_id(number), 0, started(minute)).await?;
             expect_eq("under way", store.source_summaries().await?, before.clone())?;
-            store.update_run(run_id(number), ended(minute + 1, status)).await?;
+            store.update_run(run_id(number), 0, ended(minute + 1, status)).await?;
             expect_eq("ended", store.source_summaries().await?, before.clone())?;
             (number, minute) = (number + 1, minute + 10);
         }
@@ -180,9 +183,9 @@ pub(super) async fn runs_that_fetch_nothing_say_nothing_of_their_source(store: S
     expect_eq("runs of one never fetched", (only.total_runs, only.ended_runs), (0, 0))?;
     expect_eq("its last run", &only.last_run, &None)?;
 
-    let epoch = store.acquire(&gecko(), "a holder").await?;
+    let epoch = store.acquire(&gecko(), "a holder", LEASE).await?;
     let held = Held { source: gecko(), epoch, run_id: run_id(9) };
-    store.update_run(held.run_id, started(1)).await?;
+    store.update_run(held.run_id, held.epoch, started(1)).await?;
     let page = held.land(&store, 0, b"read again").await?;
     let mut batch = held.batch(&page, 0, vec![row(0, NEW, "coin", at(1), "1")]);
     batch.page_done = true;
@@ -213,10 +216,10 @@ pub(super) async fn the_options_of_a_run_are_kept(store: Subject) -> Told {
     store.queue_run(run_id(1), &paprika(), RunReason::Manual, at(0)).await?;
     expect_eq("before its start", store.run_options(run_id(1)).await?, None)?;
     let update = RunUpdate::Started { at: at(1), options: options.clone() };
-    store.update_run(run_id(1), update).await?;
+    store.update_run(run_id(1), 0, update).await?;
     expect_eq("once started", store.run_options(run_id(1)).await?, Some(options.clone()))?;
     let again = RunUpdate::Started { at: at(2), options: json!({}) };
-    expect_conflict("started twice", store.update_run(run_id(1), again).await)?;
-    store.update_run(run_id(1), ended(2, RunStatus::Success)).await?;
+    expect_conflict("started twice", store.update_run(run_id(1), 0, again).await)?;
+    store.update_run(run_id(1), 0, ended(2, RunStatus::Success)).await?;
     expect_eq("once ended", store.run_options(run_id(1)).await?, Some(options))
 }

@@ -13,6 +13,7 @@ mod tables;
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use compact_str::CompactString;
@@ -24,8 +25,8 @@ use tokio::sync::watch;
 
 use crate::{
     Batch, BatchStore, CHUNK_BYTES, CommandStore, Committed, CompressedBody, KnownEvidence,
-    KnownListing, KnownNews, KnownQuote, NewPage, PageRecord, PageStore, SourceMemory, StoreError,
-    StoreResult,
+    KnownListing, KnownNews, KnownQuote, Lease, LeaseStore, NewPage, PageRecord, PageStore,
+    SourceMemory, StoreError, StoreResult,
 };
 use tables::{Body, Tables};
 
@@ -64,6 +65,7 @@ impl MemoryStore {
 impl PageStore for MemoryStore {
     async fn land(&self, page: NewPage, mut body: CompressedBody) -> StoreResult<RawPage> {
         let mut tables = self.tables();
+        tables.check_epoch(&page.source, page.epoch)?;
         match tables.runs.get(&page.run_id) {
             Some(run) if run.source == page.source => {}
             _ => {
@@ -103,8 +105,12 @@ impl PageStore for MemoryStore {
         Ok(landed)
     }
 
-    async fn refuse(&self, page: PageId, error: RunError) -> StoreResult<()> {
-        match self.tables().pages.get_mut(&page) {
+    async fn refuse(&self, page: PageId, epoch: u64, error: RunError) -> StoreResult<()> {
+        let mut tables = self.tables();
+        if let Some(source) = tables.pages.get(&page).map(|record| record.page.source.clone()) {
+            tables.check_epoch(&source, epoch)?;
+        }
+        match tables.pages.get_mut(&page) {
             Some(record) if record.page.state == PageState::Landed => {
                 record.page.state = PageState::Refused;
                 record.error = Some(error);
@@ -164,14 +170,6 @@ impl PageStore for MemoryStore {
 
 #[async_trait]
 impl BatchStore for MemoryStore {
-    async fn acquire(&self, source: &SourceName, holder: &str) -> StoreResult<u64> {
-        let mut tables = self.tables();
-        let lease = tables.leases.entry(source.clone()).or_default();
-        lease.holder = holder.to_owned();
-        lease.epoch += 1;
-        Ok(lease.epoch)
-    }
-
     async fn settled(&self, page: PageId) -> StoreResult<Option<RunCounts>> {
         let tables = self.tables();
         let loaded = tables.pages.get(&page).map(|record| &record.page);
@@ -193,6 +191,10 @@ impl BatchStore for MemoryStore {
             }
         }
         Ok(None)
+    }
+
+    async fn next_sequence(&self, source: &SourceName) -> StoreResult<u64> {
+        Ok(self.tables().next_sequence(source))
     }
 
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory> {
@@ -225,10 +227,9 @@ impl BatchStore for MemoryStore {
             item_id: item_id.clone(),
             content_hash: news.content_hash,
         });
-        let sequences = tables.batches.keys().filter(|(name, _)| name == source);
         Ok(SourceMemory {
             checkpoint: tables.checkpoints.get(source).cloned(),
-            next_sequence: sequences.map(|(_, sequence)| sequence + 1).max().unwrap_or(0),
+            next_sequence: tables.next_sequence(source),
             listings: listings.map(known).collect(),
             evidence: stated.collect(),
             news: news.collect(),
@@ -248,6 +249,54 @@ impl BatchStore for MemoryStore {
 }
 
 #[async_trait]
+impl LeaseStore for MemoryStore {
+    async fn acquire(&self, source: &SourceName, holder: &str, ttl: Duration) -> StoreResult<u64> {
+        let mut tables = self.tables();
+        let lease = tables.leases.entry(source.clone()).or_default();
+        if !lease.left.is_zero() && lease.holder != holder {
+            return Err(StoreError::Held {
+                source_name: source.clone(),
+                holder: lease.holder.clone(),
+                left_ms: u64::try_from(lease.left.as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+        lease.holder = holder.to_owned();
+        lease.epoch += 1;
+        lease.left = ttl;
+        Ok(lease.epoch)
+    }
+
+    async fn renew(&self, source: &SourceName, epoch: u64, ttl: Duration) -> StoreResult<()> {
+        let mut tables = self.tables();
+        tables.check_epoch(source, epoch)?;
+        if let Some(lease) = tables.leases.get_mut(source) {
+            lease.left = ttl;
+        }
+        Ok(())
+    }
+
+    async fn release(&self, source: &SourceName, epoch: u64) -> StoreResult<()> {
+        let mut tables = self.tables();
+        if let Some(lease) = tables.leases.get_mut(source).filter(|lease| lease.epoch == epoch) {
+            lease.left = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    async fn leases(&self) -> StoreResult<Vec<Lease>> {
+        let tables = self.tables();
+        let leases = tables.leases.iter().map(|(source, lease)| Lease {
+            source: source.clone(),
+            holder: lease.holder.clone(),
+            epoch: lease.epoch,
+            expires_at: Timestamp::default().plus(lease.left),
+            live: !lease.left.is_zero(),
+        });
+        Ok(leases.collect())
+    }
+}
+
+#[async_trait]
 impl CommandStore for MemoryStore {
     async fn submit(&self, kind: CommandKind, now: Timestamp) -> StoreResult<CommandId> {
         let mut tables = self.tables();
@@ -259,6 +308,7 @@ impl CommandStore for MemoryStore {
             command_id,
             kind,
             state: CommandState::Pending,
+            epoch: 0,
             created_at: now,
             result: None,
         };
@@ -274,15 +324,55 @@ impl CommandStore for MemoryStore {
                 || (reclaim && command.state == CommandState::Claimed);
             if takes {
                 command.state = CommandState::Claimed;
+                command.epoch = 0;
                 claimed.push(command.clone());
             }
         }
         Ok(claimed)
     }
 
-    async fn complete(&self, command: CommandId, result: serde_json::Value) -> StoreResult<()> {
-        match self.tables().commands.get_mut(&command) {
-            Some(row) if row.state == CommandState::Claimed => {
+    async fn claim_held(
+        &self,
+        held: &[(SourceName, u64)],
+        under_way: &[CommandId],
+    ) -> StoreResult<Vec<Command>> {
+        let mut tables = self.tables();
+        let Tables { commands, leases, .. } = &mut *tables;
+        let mut claimed = Vec::new();
+        for command in commands.values_mut() {
+            let source = command.kind.source();
+            let Some((_, epoch)) = held.iter().find(|(name, epoch)| {
+                name == source && leases.get(name).is_some_and(|lease| lease.epoch == *epoch)
+            }) else {
+                continue;
+            };
+            let known = command.epoch == *epoch && under_way.contains(&command.command_id);
+            let takes = command.state == CommandState::Pending
+                || (command.state == CommandState::Claimed && !known);
+            if takes {
+                command.state = CommandState::Claimed;
+                command.epoch = *epoch;
+                claimed.push(command.clone());
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn complete(
+        &self,
+        command: CommandId,
+        epoch: u64,
+        result: serde_json::Value,
+    ) -> StoreResult<()> {
+        let mut tables = self.tables();
+        let Tables { commands, leases, .. } = &mut *tables;
+        let held = |source| epoch == 0 || leases.get(source).is_some_and(|one| one.epoch == epoch);
+        match commands.get_mut(&command) {
+            Some(row)
+                if row.state == CommandState::Claimed
+                    && row.epoch == epoch
+                    && held(row.kind.source()) =>
+            {
                 row.state = CommandState::Done;
                 row.result = Some(result);
                 Ok(())

@@ -51,8 +51,11 @@ impl RunStore for MemoryStore {
         Ok(run)
     }
 
-    async fn update_run(&self, run_id: RunId, update: RunUpdate) -> StoreResult<()> {
+    async fn update_run(&self, run_id: RunId, epoch: u64, update: RunUpdate) -> StoreResult<()> {
         let mut tables = self.tables();
+        if let Some(source) = tables.runs.get(&run_id).map(|run| run.source.clone()) {
+            tables.check_epoch(&source, epoch)?;
+        }
         let Some(run) = tables.runs.get_mut(&run_id) else {
             return refused(format!("run {run_id} is not known"));
         };

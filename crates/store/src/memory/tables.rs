@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use compact_str::CompactString;
 use kasparro_domain::{
@@ -12,7 +13,7 @@ use kasparro_domain::{
 
 use crate::{
     Committed, HistoryPoint, ListingRow, Origin, PageRecord, QuarantineRecord, SourceState,
-    StoredNews,
+    StoreError, StoreResult, StoredNews,
 };
 
 /// Everything, in maps by business key or by minted id.
@@ -119,6 +120,8 @@ pub(super) struct Manifest {
 pub(super) struct Lease {
     pub(super) holder: String,
     pub(super) epoch: u64,
+    /// What is left of it. Time stands still here, so it ends only when it is given no time or given up.
+    pub(super) left: Duration,
 }
 
 impl Manifest {
@@ -157,6 +160,20 @@ impl Listing {
 }
 
 impl Tables {
+    /// The number for the next batch of a source.
+    pub(super) fn next_sequence(&self, source: &SourceName) -> u64 {
+        let sequences = self.batches.keys().filter(|(name, _)| name == source);
+        sequences.map(|(_, sequence)| sequence + 1).max().unwrap_or(0)
+    }
+
+    /// Refuses what is written under an epoch that is over.
+    pub(super) fn check_epoch(&self, source: &SourceName, epoch: u64) -> StoreResult<()> {
+        if self.leases.get(source).map_or(0, |lease| lease.epoch) == epoch {
+            return Ok(());
+        }
+        Err(StoreError::Fenced { source_name: source.clone(), epoch })
+    }
+
     /// The newest revision of a point.
     pub(super) fn last_revision(&self, listing: ListingId, at: Timestamp) -> Option<&HistoryPoint> {
         let revisions = (listing, at, 0)..=(listing, at, u32::MAX);

@@ -55,6 +55,8 @@ rejected! {
         KeepsHalfABatch, "a_failing_batch_leaves_every_table_as_it_was";
     a_store_that_applies_a_batch_twice_is_rejected:
         AppliesTwice, "a_batch_that_is_sent_twice_is_applied_once";
+    a_store_that_numbers_batches_from_zero_is_rejected:
+        NumbersFromZero, "a_batch_that_is_sent_twice_is_applied_once";
     i4_a_store_that_does_not_fence_is_rejected:
         DoesNotFence, "i4_an_old_epoch_is_fenced_and_writes_nothing";
     a_store_that_gives_ids_in_another_order_is_rejected:
@@ -173,6 +175,30 @@ rejected! {
         DigestsHowItCame, "the_digest_is_of_what_is_known_and_not_of_how_it_came";
     a_store_whose_digest_stands_still_is_rejected:
         DigestsOnce, "the_digest_changes_with_one_digit";
+    i4_a_store_that_lets_two_hold_a_source_is_rejected:
+        LetsTwoHold, "i4_a_source_is_held_by_one_at_a_time";
+    i4_a_store_whose_leases_never_end_is_rejected:
+        NeverEndsLeases, "i4_an_ended_lease_is_taken_once";
+    i4_a_store_that_renews_old_epochs_is_rejected:
+        RenewsOldEpochs, "i4_an_ended_lease_is_taken_once";
+    a_store_that_renews_nothing_that_has_ended_is_rejected:
+        RenewsNothingEnded, "an_ended_lease_that_nobody_took_may_be_renewed";
+    a_store_that_never_gives_up_is_rejected:
+        NeverGivesUp, "a_source_that_is_given_up_is_free_at_once";
+    i4_a_store_that_lands_under_old_epochs_is_rejected:
+        LandsUnderOldEpochs, "i4_an_old_epoch_lands_refuses_and_ends_nothing";
+    i4_a_store_that_refuses_under_old_epochs_is_rejected:
+        RefusesUnderOldEpochs, "i4_an_old_epoch_lands_refuses_and_ends_nothing";
+    i4_a_store_that_lets_old_epochs_end_runs_is_rejected:
+        LetsOldEpochsEndRuns, "i4_an_old_epoch_lands_refuses_and_ends_nothing";
+    a_store_that_hands_commands_to_anybody_is_rejected:
+        ClaimsForAnybody, "commands_go_to_whoever_holds_their_source";
+    a_store_that_hands_out_what_is_under_way_is_rejected:
+        ClaimsWhatIsUnderWay, "commands_go_to_whoever_holds_their_source";
+    a_store_that_never_reclaims_for_a_next_holder_is_rejected:
+        NeverReclaims, "commands_go_to_whoever_holds_their_source";
+    a_store_that_takes_outcomes_of_anybody_is_rejected:
+        TakesAnyOutcome, "commands_go_to_whoever_holds_their_source";
     a_store_that_finds_its_tables_broken_is_rejected:
         FindsItsTablesBroken, "landing_keeps_every_byte";
 }

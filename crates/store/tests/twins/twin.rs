@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod commit;
+mod leases;
 mod pages;
 mod people;
 mod reads;
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use kasparro_domain::{
-    Attributes, BodyHash, Checkpoint, Generation, PageId, RunCounts, SourceName,
+    Attributes, BodyHash, Checkpoint, CommandId, Generation, PageId, RunCounts, SourceName,
 };
 use kasparro_store::MemoryStore;
 use tokio::sync::watch;
@@ -23,7 +24,9 @@ pub(crate) enum Fault {
     AnnouncesNothing,
     AppliesTwice,
     BringsRefusedPagesBack,
+    ClaimsForAnybody,
     ClaimsTwice,
+    ClaimsWhatIsUnderWay,
     CountsEveryDiscard,
     CountsNewsAsListings,
     CountsOnePageOfNews,
@@ -61,16 +64,25 @@ pub(crate) enum Fault {
     KeepsRetriedRowsOpen,
     KeepsTheFirstRefusal,
     KeepsTheFirstText,
+    LandsUnderOldEpochs,
     LetsListsRename,
+    LetsOldEpochsEndRuns,
     LetsRunsGoBack,
+    LetsTwoHold,
     ListsNewsOldestFirst,
     ListsRunsOldestFirst,
     LosesPointsOfNewListings,
     Miscounts,
     MovesCheckpointOnFailure,
     NeverEndsActivity,
+    NeverEndsLeases,
+    NeverGivesUp,
     NeverReclaims,
+    NumbersFromZero,
     OpensASecondRun,
+    RefusesUnderOldEpochs,
+    RenewsNothingEnded,
+    RenewsOldEpochs,
     ReopensRows,
     ReplacesByLateStatements,
     RetriesAnything,
@@ -83,6 +95,7 @@ pub(crate) enum Fault {
     SkipsRefusedPages,
     SweepsStrangers,
     TakesAnyInBatch,
+    TakesAnyOutcome,
     TakesAnyStatement,
     TakesPointsBesideNoQuote,
     TakesWildcards,
@@ -98,6 +111,7 @@ struct Notes {
     loaded: Option<PageId>,
     checkpoint: Option<Checkpoint>,
     epochs: BTreeMap<SourceName, u64>,
+    claimed: BTreeSet<CommandId>,
     applied: BTreeSet<(SourceName, u64)>,
     sequence: u64,
     /// What lists called each listing last.
@@ -123,6 +137,11 @@ impl Twin {
         let notes = Mutex::new(Notes { sequence: 1_000, ..Notes::default() });
         let silent = watch::Sender::new(Generation(0));
         Self { inner: MemoryStore::new(), fault, notes, silent }
+    }
+
+    /// The epoch that was granted last.
+    fn newest_epoch(&self, source: &SourceName) -> Option<u64> {
+        self.note(|notes| notes.epochs.get(source).copied())
     }
 
     fn note<T>(&self, note: impl FnOnce(&mut Notes) -> T) -> T {

@@ -123,12 +123,6 @@ fn in_batch(change: &RowChange) -> bool {
 
 #[async_trait]
 impl BatchStore for Twin {
-    async fn acquire(&self, source: &SourceName, holder: &str) -> StoreResult<u64> {
-        let epoch = self.inner.acquire(source, holder).await?;
-        self.note(|notes| notes.epochs.insert(source.clone(), epoch));
-        Ok(epoch)
-    }
-
     async fn settled(&self, page: PageId) -> StoreResult<Option<RunCounts>> {
         match self.inner.settled(page).await? {
             None if self.fault == Fault::SettlesTooSoon => Ok(Some(RunCounts::default())),
@@ -138,6 +132,13 @@ impl BatchStore for Twin {
                 Ok(Some(counts))
             }
             counts => Ok(counts),
+        }
+    }
+
+    async fn next_sequence(&self, source: &SourceName) -> StoreResult<u64> {
+        match self.fault {
+            Fault::NumbersFromZero => Ok(0),
+            _ => self.inner.next_sequence(source).await,
         }
     }
 

@@ -2,18 +2,27 @@
 
 use async_trait::async_trait;
 use kasparro_domain::{BodyHash, PageId, PageState, RawPage, RunError, RunId, SourceName};
-use kasparro_store::{CompressedBody, NewPage, PageRecord, PageStore, StoreResult};
+use kasparro_store::{CompressedBody, NewPage, PageRecord, PageStore, StoreError, StoreResult};
 
 use super::{Fault, Twin};
 
 #[async_trait]
 impl PageStore for Twin {
     async fn land(&self, page: NewPage, body: CompressedBody) -> StoreResult<RawPage> {
-        self.inner.land(page, body).await
+        let newest = self.newest_epoch(&page.source);
+        match newest {
+            Some(epoch) if self.fault == Fault::LandsUnderOldEpochs => {
+                self.inner.land(NewPage { epoch, ..page }, body).await
+            }
+            _ => self.inner.land(page, body).await,
+        }
     }
 
-    async fn refuse(&self, page: PageId, error: RunError) -> StoreResult<()> {
-        self.inner.refuse(page, error).await?;
+    async fn refuse(&self, page: PageId, epoch: u64, error: RunError) -> StoreResult<()> {
+        match self.inner.refuse(page, epoch, error).await {
+            Err(StoreError::Fenced { .. }) if self.fault == Fault::RefusesUnderOldEpochs => {}
+            outcome => outcome?,
+        }
         self.note(|notes| notes.refused.push(page));
         Ok(())
     }

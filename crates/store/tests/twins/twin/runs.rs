@@ -5,8 +5,8 @@ use kasparro_domain::{
     Command, CommandId, CommandKind, Run, RunId, RunReason, SourceName, Timestamp,
 };
 use kasparro_store::{
-    CommandStore, QuarantineCount, RunFilter, RunStore, RunUpdate, SourceState, SourceSummary,
-    StoreResult,
+    CommandStore, LeaseStore, QuarantineCount, RunFilter, RunStore, RunUpdate, SourceState,
+    SourceSummary, StoreError, StoreResult,
 };
 
 use super::{Fault, Twin};
@@ -27,8 +27,9 @@ impl RunStore for Twin {
         Ok(run)
     }
 
-    async fn update_run(&self, run_id: RunId, update: RunUpdate) -> StoreResult<()> {
-        match self.inner.update_run(run_id, update).await {
+    async fn update_run(&self, run_id: RunId, epoch: u64, update: RunUpdate) -> StoreResult<()> {
+        match self.inner.update_run(run_id, epoch, update).await {
+            Err(StoreError::Fenced { .. }) if self.fault == Fault::LetsOldEpochsEndRuns => Ok(()),
             Err(_) if self.fault == Fault::LetsRunsGoBack => Ok(()),
             outcome => outcome,
         }
@@ -104,8 +105,40 @@ impl CommandStore for Twin {
         }
     }
 
-    async fn complete(&self, command: CommandId, result: serde_json::Value) -> StoreResult<()> {
-        self.inner.complete(command, result).await
+    async fn claim_held(
+        &self,
+        held: &[(SourceName, u64)],
+        under_way: &[CommandId],
+    ) -> StoreResult<Vec<Command>> {
+        match self.fault {
+            Fault::ClaimsForAnybody => {
+                let mut newest = Vec::new();
+                for lease in self.inner.leases().await? {
+                    newest.push((lease.source, lease.epoch));
+                }
+                self.inner.claim_held(&newest, under_way).await
+            }
+            Fault::ClaimsWhatIsUnderWay => self.inner.claim_held(held, &[]).await,
+            Fault::NeverReclaims => {
+                let claimed = self.inner.claim_held(held, under_way).await?;
+                let first =
+                    |command: &Command| self.note(|notes| notes.claimed.insert(command.command_id));
+                Ok(claimed.into_iter().filter(first).collect())
+            }
+            _ => self.inner.claim_held(held, under_way).await,
+        }
+    }
+
+    async fn complete(
+        &self,
+        command: CommandId,
+        epoch: u64,
+        result: serde_json::Value,
+    ) -> StoreResult<()> {
+        match self.inner.complete(command, epoch, result).await {
+            Err(_) if self.fault == Fault::TakesAnyOutcome => Ok(()),
+            outcome => outcome,
+        }
     }
 
     async fn command(&self, command: CommandId) -> StoreResult<Option<Command>> {
