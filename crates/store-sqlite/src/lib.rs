@@ -10,6 +10,7 @@ mod open;
 mod queries;
 mod readers;
 mod store;
+mod transfer;
 mod writer;
 
 pub use open::OpenMode;

@@ -103,7 +103,7 @@ pub(crate) fn existing_path(path: &Path) -> StoreResult<PathBuf> {
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] for a database that another program made.
-fn found_version(connection: &Connection, path: &Path) -> StoreResult<u32> {
+pub(crate) fn found_version(connection: &Connection, path: &Path) -> StoreResult<u32> {
     let table = "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'";
     let ours = connection.query_row(table, [], |_| Ok(())).optional().map_err(at(path))?;
     if ours.is_some() {

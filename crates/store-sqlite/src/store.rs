@@ -1,6 +1,7 @@
 //! The handle: opening it, and its ways to read and write.
 
 mod traits;
+mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use crate::error::{Queried, store_error};
 use crate::lock::Lock;
 use crate::open::{self, OpenMode};
+use crate::queries::leases;
 use crate::readers::Readers;
 use crate::writer::{Minted, Writer};
 
@@ -22,6 +24,7 @@ pub struct SqliteStore {
     path: PathBuf,
     readers: Arc<Readers>,
     writing: Writing,
+    clock: Arc<dyn Clock>,
 }
 
 /// What the handle may write.
@@ -45,12 +48,10 @@ impl SqliteStore {
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> StoreResult<Self> {
         let path = open::prepare_path(path.as_ref())?;
         let lock = Lock::take(&path, clock.now())?;
-        let writer = Writer::start(open::open_writer(&path)?)?;
-        Ok(Self {
-            readers: Readers::new(path.clone()),
-            path,
-            writing: Writing::All { writer, lock },
-        })
+        let connection = open::open_writer(&path)?;
+        leases::release_all(&connection).map_err(StoreError::from)?;
+        let writing = Writing::All { writer: Writer::start(connection)?, lock };
+        Ok(Self { readers: Readers::new(path.clone()), path, writing, clock })
     }
 
     /// Opens a store to read it, beside whoever holds it.
@@ -58,24 +59,36 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Unavailable`] when there is no store, [`StoreError::Newer`] when a newer program
     /// made it.
-    pub fn open_read_only(path: impl AsRef<Path>, _clock: Arc<dyn Clock>) -> StoreResult<Self> {
+    pub fn open_read_only(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> StoreResult<Self> {
         let path = open::existing_path(path.as_ref())?;
         open::check_readable(&open::open_reader(&path)?, &path)?;
         let silent = watch::Sender::new(Generation(0));
-        Ok(Self { readers: Readers::new(path.clone()), path, writing: Writing::Nothing { silent } })
+        let writing = Writing::Nothing { silent };
+        Ok(Self { readers: Readers::new(path.clone()), path, writing, clock })
     }
 
     /// Opens a store to read it and to add commands and queued runs, beside the process that holds it.
     ///
     /// # Errors
     /// As [`SqliteStore::open_read_only`].
-    pub fn open_beside(path: impl AsRef<Path>, _clock: Arc<dyn Clock>) -> StoreResult<Self> {
+    pub fn open_beside(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> StoreResult<Self> {
         let path = open::existing_path(path.as_ref())?;
         open::check_readable(&open::open_reader(&path)?, &path)?;
         let connection = Arc::new(Mutex::new(open::open_beside(&path)?));
         let silent = watch::Sender::new(Generation(0));
         let writing = Writing::Beside { connection, silent };
-        Ok(Self { readers: Readers::new(path.clone()), path, writing })
+        Ok(Self { readers: Readers::new(path.clone()), path, writing, clock })
+    }
+
+    /// The schema version of a file, 0 for one that holds nothing yet, and the newest that this program
+    /// knows. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when there is no file, or another program made it.
+    pub fn schema_versions(path: impl AsRef<Path>) -> StoreResult<(u32, u32)> {
+        let path = open::existing_path(path.as_ref())?;
+        let found = open::found_version(&open::open_reader(&path)?, &path)?;
+        Ok((found, open::known_version()))
     }
 
     /// What the handle may do.

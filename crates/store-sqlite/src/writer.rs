@@ -33,7 +33,8 @@ pub(crate) struct Minted {
 }
 
 impl Minted {
-    fn read(connection: &Connection) -> Queried<Self> {
+    /// Reads what was given out last.
+    pub(crate) fn read(connection: &Connection) -> Queried<Self> {
         let newest = "SELECT (SELECT coalesce(max(listing_id), 0) FROM listing),
                              (SELECT coalesce(max(asset_id), 0) FROM asset),
                              (SELECT value FROM generation)";

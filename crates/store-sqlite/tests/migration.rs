@@ -134,8 +134,8 @@ fn rows(path: &Path) -> Vec<String> {
              unchanged, stale, duplicate, quarantined, first_new_id, changed, stored_at",
         ),
         ("checkpoint", "*"),
-        ("lease", "*"),
-        ("command", "*"),
+        ("lease", "source_id, holder, epoch"),
+        ("command", "command_id, kind, state, created_at, result"),
         ("source_state", "*"),
     ];
     let mut all = Vec::new();
@@ -177,7 +177,7 @@ async fn every_row_of_the_first_version_is_there_afterwards() {
     let before = rows(&path);
     assert!(before.len() >= 24, "{before:?}");
     let store = SqliteStore::open(&path, clock()).unwrap();
-    assert_eq!(store.ping().await.unwrap().schema_version, 2);
+    assert_eq!(store.ping().await.unwrap().schema_version, 3);
     assert_eq!(rows(&path), before);
 }
 
@@ -303,10 +303,10 @@ async fn runs_of_the_first_version_go_on() {
     assert_eq!(asked.run_id, run(3));
     let options = serde_json::json!({"currency": "usd"});
     let started = RunUpdate::Started { at, options: options.clone() };
-    store.update_run(run(3), started).await.unwrap();
+    store.update_run(run(3), 1, started).await.unwrap();
     assert_eq!(store.run_options(run(3)).await.unwrap(), Some(options));
     let ended = RunUpdate::Ended { at, status: RunStatus::Success, requests: 0, error: None };
-    store.update_run(run(3), ended).await.unwrap();
+    store.update_run(run(3), 1, ended).await.unwrap();
     let asked = store.queue_run(run(9), &paprika, RunReason::Retry, at).await.unwrap();
     assert_eq!((asked.run_id, asked.reason), (run(9), RunReason::Retry));
 }

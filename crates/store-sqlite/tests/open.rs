@@ -7,11 +7,11 @@ mod first_batch;
 
 use std::sync::Arc;
 
-use common::{clock, new_store, run_id, source};
+use common::{LEASE, clock, new_store, run_id, source};
 use first_batch::first_batch;
 use kasparro_domain::{CommandKind, RunReason, Timestamp};
 use kasparro_store::{
-    AuditStore, BatchStore, CommandStore, ReadStore, RunFilter, RunStore, StoreError,
+    AuditStore, CommandStore, LeaseStore, ReadStore, RunFilter, RunStore, StoreError,
 };
 use kasparro_store_sqlite::{OpenMode, SqliteStore};
 use rusqlite::Connection;
@@ -60,7 +60,7 @@ async fn i19_a_store_of_a_newer_program_is_refused_and_not_touched() {
         .unwrap();
     drop(direct);
     let before = std::fs::read(&path).unwrap();
-    let newer = StoreError::Newer { found: 99, known: 2 };
+    let newer = StoreError::Newer { found: 99, known: 3 };
     assert_eq!(SqliteStore::open(&path, clock()).unwrap_err(), newer);
     assert_eq!(SqliteStore::open_read_only(&path, clock()).unwrap_err(), newer);
     assert_eq!(SqliteStore::open_beside(&path, clock()).unwrap_err(), newer);
@@ -117,7 +117,7 @@ async fn a_file_without_its_wal_is_read_in_a_read_only_way() {
     let reader = SqliteStore::open_read_only(&path, clock()).unwrap();
     assert_eq!(reader.mode(), OpenMode::ReadOnly);
     assert_eq!(reader.dump().await.unwrap(), before);
-    let refused = reader.acquire(&source(), "me").await;
+    let refused = reader.acquire(&source(), "me", LEASE).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     let refused = reader.submit(command(), Timestamp::EPOCH).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
@@ -147,7 +147,7 @@ async fn commands_are_added_beside_a_busy_writer() {
         let store = Arc::clone(&store);
         async move {
             for _ in 0..200 {
-                store.acquire(&source(), "busy").await.unwrap();
+                store.acquire(&source(), "busy", LEASE).await.unwrap();
             }
         }
     });

@@ -207,7 +207,7 @@ async fn a_row_is_quarantined_once_for_each_request_whatever_its_hash() {
     first_batch(&store).await;
     let (epoch, same) = landed(&store).await;
     let request = serde_json::json!({"path": "/v2"});
-    let other = NewPage { request, ..new_page() };
+    let other = NewPage { request, epoch, ..new_page() };
     let other = store.land(other, body(b"a page")).await.unwrap();
     let direct = Connection::open(store.path()).unwrap();
     // As if both requests had the same hash.

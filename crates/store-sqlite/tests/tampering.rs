@@ -5,12 +5,12 @@ mod common;
 #[path = "common/first_batch.rs"]
 mod first_batch;
 
-use common::{at, batch, body, new_page, new_row, new_store, source};
+use common::{LEASE, at, batch, body, new_page, new_row, new_store, source};
 use first_batch::first_batch;
 use kasparro_domain::{Attributes, Contract, Decimal, Evidence, ListingId, Membership, NewsItem};
 use kasparro_store::{
-    AuditStore, BatchRow, BatchStore, EvidenceChange, EvidenceRow, ListingRef, NewPage, NewsRow,
-    PageStore, QuarantineStore, RowChange, Sweep, Violation, evidence_hash, news_hash,
+    AuditStore, BatchRow, BatchStore, EvidenceChange, EvidenceRow, LeaseStore, ListingRef, NewPage,
+    NewsRow, PageStore, QuarantineStore, RowChange, Sweep, Violation, evidence_hash, news_hash,
 };
 use kasparro_store_sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -29,9 +29,9 @@ fn later_row(ordinal: u64, id: &str, minute: i64, change: RowChange) -> BatchRow
 async fn whole_store() -> (TempDir, SqliteStore) {
     let (folder, store) = new_store();
     first_batch(&store).await;
-    let epoch = store.acquire(&source(), "test").await.unwrap();
+    let epoch = store.acquire(&source(), "test", LEASE).await.unwrap();
     let context = serde_json::json!({"position": {"sequence": 1}});
-    let page = store.land(NewPage { context, ..new_page() }, body(b"a page")).await.unwrap();
+    let page = store.land(NewPage { context, epoch, ..new_page() }, body(b"a page")).await.unwrap();
     let btc = ListingRef::Stored(ListingId(1));
     let rows = vec![
         later_row(0, "btc", 10, RowChange::Newer { listing: btc }),

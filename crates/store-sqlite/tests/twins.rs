@@ -5,15 +5,16 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{at, batch, body, landed, new_page, new_row, new_store, run_id, source};
+use common::{LEASE, at, batch, body, landed, new_page, new_row, new_store, run_id, source};
 use kasparro_domain::{
     Attributes, Contract, Decimal, Evidence, ListingId, Membership, NewsItem, PageId, Rejection,
     RejectionReason, RunCounts, RunReason, Timestamp,
 };
 use kasparro_store::{
-    Batch, BatchRow, BatchStore, EvidenceChange, EvidenceRow, ListingRef, MemoryStore, NewPage,
-    NewsFilter, NewsRow, NewsStore, PageStore, QuarantineFilter, QuarantineStatus, QuarantineStore,
-    QuarantinedRow, Retry, RowChange, RunStore, Store, StoreError, Sweep, evidence_hash, news_hash,
+    Batch, BatchRow, BatchStore, EvidenceChange, EvidenceRow, LeaseStore, ListingRef, MemoryStore,
+    NewPage, NewsFilter, NewsRow, NewsStore, PageStore, QuarantineFilter, QuarantineStatus,
+    QuarantineStore, QuarantinedRow, Retry, RowChange, RunStore, Store, StoreError, Sweep,
+    evidence_hash, news_hash,
 };
 
 /// Numbers that look random and are the same in every run (xorshift).
@@ -320,7 +321,7 @@ async fn tell(seed: u64, all: &mut Told) {
     let memory = MemoryStore::new();
     let stores: [&dyn Store; 2] = [&store, &memory];
     let (epoch, page) = landed(&store).await;
-    memory.acquire(&source(), "test").await.unwrap();
+    memory.acquire(&source(), "test", LEASE).await.unwrap();
     memory.queue_run(run_id(1), &source(), RunReason::Manual, at(0)).await.unwrap();
     assert_eq!(memory.land(new_page(), body(b"a page")).await.unwrap(), page);
     let lot = Lot(seed);

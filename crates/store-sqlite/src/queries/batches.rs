@@ -1,8 +1,6 @@
-//! Batches: the lease, the commit, and what became of a page.
+//! Batches: the commit, and what became of a page.
 
-use kasparro_domain::{
-    Checkpoint, Generation, ListingId, PageId, PageState, RunCounts, SourceName,
-};
+use kasparro_domain::{Checkpoint, Generation, ListingId, PageId, PageState, RunCounts};
 use kasparro_faults::crash_point;
 use kasparro_store::{Batch, Committed, StoreError, encode_changed};
 use rusqlite::{Connection, Row, params};
@@ -11,23 +9,10 @@ use super::applied::Applied;
 use super::quarantine::Brought;
 use super::rows::RowWriter;
 use super::{
-    each, evidence, first, instant, int, json, json_text, named, news, quarantine, source_id,
-    sweeps, text, uint,
+    evidence, first, instant, int, json, json_text, named, news, quarantine, sweeps, text, uint,
 };
 use crate::error::{Queried, refused};
 use crate::writer::Minted;
-
-/// Takes a source over and returns the new epoch.
-pub(crate) fn acquire(connection: &Connection, source: &SourceName, holder: &str) -> Queried<u64> {
-    let sql = "INSERT INTO lease (source_id, holder, epoch) VALUES (?1, ?2, 1)
-               ON CONFLICT (source_id) DO UPDATE SET holder = excluded.holder, epoch = epoch + 1
-               RETURNING epoch";
-    let params = params![source_id(connection, source)?, holder];
-    // Read to the end: a statement with RETURNING that is left early has done its work, but says so
-    // only on its reset.
-    let epochs = each(connection, sql, params, |row| uint(row, 0))?;
-    Ok(epochs.first().copied().unwrap_or(0))
-}
 
 /// The checkpoint of a source.
 pub(super) fn checkpoint(connection: &Connection, source: i64) -> Queried<Option<Checkpoint>> {

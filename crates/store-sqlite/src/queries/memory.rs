@@ -15,14 +15,23 @@ pub(crate) fn memory(connection: &Connection, source: &SourceName) -> Queried<So
     let Some(source) = find_source(connection, source)? else {
         return Ok(SourceMemory::default());
     };
-    let next = "SELECT coalesce(max(sequence) + 1, 0) FROM batch WHERE source_id = ?1";
     Ok(SourceMemory {
         checkpoint: checkpoint(connection, source)?,
-        next_sequence: first(connection, next, [source], |row| uint(row, 0))?.unwrap_or(0),
+        next_sequence: sequence_of(connection, source)?,
         listings: each(connection, LISTINGS, [source], read_known)?,
         evidence: evidence::known(connection, source)?,
         news: news::known(connection, source)?,
     })
+}
+
+/// The number for the next batch of a source.
+pub(crate) fn next_sequence(connection: &Connection, source: &SourceName) -> Queried<u64> {
+    find_source(connection, source)?.map_or(Ok(0), |source| sequence_of(connection, source))
+}
+
+fn sequence_of(connection: &Connection, source: i64) -> Queried<u64> {
+    let next = "SELECT coalesce(max(sequence) + 1, 0) FROM batch WHERE source_id = ?1";
+    Ok(first(connection, next, [source], |row| uint(row, 0))?.unwrap_or(0))
 }
 
 /// The plus keeps SQLite from going through the index over external ids, which would visit the rows in

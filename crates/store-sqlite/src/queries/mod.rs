@@ -7,6 +7,7 @@ pub(crate) mod commands;
 pub(crate) mod decisions;
 mod evidence;
 pub(crate) mod history;
+pub(crate) mod leases;
 pub(crate) mod listings;
 pub(crate) mod memory;
 pub(crate) mod news;

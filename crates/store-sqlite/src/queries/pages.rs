@@ -9,8 +9,8 @@ use kasparro_store::{
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    Sources, each, find_source, first, instant, int, json, json_text, maybe_json, named, run_id,
-    text, uint, walk,
+    Sources, each, find_source, first, instant, int, json, json_text, leases, maybe_json, named,
+    run_id, text, uint, walk,
 };
 use crate::error::{Queried, refused, store_error};
 
@@ -66,6 +66,7 @@ pub(crate) fn land(
     page: NewPage,
     body: CompressedBody,
 ) -> Queried<RawPage> {
+    leases::check(connection, &page.source, page.epoch)?;
     let run = page.run_id.to_string();
     let source = find_source(connection, &page.source)?;
     let counted = connection
@@ -148,7 +149,13 @@ fn keep_body(
 }
 
 /// Marks a landed page as refused.
-pub(crate) fn refuse(connection: &Connection, page: PageId, error: &RunError) -> Queried<()> {
+pub(crate) fn refuse(
+    connection: &Connection,
+    page: PageId,
+    epoch: u64,
+    error: &RunError,
+) -> Queried<()> {
+    leases::check_page(connection, page, epoch)?;
     let marked = connection
         .prepare_cached(
             "UPDATE page SET state = 'refused', error = ?2 WHERE page_id = ?1 AND state = 'landed'",

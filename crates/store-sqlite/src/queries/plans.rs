@@ -11,6 +11,7 @@ fn plan(sql: &str) -> Vec<String> {
     for migration in [
         include_str!("../../migrations/V1__first_store.sql"),
         include_str!("../../migrations/V2__nothing_lost.sql"),
+        include_str!("../../migrations/V3__leases.sql"),
     ] {
         connection.execute_batch(migration).unwrap();
     }

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::batches::{checkpoint, read_counts};
 use super::{
-    Sources, each, find_source, first, instant, int, json_text, maybe_instant, maybe_json, named,
-    run_id, source_id, uint, walk,
+    Sources, each, find_source, first, instant, int, json_text, leases, maybe_instant, maybe_json,
+    named, run_id, source_id, uint, walk,
 };
 use crate::error::{Queried, refused};
 
@@ -78,7 +78,13 @@ pub(crate) fn queue(
 }
 
 /// Moves a run on.
-pub(crate) fn update(connection: &Connection, run_id: RunId, update: &RunUpdate) -> Queried<()> {
+pub(crate) fn update(
+    connection: &Connection,
+    run_id: RunId,
+    epoch: u64,
+    update: &RunUpdate,
+) -> Queried<()> {
+    leases::check_run(connection, run_id, epoch)?;
     let run = run_id.to_string();
     let moved = match update {
         RunUpdate::Started { at, options } => connection

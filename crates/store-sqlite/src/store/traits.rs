@@ -1,5 +1,7 @@
 //! The store's traits, each call handed to a reader or to the writer.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use kasparro_domain::{
     BodyHash, Command, CommandId, CommandKind, Decision, Generation, ListingId, PageId, RawPage,
@@ -7,17 +9,17 @@ use kasparro_domain::{
 };
 use kasparro_store::{
     Audit, AuditStore, Batch, BatchStore, CommandStore, Committed, CompressedBody, HistoryPoint,
-    HistoryRange, HistoryStore, ListingRow, NewPage, NewsFilter, NewsStore, PageRecord, PageStore,
-    QuarantineCount, QuarantineFilter, QuarantineRow, QuarantineStore, ReadStore, RunFilter,
-    RunStore, RunUpdate, SourceMemory, SourceState, SourceSummary, StoreInfo, StoreResult,
-    StoredNews,
+    HistoryRange, HistoryStore, Lease, LeaseStore, ListingRow, NewPage, NewsFilter, NewsStore,
+    PageRecord, PageStore, QuarantineCount, QuarantineFilter, QuarantineRow, QuarantineStore,
+    ReadStore, RunFilter, RunStore, RunUpdate, SourceMemory, SourceState, SourceSummary, StoreInfo,
+    StoreResult, StoredNews,
 };
 use tokio::sync::{mpsc, watch};
 
 use super::{SqliteStore, Writing};
 use crate::open;
 use crate::queries::{
-    audit, batches, commands, decisions, history, memory, news, pages, quarantine, runs,
+    audit, batches, commands, decisions, history, leases, memory, news, pages, quarantine, runs,
     source_states,
 };
 
@@ -30,8 +32,8 @@ impl PageStore for SqliteStore {
         self.write(PAGE_ROWS, move |connection, _| pages::land(connection, page, body)).await
     }
 
-    async fn refuse(&self, page: PageId, error: RunError) -> StoreResult<()> {
-        self.write(1, move |connection, _| pages::refuse(connection, page, &error)).await
+    async fn refuse(&self, page: PageId, epoch: u64, error: RunError) -> StoreResult<()> {
+        self.write(1, move |connection, _| pages::refuse(connection, page, epoch, &error)).await
     }
 
     async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>> {
@@ -66,15 +68,40 @@ impl PageStore for SqliteStore {
 }
 
 #[async_trait]
-impl BatchStore for SqliteStore {
-    async fn acquire(&self, source: &SourceName, holder: &str) -> StoreResult<u64> {
-        let (source, holder) = (source.clone(), holder.to_owned());
-        self.write(1, move |connection, _| batches::acquire(connection, &source, &holder)).await
+impl LeaseStore for SqliteStore {
+    async fn acquire(&self, source: &SourceName, holder: &str, ttl: Duration) -> StoreResult<u64> {
+        let (source, holder, now) = (source.clone(), holder.to_owned(), self.clock.now());
+        self.write(1, move |connection, _| leases::acquire(connection, &source, &holder, now, ttl))
+            .await
     }
 
+    async fn renew(&self, source: &SourceName, epoch: u64, ttl: Duration) -> StoreResult<()> {
+        let (source, expires_at) = (source.clone(), self.clock.now().plus(ttl));
+        self.write(1, move |connection, _| leases::renew(connection, &source, epoch, expires_at))
+            .await
+    }
+
+    async fn release(&self, source: &SourceName, epoch: u64) -> StoreResult<()> {
+        let source = source.clone();
+        self.write(1, move |connection, _| leases::release(connection, &source, epoch)).await
+    }
+
+    async fn leases(&self) -> StoreResult<Vec<Lease>> {
+        let now = self.clock.now();
+        self.readers.read(move |connection| leases::all(connection, now)).await
+    }
+}
+
+#[async_trait]
+impl BatchStore for SqliteStore {
     async fn memory(&self, source: &SourceName) -> StoreResult<SourceMemory> {
         let source = source.clone();
         self.readers.read(move |connection| memory::memory(connection, &source)).await
+    }
+
+    async fn next_sequence(&self, source: &SourceName) -> StoreResult<u64> {
+        let source = source.clone();
+        self.readers.read(move |connection| memory::next_sequence(connection, &source)).await
     }
 
     async fn settled(&self, page: PageId) -> StoreResult<Option<RunCounts>> {
@@ -107,8 +134,8 @@ impl RunStore for SqliteStore {
         self.add(move |connection| runs::queue(connection, run_id, &source, reason, now)).await
     }
 
-    async fn update_run(&self, run_id: RunId, update: RunUpdate) -> StoreResult<()> {
-        self.write(1, move |connection, _| runs::update(connection, run_id, &update)).await
+    async fn update_run(&self, run_id: RunId, epoch: u64, update: RunUpdate) -> StoreResult<()> {
+        self.write(1, move |connection, _| runs::update(connection, run_id, epoch, &update)).await
     }
 
     async fn run_options(&self, run_id: RunId) -> StoreResult<Option<serde_json::Value>> {
@@ -194,8 +221,24 @@ impl CommandStore for SqliteStore {
         self.write(1, move |connection, _| commands::claim(connection, reclaim)).await
     }
 
-    async fn complete(&self, command: CommandId, result: serde_json::Value) -> StoreResult<()> {
-        self.write(1, move |connection, _| commands::complete(connection, command, &result)).await
+    async fn claim_held(
+        &self,
+        held: &[(SourceName, u64)],
+        under_way: &[CommandId],
+    ) -> StoreResult<Vec<Command>> {
+        let (held, under_way) = (held.to_vec(), under_way.to_vec());
+        self.write(1, move |connection, _| commands::claim_held(connection, &held, &under_way))
+            .await
+    }
+
+    async fn complete(
+        &self,
+        command: CommandId,
+        epoch: u64,
+        result: serde_json::Value,
+    ) -> StoreResult<()> {
+        self.write(1, move |connection, _| commands::complete(connection, command, epoch, &result))
+            .await
     }
 
     async fn command(&self, command: CommandId) -> StoreResult<Option<Command>> {

@@ -8,7 +8,7 @@ use kasparro_domain::{
     RunReason, SourceName, Timestamp,
 };
 use kasparro_store::{
-    Batch, BatchRow, BatchStore, CompressedBody, NewPage, PageStore, RowChange, RunStore,
+    Batch, BatchRow, CompressedBody, LeaseStore, NewPage, PageStore, RowChange, RunStore,
 };
 use kasparro_store_sqlite::SqliteStore;
 use sha2::{Digest, Sha256};
@@ -17,6 +17,9 @@ use tempfile::TempDir;
 pub(crate) fn at(minutes: i64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + minutes * 60_000).unwrap()
 }
+
+/// How long leases last here.
+pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_secs(30);
 
 pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(ManualClock::new(at(0)))
@@ -57,6 +60,7 @@ pub(crate) fn body(bytes: &[u8]) -> CompressedBody {
 pub(crate) fn new_page() -> NewPage {
     NewPage {
         source: source(),
+        epoch: 1,
         run_id: run_id(1),
         sequence: 0,
         request: serde_json::json!({"path": "/v1/tickers"}),
@@ -116,7 +120,8 @@ pub(crate) fn batch(page: &RawPage, epoch: u64, sequence: u64, rows: Vec<BatchRo
 
 /// Takes the source, starts a run and lands a page.
 pub(crate) async fn landed(store: &SqliteStore) -> (u64, RawPage) {
-    let epoch = store.acquire(&source(), "test").await.unwrap();
+    let epoch = store.acquire(&source(), "test", LEASE).await.unwrap();
     store.queue_run(run_id(1), &source(), RunReason::Manual, at(0)).await.unwrap();
-    (epoch, store.land(new_page(), body(b"a page")).await.unwrap())
+    let page = NewPage { epoch, ..new_page() };
+    (epoch, store.land(page, body(b"a page")).await.unwrap())
 }
