@@ -1,9 +1,11 @@
-//! For tests only: the real binary as a process, small upstreams on loopback, and a plain HTTP client.
+//! For tests only: the real binary as a process, small upstreams on loopback, a plain HTTP client,
+//! and a PostgreSQL server.
 //!
 //! Nothing here sleeps for luck: processes are waited for by the lines they print, states by asking
 //! again until a condition holds, both with a limit after which the test fails and says what it saw.
 
 mod http;
+pub mod postgres;
 mod process;
 mod simulator;
 mod upstream;

@@ -182,6 +182,16 @@ impl Server {
         self.signal(Signal::KILL);
     }
 
+    /// Sends SIGSTOP: from now on it does nothing, and its connections stay.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Sends SIGCONT: it goes on as if no time had passed.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             // A process that is gone already needs no signal.
