@@ -1,0 +1,115 @@
+//! The contract can fail on PostgreSQL: a schema that was changed behind the store's back is found out.
+#![expect(clippy::unwrap_used, reason = "a twin that keeps the contract has failed")]
+
+mod common;
+
+use kasparro_store::contract::{UNKNOWN_CASE, run_case};
+
+/// A trigger on a table, before each row that is written.
+macro_rules! trigger {
+    ($table:literal, $body:literal) => {
+        concat!(
+            "CREATE FUNCTION twin() RETURNS trigger LANGUAGE plpgsql AS $twin$ BEGIN ",
+            $body,
+            " END $twin$; CREATE TRIGGER twin BEFORE INSERT OR UPDATE ON ",
+            $table,
+            " FOR EACH ROW EXECUTE FUNCTION twin();"
+        )
+    };
+}
+
+/// Expects a story to fail on a store whose schema was changed so, and to be well without the change.
+async fn finds_out(case: &'static str, change: &'static str) {
+    let outcome = run_case(case, &common::stores("")).await;
+    assert_eq!(outcome, Ok(()), "without the change");
+    let violation = run_case(case, &common::stores(change)).await.unwrap_err();
+    assert_ne!(violation.detail, UNKNOWN_CASE, "{case}");
+}
+
+#[tokio::test]
+async fn a_price_that_loses_digits() {
+    let change = trigger!("quote", "new.price_usd := round(new.price_usd, 8); RETURN new;");
+    finds_out("d2_every_digit_comes_back", change).await;
+}
+
+#[tokio::test]
+async fn a_point_that_gains_zeros_is_the_same_point() {
+    let change = trigger!("history", "new.price_usd := new.price_usd + 0.00; RETURN new;");
+    let outcome = run_case("d2_every_digit_comes_back", &common::stores(change)).await;
+    assert_eq!(outcome, Ok(()), "zeros behind the last digit are not a digit");
+}
+
+#[tokio::test]
+async fn a_point_with_another_digit() {
+    let change = trigger!(
+        "history",
+        "IF new.revision > 0 THEN new.price_usd := new.price_usd + 0.01; END IF; RETURN new;"
+    );
+    finds_out("a_correction_keeps_both_values", change).await;
+}
+
+#[tokio::test]
+async fn a_statement_that_loses_its_contracts() {
+    let change = trigger!("evidence", "new.contracts := NULL; RETURN new;");
+    finds_out("a_listing_shows_the_contracts_of_all_its_lists", change).await;
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_stays() {
+    let change = trigger!("checkpoint", "new.position := '{}'; RETURN new;");
+    finds_out("i2_the_checkpoint_moves_with_its_batch_and_never_without", change).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_runs_away_from_its_leases() {
+    let change = "CREATE SEQUENCE hours;
+        CREATE OR REPLACE FUNCTION store_now() RETURNS timestamptz LANGUAGE sql VOLATILE
+        AS $$ SELECT clock_timestamp() + nextval('hours') * interval '1 hour' $$;";
+    finds_out("i4_a_source_is_held_by_one_at_a_time", change).await;
+}
+
+#[tokio::test]
+async fn a_lease_that_keeps_its_epoch() {
+    let change = trigger!("lease", "new.epoch := 1; RETURN new;");
+    finds_out("i4_an_old_epoch_is_fenced_and_writes_nothing", change).await;
+}
+
+#[tokio::test]
+async fn a_body_of_which_a_byte_is_another() {
+    let change = trigger!(
+        "raw_chunk",
+        "new.bytes := set_byte(new.bytes, length(new.bytes) - 1, \
+                               get_byte(new.bytes, length(new.bytes) - 1) # 1); RETURN new;"
+    );
+    finds_out("landing_keeps_every_byte", change).await;
+}
+
+#[tokio::test]
+async fn a_run_that_counts_wrong() {
+    let change = trigger!(
+        "run",
+        "IF new.received > 0 THEN new.received := new.received + 1; \
+             new.unchanged := new.unchanged + 1; END IF; RETURN new;"
+    );
+    finds_out("counters_of_a_run_are_the_sum_of_its_batches", change).await;
+}
+
+#[tokio::test]
+async fn news_that_comes_in_another_order() {
+    let change = "ALTER TABLE news DROP COLUMN newest_at;
+        ALTER TABLE news ADD COLUMN newest_at timestamptz GENERATED ALWAYS AS (first_seen_at) STORED;";
+    finds_out("news_comes_newest_first_in_pages", change).await;
+}
+
+#[tokio::test]
+async fn a_row_of_quarantine_that_is_kept_twice() {
+    let change = trigger!(
+        "quarantine",
+        "IF tg_op = 'INSERT' AND new.ordinal = 3 AND pg_trigger_depth() = 1 THEN \
+             INSERT INTO quarantine (source_id, body_id, ordinal, page_id, run_id, reason, field, \
+                                     value, rule, first_seen_at) \
+             VALUES (new.source_id, new.body_id, 999, new.page_id, new.run_id, new.reason, \
+                     new.field, new.value, new.rule, new.first_seen_at); END IF; RETURN new;"
+    );
+    finds_out("quarantined_rows_are_kept_once_and_counted_each_time", change).await;
+}
