@@ -10,6 +10,7 @@ use kasparro_extract::{
 use kasparro_faults::crash_point;
 use serde_json::Value;
 
+use crate::hold::{self, Hold, LEASE_LOST};
 use crate::land::{Lander, PageContext, STORE_FAILED, store_failed};
 use crate::progress::Watch;
 use crate::slot::Slot;
@@ -62,6 +63,7 @@ impl Asked {
 pub(crate) struct Trip<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) slot: &'a Slot,
+    pub(crate) hold: &'a Hold,
     pub(crate) lander: Lander<'a>,
     pub(crate) watch: &'a Watch,
     pub(crate) asked: Asked,
@@ -99,9 +101,7 @@ impl Trip<'_> {
         let mut queue: VecDeque<_> = begun(first(checkpoint)).collect();
         let (mut number, mut first_failure, mut empty_list) = (0_u64, None, None);
         while let Some((request, named)) = queue.pop_front() {
-            if self.engine.stopping.is_cancelled() {
-                return Err(stopped());
-            }
+            self.go_on()?;
             if number >= MAX_PAGES {
                 let message = format!("the source asked for more than {MAX_PAGES} pages");
                 let hint = "lower the configured depth";
@@ -139,6 +139,12 @@ impl Trip<'_> {
             Some(error) => Err(error),
             None => Ok(empty_list),
         }
+    }
+
+    /// # Errors
+    /// The end of the run, where the process is to stop or the source may be somebody else's.
+    pub(crate) fn go_on(&self) -> Result<(), PageError> {
+        if self.hold.valid() { Ok(()) } else { Err(hold::ended(&self.engine.stopping)) }
     }
 
     async fn take(&mut self, request: &Request, turn: &Turn) -> Result<Taken, PageError> {
@@ -198,7 +204,7 @@ fn ends_the_run(error: &PageError, request: &Request) -> bool {
     let one_upstream = matches!(&request.target, Target::Http(http) if !http.origin_matters);
     let away =
         matches!(error.remedy, Remedy::Retry { .. }) || OF_THE_UPSTREAM.contains(&error.code);
-    [STORE_FAILED, STOPPED].contains(&error.code) || (one_upstream && away)
+    [STORE_FAILED, STOPPED, LEASE_LOST].contains(&error.code) || (one_upstream && away)
 }
 
 pub(crate) fn empty() -> PageError {

@@ -13,10 +13,24 @@ pub enum EngineError {
         /// The names there are.
         known: Vec<String>,
     },
+    /// This process does not hold the source, or not any more.
+    #[error("source {name} is not held by this process")]
+    NotHeld {
+        /// The source.
+        name: String,
+    },
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The HTTP client or the spool folder cannot be made.
     #[error("the engine cannot start: {0}")]
     Setup(String),
+}
+
+impl EngineError {
+    /// True when somebody else may hold the source: nothing more is to be done in its name.
+    #[must_use]
+    pub const fn lost_source(&self) -> bool {
+        matches!(self, Self::NotHeld { .. } | Self::Store(StoreError::Fenced { .. }))
+    }
 }

@@ -64,6 +64,7 @@ impl PageContext {
 pub(crate) struct Lander<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) source: SourceName,
+    pub(crate) epoch: u64,
     pub(crate) run_id: RunId,
     pub(crate) landed: mpsc::Sender<Landed>,
     pub(crate) watch: &'a Watch,
@@ -96,7 +97,10 @@ impl Lander<'_> {
     ) -> Result<(), PageError> {
         let page = self.keep(request, Value::Null, arrival, body).await?;
         crash_point!("land.refused");
-        self.store.refuse(page.page_id, error).await.map_err(|error| store_failed(&error))
+        self.store
+            .refuse(page.page_id, self.epoch, error)
+            .await
+            .map_err(|error| store_failed(&error))
     }
 
     async fn keep(
@@ -108,6 +112,7 @@ impl Lander<'_> {
     ) -> Result<RawPage, PageError> {
         let page = NewPage {
             source: self.source.clone(),
+            epoch: self.epoch,
             run_id: self.run_id,
             sequence: self.pages,
             request,

@@ -9,6 +9,8 @@ mod body;
 mod error;
 mod fetch;
 mod files;
+mod fleet;
+mod hold;
 mod land;
 mod load;
 mod memory;
@@ -28,10 +30,14 @@ mod stored_body;
 mod stored_text;
 mod take_page;
 mod texts;
+mod trouble;
+mod under_way;
 
 pub use ask::Lists;
 pub use error::EngineError;
 pub use fetch::FetchSettings;
+pub use fleet::HeldElsewhere;
+pub use hold::{Holding, LeaseTimes};
 pub use progress::Progress;
 pub use raw_row::{RawRowContext, raw_row};
 pub use replay::{ReplayProgress, ReplaySummary, replay};
@@ -51,11 +57,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ask::Asked;
 use crate::fetch::Fetcher;
+use crate::hold::Hold;
 use crate::load::LoadParts;
 use crate::slot::Slot;
+use crate::trouble::Trouble;
 
 /// Messages kept for a listener to progress that falls behind; it then misses the oldest.
 const PROGRESS_BACKLOG: usize = 256;
+
+/// How long sources are taken for where nobody else can take them: ten years.
+const FOR_GOOD: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A source and how the engine treats it.
 #[derive(Debug, Clone)]
@@ -91,8 +102,10 @@ pub struct EngineParts {
     pub sources: Vec<EngineSource>,
     /// How pages are fetched.
     pub fetch: FetchSettings,
-    /// Who takes the sources: shown to others that want them.
+    /// Who takes the sources: shown to others that want them. No two processes have the same.
     pub holder: String,
+    /// Whether others work on the store.
+    pub holding: Holding,
     /// Folder for bodies too large for memory while they are on their way into the store.
     pub spool_dir: PathBuf,
     /// Builds sources as runs of the past had them.
@@ -107,14 +120,18 @@ pub struct Engine {
     fetcher: Fetcher,
     spool_dir: PathBuf,
     build: SourceBuilder,
+    holder: String,
+    holding: Holding,
+    /// What keeps this process from taking and holding sources, so that it is said once.
+    trouble: Trouble,
     progress: broadcast::Sender<Progress>,
     /// Ends runs at the next page when the process is asked to stop.
     stopping: CancellationToken,
 }
 
 impl Engine {
-    /// Takes every source, finishes pages that were landed but not loaded, and closes runs whose
-    /// process died.
+    /// Makes the engine. Where no other process works on the store it also takes every source, finishes
+    /// pages that were landed but not loaded, and closes runs whose process died.
     ///
     /// # Errors
     /// [`EngineError::Store`] when the store cannot be used, [`EngineError::Setup`] when the HTTP
@@ -124,12 +141,11 @@ impl Engine {
             EngineError::Setup(format!("folder {}: {error}", parts.spool_dir.display()))
         })?;
         let fetcher = Fetcher::new(parts.fetch)?;
-        let mut slots = BTreeMap::new();
-        for source in parts.sources {
+        let slots = parts.sources.into_iter().map(|source| {
             let name = SourceName::new(source.source.spec().name);
-            let epoch = parts.store.acquire(&name, &parts.holder).await?;
-            slots.insert(name.clone(), Arc::new(Slot::new(name, source, epoch)));
-        }
+            (name.clone(), Arc::new(Slot::new(name, source)))
+        });
+        let slots = slots.collect();
         let engine = Arc::new(Self {
             store: parts.store,
             clock: parts.clock,
@@ -137,12 +153,21 @@ impl Engine {
             fetcher,
             spool_dir: parts.spool_dir,
             build: parts.build,
+            holder: parts.holder,
+            holding: parts.holding,
+            trouble: Trouble::default(),
             progress: broadcast::channel(PROGRESS_BACKLOG).0,
             stopping: CancellationToken::new(),
         });
-        engine.recover().await?;
-        for slot in engine.slots.values() {
-            engine.show_state(slot, None).await?;
+        if engine.holding == Holding::Alone {
+            for slot in engine.slots.values() {
+                let epoch = engine.store.acquire(&slot.name, &engine.holder, FOR_GOOD).await?;
+                slot.take(Hold::alone(epoch, &engine.stopping));
+            }
+            for slot in engine.slots.values() {
+                engine.recover_slot(slot, &engine.hold(slot)?).await?;
+                engine.show_state(slot, None).await?;
+            }
         }
         Ok(engine)
     }
@@ -184,14 +209,38 @@ impl Engine {
         self.stopping.cancel();
     }
 
+    const fn lease_times(&self) -> Option<LeaseTimes> {
+        match self.holding {
+            Holding::Alone => None,
+            Holding::Leased(times) => Some(times),
+        }
+    }
+
+    /// How a source is held.
+    ///
+    /// # Errors
+    /// [`EngineError::NotHeld`] where it is not.
+    fn hold(&self, slot: &Slot) -> Result<Hold, EngineError> {
+        slot.hold().ok_or_else(|| EngineError::NotHeld { name: slot.name.to_string() })
+    }
+
+    /// As [`Engine::hold`], under this epoch; 0 stands for any.
+    fn hold_under(&self, slot: &Slot, epoch: u64) -> Result<Hold, EngineError> {
+        let hold = self.hold(slot)?;
+        match epoch == 0 || epoch == hold.epoch() {
+            true => Ok(hold),
+            false => Err(EngineError::NotHeld { name: slot.name.to_string() }),
+        }
+    }
+
     /// What loading the pages of a run of today needs.
-    fn parts_of(&self, slot: &Slot) -> LoadParts {
+    fn parts_of(&self, slot: &Slot, hold: &Hold) -> LoadParts {
         LoadParts {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
             source: Arc::clone(&slot.settings.source),
             name: slot.name.clone(),
-            epoch: slot.epoch,
+            epoch: hold.epoch(),
         }
     }
 

@@ -7,6 +7,7 @@ use kasparro_extract::PageError;
 use kasparro_faults::crash_point;
 use kasparro_store::{RunFilter, RunUpdate, StoreError};
 
+use crate::hold::Hold;
 use crate::land::{STORE_FAILED, spool_failed, store_failed};
 use crate::load::Loader;
 use crate::progress::Watch;
@@ -19,24 +20,28 @@ use crate::{Engine, EngineError};
 const OPEN_RUNS: u32 = 1_000;
 
 impl Engine {
-    /// Finishes landed pages and closes runs that nobody carries on.
+    /// Finishes landed pages of a source that was just taken, and closes its runs that nobody carries on.
     ///
     /// A page that cannot be loaded is refused with the reason, so that it never blocks what follows.
-    pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), EngineError> {
-        for slot in self.slots.values() {
-            self.finish_landed(slot).await?;
-            // A queued run is left as it is: whoever asked for it may be about to write its command,
-            // and the next run of the source carries it out in any case.
-            let filter = RunFilter {
-                source: Some(slot.name.clone()),
-                status: Some(RunStatus::Running),
-                limit: OPEN_RUNS,
-                offset: 0,
-            };
-            for run in self.store.runs(filter).await? {
-                crash_point!("recover.abandon");
-                self.abandon(&run).await?;
-            }
+    pub(crate) async fn recover_slot(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        hold: &Hold,
+    ) -> Result<(), EngineError> {
+        // From the moment it is held a command may begin a run, which is nobody's leftover.
+        let _running = slot.running.lock().await;
+        self.finish_landed(slot, hold).await?;
+        // A queued run is left as it is: whoever asked for it may be about to write its command, and the
+        // next run of the source carries it out in any case.
+        let filter = RunFilter {
+            source: Some(slot.name.clone()),
+            status: Some(RunStatus::Running),
+            limit: OPEN_RUNS,
+            offset: 0,
+        };
+        for run in self.store.runs(filter).await? {
+            crash_point!("recover.abandon");
+            self.abandon(&run, hold).await?;
         }
         Ok(())
     }
@@ -46,6 +51,7 @@ impl Engine {
     pub(crate) async fn finish_landed(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
+        hold: &Hold,
     ) -> Result<(), EngineError> {
         let mut run_before = None;
         // A run that lost a page has not seen everything.
@@ -56,7 +62,7 @@ impl Engine {
             let (page_id, run_id) = (page.page_id, page.run_id);
             let new_run = run_before.replace(run_id) != Some(run_id);
             let whole = lost_page_of != Some(run_id);
-            match self.load_landed(slot, page, new_run, whole).await {
+            match self.load_landed(slot, hold, page, new_run, whole).await {
                 Ok(()) => {}
                 // Not the page failed but the store: the page stays landed for the next start.
                 Err(error) if error.code == STORE_FAILED => {
@@ -64,7 +70,7 @@ impl Engine {
                 }
                 Err(error) => {
                     crash_point!("recover.refuse");
-                    self.store.refuse(page_id, error.to_run_error()).await?;
+                    self.store.refuse(page_id, hold.epoch(), error.to_run_error()).await?;
                     // The memory was dropped with the page, so the next one begins anew.
                     run_before = None;
                     lost_page_of = Some(run_id);
@@ -75,7 +81,7 @@ impl Engine {
     }
 
     /// Ends a run that nobody carries on.
-    pub(crate) async fn abandon(&self, run: &Run) -> Result<(), StoreError> {
+    pub(crate) async fn abandon(&self, run: &Run, hold: &Hold) -> Result<(), StoreError> {
         let error = RunError {
             code: "abandoned".to_owned(),
             message: "what carried the run ended before it".to_owned(),
@@ -87,19 +93,20 @@ impl Engine {
             requests: run.requests,
             error: Some(error),
         };
-        self.store.update_run(run.run_id, ended).await
+        self.store.update_run(run.run_id, hold.epoch(), ended).await
     }
 
     async fn load_landed(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
+        hold: &Hold,
         page: RawPage,
         new_run: bool,
         whole: bool,
     ) -> Result<(), PageError> {
         let failed = |error| store_failed(&error);
         let (engine, slot) = (Arc::clone(self), Arc::clone(slot));
-        let mut memory = engine.memory(&slot).await.map_err(failed)?;
+        let mut memory = engine.memory(&slot, hold).await.map_err(failed)?;
         let run = engine.store.run(page.run_id).await.map_err(failed)?.ok_or_else(lost)?;
         // Rows that these pages brought may be repeated on the page that comes now.
         let loaded = match new_run {
@@ -107,7 +114,7 @@ impl Engine {
             false => Vec::new(),
         };
         let watch = Watch::new(&run, engine.progress.clone());
-        let mut parts = engine.parts_of(&slot);
+        let mut parts = engine.parts_of(&slot, hold);
         // The page is read as the run that landed it would have read it.
         if let Some(options) = engine.store.run_options(page.run_id).await.map_err(failed)?
             && options != slot.settings.options

@@ -23,7 +23,7 @@ use crate::progress::Watch;
 use crate::retry::{RowsByPage, read_again};
 use crate::run::lost;
 use crate::stored_body::StoredBody;
-use crate::{EngineError, SourceBuilder};
+use crate::{EngineError, FOR_GOOD, SourceBuilder};
 
 /// Pages read at a time.
 const PIECE: u32 = 200;
@@ -144,7 +144,7 @@ impl Replay<'_> {
         let mut held = match self.sources.remove(source) {
             Some(held) => held,
             None => Held {
-                epoch: self.into.acquire(source, HOLDER).await?,
+                epoch: self.into.acquire(source, HOLDER, FOR_GOOD).await?,
                 memory: Memory::new(self.into.memory(source).await?, rand::random()),
                 run: None,
                 lost_page: false,
@@ -154,7 +154,7 @@ impl Replay<'_> {
             return Ok((held, run, parts));
         }
         if let Some((run, _)) = held.run.take() {
-            self.end(&run).await?;
+            self.end(&run, held.epoch).await?;
         }
         let then = self.run_then(run_id).await?;
         let run = self.into.queue_run(run_id, source, then.reason, then.created_at).await?;
@@ -163,7 +163,7 @@ impl Replay<'_> {
             EngineError::Setup(format!("the options of run {run_id} of {source}: {reason}"))
         })?;
         let at = then.started_at.unwrap_or(then.created_at);
-        self.into.update_run(run_id, RunUpdate::Started { at, options }).await?;
+        self.into.update_run(run_id, held.epoch, RunUpdate::Started { at, options }).await?;
         let parts = LoadParts {
             store: Arc::clone(&self.into),
             clock: Arc::clone(&self.clock),
@@ -178,7 +178,7 @@ impl Replay<'_> {
     }
 
     /// Ends a run as it ended then; one that had not is abandoned.
-    async fn end(&self, run: &Run) -> Result<(), EngineError> {
+    async fn end(&self, run: &Run, epoch: u64) -> Result<(), EngineError> {
         let then = self.run_then(run.run_id).await?;
         let ended = RunUpdate::Ended {
             at: then.completed_at.unwrap_or_else(|| self.clock.now()),
@@ -186,7 +186,7 @@ impl Replay<'_> {
             requests: then.requests,
             error: then.error,
         };
-        Ok(self.into.update_run(run.run_id, ended).await?)
+        Ok(self.into.update_run(run.run_id, epoch, ended).await?)
     }
 
     /// A run as the other store has it.
@@ -198,7 +198,7 @@ impl Replay<'_> {
     async fn take(&mut self, record: PageRecord) -> Result<(), EngineError> {
         let PageRecord { page: there, error } = record;
         let (mut held, run, parts) = self.hold(&there.source, there.run_id).await?;
-        let here = self.copy(&there).await?;
+        let here = self.copy(&there, held.epoch).await?;
         self.page_ids.insert(there.page_id, here.page_id);
         self.summary.pages += 1;
         if there.state == PageState::Refused {
@@ -207,7 +207,7 @@ impl Replay<'_> {
         }
         let lost_page = held.lost_page;
         if there.state == PageState::Refused && there.rows_done == 0 {
-            self.refuse(&here, error).await?;
+            self.refuse(&here, held.epoch, error).await?;
         } else {
             let watch = Watch::new(&run, broadcast::channel(1).0);
             let until = if there.state == PageState::Loaded { u64::MAX } else { there.rows_done };
@@ -228,7 +228,7 @@ impl Replay<'_> {
             held.memory = memory;
             self.summary.rows += rows;
             if there.state == PageState::Refused {
-                self.refuse(&here, error).await?;
+                self.refuse(&here, held.epoch, error).await?;
             }
         }
         self.sources.insert(there.source, held);
@@ -238,14 +238,15 @@ impl Replay<'_> {
     async fn refuse(
         &self,
         page: &RawPage,
+        epoch: u64,
         error: Option<kasparro_domain::RunError>,
     ) -> Result<(), EngineError> {
         let lost = || StoreError::Corrupt("a refused page has no reason".to_owned());
-        Ok(self.into.refuse(page.page_id, error.ok_or_else(lost)?).await?)
+        Ok(self.into.refuse(page.page_id, epoch, error.ok_or_else(lost)?).await?)
     }
 
     /// Lands a page of the other store in this one.
-    async fn copy(&self, there: &RawPage) -> Result<RawPage, EngineError> {
+    async fn copy(&self, there: &RawPage, epoch: u64) -> Result<RawPage, EngineError> {
         let (from, hash, spool_dir) =
             (Arc::clone(&self.from), there.body, self.spool_dir.to_path_buf());
         let reading = tokio::task::spawn_blocking(move || {
@@ -273,6 +274,7 @@ impl Replay<'_> {
         let compressed: CompressedBody = body.compressed().map_err(damaged)?;
         let page = NewPage {
             source: there.source.clone(),
+            epoch,
             run_id: there.run_id,
             sequence: there.sequence,
             request: there.request.clone(),
@@ -347,9 +349,11 @@ impl Replay<'_> {
     }
 
     async fn finish(mut self) -> Result<ReplaySummary, EngineError> {
-        let open = std::mem::take(&mut self.sources);
-        for (run, _) in open.into_values().filter_map(|held| held.run) {
-            self.end(&run).await?;
+        for (source, held) in std::mem::take(&mut self.sources) {
+            if let Some((run, _)) = held.run {
+                self.end(&run, held.epoch).await?;
+            }
+            self.into.release(&source, held.epoch).await?;
         }
         Ok(self.summary)
     }

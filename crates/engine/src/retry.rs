@@ -43,9 +43,40 @@ impl Engine {
         let reason = RetryReason { who: plain(who), why: plain(why) };
         let mut runs = Vec::new();
         for slot in self.slots_of(rows).await? {
-            runs.extend(self.retry_slot(&slot, rows, &reason).await?);
+            runs.extend(self.retry_slot(&slot, 0, rows, &reason).await?);
         }
         Ok(runs)
+    }
+
+    /// As [`Engine::retry`], for the rows of one source and under this epoch of it; 0 stands for any.
+    pub(crate) async fn retry_source(
+        self: &Arc<Self>,
+        source: &SourceName,
+        epoch: u64,
+        rows: &[i64],
+        who: &str,
+        why: &str,
+    ) -> Result<Option<Run>, EngineError> {
+        let reason = RetryReason { who: plain(who), why: plain(why) };
+        self.retry_slot(&self.slot(source)?, epoch, rows, &reason).await
+    }
+
+    /// As [`Engine::discard`], for the rows of one source and under this epoch of it; 0 stands for any.
+    pub(crate) async fn discard_source(
+        &self,
+        source: &SourceName,
+        epoch: u64,
+        rows: &[i64],
+        who: &str,
+        why: &str,
+    ) -> Result<u64, EngineError> {
+        let slot = self.slot(source)?;
+        let _running = slot.running.lock().await;
+        self.hold_under(&slot, epoch)?;
+        let open = open_rows(self.store.as_ref(), rows).await?;
+        let own = open.into_iter().filter(|row| row.source == *source);
+        let own = own.map(|row| row.quarantine_id).collect();
+        Ok(self.store.discard(own, &plain(who), &plain(why), self.clock.now()).await?)
     }
 
     /// Gives quarantined rows up; returns how many were open.
@@ -74,11 +105,13 @@ impl Engine {
     async fn retry_slot(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
+        epoch: u64,
         rows: &[i64],
         reason: &RetryReason,
     ) -> Result<Option<Run>, EngineError> {
-        let (_running, pages, run) = loop {
+        let (_running, hold, pages, run) = loop {
             let running = slot.running.lock().await;
+            let hold = self.hold_under(slot, epoch)?;
             // Only now: whoever held the source before may have decided about some of them.
             let pages = self.pages_of(slot, rows).await?;
             if pages.is_empty() {
@@ -88,7 +121,7 @@ impl Engine {
             let now = self.clock.now();
             let queued = self.store.queue_run(run_id, &slot.name, RunReason::Retry, now).await?;
             if queued.run_id == run_id {
-                break (running, pages, queued);
+                break (running, hold, pages, queued);
             }
             // Somebody asked for an ordinary run before: it goes first.
             drop(running);
@@ -96,25 +129,25 @@ impl Engine {
             let (slot, reason) = (Arc::clone(slot), RunReason::Manual);
             self.run_slot(slot, queued.run_id, reason, asked).await?;
         };
-        self.finish_landed(slot).await?;
-        let watch = self.begin(slot, &run).await?;
-        let outcome = match self.memory(slot).await {
+        self.finish_landed(slot, &hold).await?;
+        let watch = self.begin(slot, &hold, &run).await?;
+        let outcome = match self.memory(slot, &hold).await {
             Err(error) => Err(store_failed(&error)),
             Ok(mut memory) => {
                 let (parts, watch, reason) =
-                    (self.parts_of(slot), Arc::clone(&watch), reason.clone());
-                let stopping = self.stopping.clone();
+                    (self.parts_of(slot, &hold), Arc::clone(&watch), reason.clone());
+                let ended = hold.ended.clone();
                 let work = move || {
                     let mut held = memory.take().ok_or_else(lost)?;
                     held.begin_run();
-                    read_again(&parts, &mut held, &watch, pages, &reason, &stopping)?;
+                    read_again(&parts, &mut held, &watch, pages, &reason, &ended)?;
                     *memory = Some(held);
                     Ok(())
                 };
                 tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(lost()))
             }
         };
-        self.end(&run, outcome, &watch).await.map(Some)
+        self.end(&run, &hold, outcome, &watch).await.map(Some)
     }
 
     async fn pages_of(&self, slot: &Slot, rows: &[i64]) -> Result<RowsByPage, EngineError> {
@@ -143,14 +176,14 @@ pub(crate) fn read_again(
     watch: &Watch,
     pages: RowsByPage,
     reason: &RetryReason,
-    stopping: &CancellationToken,
+    ended: &CancellationToken,
 ) -> Result<(), PageError> {
     memory.read_again();
     let mut surveys = Surveys { parts: parts.clone(), last: None };
     let mut loader = Loader::new(parts.clone(), memory, watch);
     let mut first_failure = None;
     for (page_id, ordinals) in pages {
-        if stopping.is_cancelled() {
+        if ended.is_cancelled() {
             return Err(stopped());
         }
         crash_point!("retry.page");

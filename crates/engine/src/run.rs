@@ -10,6 +10,7 @@ use kasparro_store::{RunUpdate, StoreError};
 use tokio::sync::{OwnedMutexGuard, mpsc};
 
 use crate::ask::{Asked, STOPPED, Trip};
+use crate::hold::Hold;
 use crate::land::{Landed, Lander, store_failed};
 use crate::load::Loader;
 use crate::memory::Memory;
@@ -47,7 +48,8 @@ impl Engine {
                 None => self.store.queue_run(run_id, &slot.name, reason, self.clock.now()).await?,
             };
             let running = slot.running.lock().await;
-            let Some(run) = self.take_up(&slot, queued.run_id, reason).await? else {
+            let hold = self.hold(&slot)?;
+            let Some(run) = self.take_up(&slot, &hold, queued.run_id, reason).await? else {
                 let ended = self.stored_run(queued.run_id).await?;
                 if queued.run_id == run_id || slot.covered(queued.run_id, asked) {
                     return Ok(ended);
@@ -60,13 +62,13 @@ impl Engine {
             let asked = if run.run_id == run_id { asked } else { asked.with_values() };
             slot.carries_out(run.run_id, asked);
             // What a run before could not load comes first.
-            self.finish_landed(&slot).await?;
-            let watch = self.begin(&slot, &run).await?;
-            let outcome = match self.memory(&slot).await {
-                Ok(memory) => self.move_forward(&slot, &run, memory, asked, &watch).await,
+            self.finish_landed(&slot, &hold).await?;
+            let watch = self.begin(&slot, &hold, &run).await?;
+            let outcome = match self.memory(&slot, &hold).await {
+                Ok(memory) => self.move_forward(&slot, &hold, &run, memory, asked, &watch).await,
                 Err(error) => Err(store_failed(&error)),
             };
-            return self.end(&run, outcome, &watch).await;
+            return self.end(&run, &hold, outcome, &watch).await;
         }
     }
 
@@ -75,6 +77,7 @@ impl Engine {
     pub(crate) async fn take_up(
         &self,
         slot: &Slot,
+        hold: &Hold,
         queued: RunId,
         reason: RunReason,
     ) -> Result<Option<Run>, EngineError> {
@@ -83,7 +86,7 @@ impl Engine {
         if run.status == RunStatus::Running {
             // Whoever carried it out held the lock, so its end could not be recorded.
             tracing::warn!(source = %slot.name, run_id = %run.run_id, "closing a run without an end");
-            self.abandon(&run).await?;
+            self.abandon(&run, hold).await?;
             let next = RunId(uuid::Uuid::now_v7());
             run = self.store.queue_run(next, &slot.name, reason, self.clock.now()).await?;
         }
@@ -99,20 +102,35 @@ impl Engine {
     pub(crate) async fn memory(
         &self,
         slot: &Slot,
+        hold: &Hold,
     ) -> Result<OwnedMutexGuard<Option<Memory>>, StoreError> {
         let mut memory = Arc::clone(&slot.memory).lock_owned().await;
-        if memory.is_none() {
-            *memory = Some(Memory::new(self.store.memory(&slot.name).await?, rand::random()));
+        let kept = memory.as_ref().filter(|memory| memory.epoch == hold.epoch());
+        // Under another epoch somebody else may have written since. Under the same one nobody did, but a
+        // database may have been brought back to an earlier state under a process that goes on.
+        let valid = match kept {
+            Some(memory) => memory.next_sequence == self.store.next_sequence(&slot.name).await?,
+            None => false,
+        };
+        if !valid {
+            *memory = None;
+            let known = self.store.memory(&slot.name).await?;
+            memory.insert(Memory::new(known, rand::random())).epoch = hold.epoch();
         }
         Ok(memory)
     }
 
     /// Records that a run begins.
-    pub(crate) async fn begin(&self, slot: &Slot, run: &Run) -> Result<Arc<Watch>, EngineError> {
+    pub(crate) async fn begin(
+        &self,
+        slot: &Slot,
+        hold: &Hold,
+        run: &Run,
+    ) -> Result<Arc<Watch>, EngineError> {
         crash_point!("run.queued");
         let options = slot.settings.options.clone();
         let started = RunUpdate::Started { at: self.clock.now(), options };
-        self.store.update_run(run.run_id, started).await?;
+        self.store.update_run(run.run_id, hold.epoch(), started).await?;
         crash_point!("run.started");
         let watch = Arc::new(Watch::new(run, self.progress.clone()));
         watch.show(RunStatus::Running, None);
@@ -123,6 +141,7 @@ impl Engine {
     pub(crate) async fn end(
         &self,
         run: &Run,
+        hold: &Hold,
         outcome: Result<(), PageError>,
         watch: &Watch,
     ) -> Result<Run, EngineError> {
@@ -136,7 +155,7 @@ impl Engine {
             error: error.clone(),
         };
         crash_point!("run.ending");
-        self.store.update_run(run.run_id, ended).await?;
+        self.store.update_run(run.run_id, hold.epoch(), ended).await?;
         crash_point!("run.ended");
         watch.show(status, None);
         let source = run.source.to_string();
@@ -158,6 +177,7 @@ impl Engine {
     async fn move_forward(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
+        hold: &Hold,
         run: &Run,
         mut memory: OwnedMutexGuard<Option<Memory>>,
         asked: Asked,
@@ -166,7 +186,7 @@ impl Engine {
         let started_at: Timestamp = self.clock.now();
         let checkpoint = memory.as_ref().and_then(|memory| memory.checkpoint.clone());
         let (sender, mut receiver) = mpsc::channel::<Landed>(LANDED_AHEAD);
-        let (told, parts) = (Arc::clone(watch), self.parts_of(slot));
+        let (told, parts) = (Arc::clone(watch), self.parts_of(slot, hold));
         let loader = tokio::task::spawn_blocking(move || {
             // Taken out, so that a failure leaves nothing behind and the store is read again.
             let mut held = memory.take().ok_or_else(lost)?;
@@ -181,13 +201,14 @@ impl Engine {
         let lander = Lander {
             store: self.store.as_ref(),
             source: slot.name.clone(),
+            epoch: hold.epoch(),
             run_id: run.run_id,
             landed: sender,
             watch,
             pages: 0,
         };
         let read = HashSet::new();
-        let trip = Trip { engine: self, slot, lander, watch, asked, read };
+        let trip = Trip { engine: self, slot, hold, lander, watch, asked, read };
         let fetched = trip.fetch_all(checkpoint.as_ref(), started_at).await;
         let loaded = loader.await.unwrap_or_else(|_| Err(lost()));
         // What the loader met explains a fetch that found its channel closed.

@@ -3,29 +3,49 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{Command, CommandKind, RunId, RunReason, Timestamp};
+use kasparro_domain::{Command, CommandId, CommandKind, RunId, RunReason, RunStatus, Timestamp};
+use kasparro_store::{RunFilter, StoreError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ask::{Asked, Lists};
+use crate::hold::{Hold, Holding};
 use crate::slot::Slot;
+use crate::trouble::Trouble;
+use crate::under_way::UnderWay;
 use crate::{Engine, EngineError};
 
 /// How often command rows are looked for: what a person waits at most for a command to begin.
 const COMMAND_POLL: Duration = Duration::from_millis(200);
 
+/// How long to wait before a store that failed is asked again.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Successful runs among which one that asked for values is looked for.
+const RUNS_LOOKED_AT: u32 = 20;
+
 /// Longest sleep before the clock is looked at again, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Runs every enabled source at once and then on its schedule, and carries out commands of other
-    /// processes, until `shutdown`; returns when the runs under way have ended.
+    /// Runs every enabled source on its schedule, and carries out commands of other processes, until
+    /// `shutdown`; returns when the runs under way have ended. Alone it runs every source at once; where
+    /// sources are shared, each as it is taken and when it is due.
     pub async fn serve(self: Arc<Self>, shutdown: CancellationToken) {
         let tasks = TaskTracker::new();
-        for slot in self.slots.values().filter(|slot| slot.settings.enabled) {
-            let (engine, slot, shutdown) = (Arc::clone(&self), Arc::clone(slot), shutdown.clone());
-            tasks.spawn(async move { engine.keep_schedule(&slot, &shutdown).await });
+        match self.lease_times() {
+            None => {
+                for slot in self.slots.values().filter(|slot| slot.settings.enabled) {
+                    let Some(hold) = slot.hold() else { continue };
+                    let (engine, slot) = (Arc::clone(&self), Arc::clone(slot));
+                    tasks.spawn(async move { engine.keep_schedule(&slot, &hold, None).await });
+                }
+            }
+            Some(times) => {
+                let sharing = Arc::clone(&self).share(times, tasks.clone(), shutdown.clone());
+                tasks.spawn(sharing);
+            }
         }
         let (engine, ended) = (Arc::clone(&self), shutdown.clone());
         let carried_out = tasks.clone();
@@ -34,11 +54,73 @@ impl Engine {
         self.stop();
         tasks.close();
         tasks.wait().await;
+        if self.lease_times().is_some() {
+            self.give_up().await;
+        }
     }
 
-    async fn keep_schedule(self: &Arc<Self>, slot: &Arc<Slot>, shutdown: &CancellationToken) {
+    /// Serves a source that was just taken, for as long as it is held.
+    pub(crate) async fn serve_slot(self: &Arc<Self>, slot: &Arc<Slot>, hold: &Hold) {
+        // Whoever held it before may have died in the middle.
+        while let Err(error) = self.recover_slot(slot, hold).await {
+            if self.lost(slot, hold, &error) || !wait_unless_ended(STORE_PATIENCE, hold).await {
+                return;
+            }
+            tracing::error!(source = %slot.name, %error, "what was left unfinished waits");
+        }
+        if !slot.settings.enabled {
+            if let Err(error) = self.show_state(slot, None).await {
+                tracing::error!(source = %slot.name, %error, "the state could not be stored");
+            }
+            return;
+        }
+        match self.last_good_start(slot).await {
+            Ok(last) => self.keep_schedule(slot, hold, last).await,
+            Err(error) => {
+                tracing::error!(source = %slot.name, %error, "the log of runs could not be read");
+                // The source becomes free, and whoever takes it begins anew.
+                slot.let_go(hold);
+            }
+        }
+    }
+
+    /// When the source was last asked for its values with success, by whomever.
+    async fn last_good_start(&self, slot: &Slot) -> Result<Option<Timestamp>, EngineError> {
+        let newest = RunFilter {
+            source: Some(slot.name.clone()),
+            status: Some(RunStatus::Success),
+            limit: RUNS_LOOKED_AT,
+            offset: 0,
+        };
+        let runs = self.store.runs(newest).await?;
+        let fetched = runs.into_iter().find(|run| run.reason != RunReason::Retry);
+        Ok(fetched.and_then(|run| run.started_at))
+    }
+
+    /// Lets a source go where `error` says that somebody else may hold it; true when it did.
+    fn lost(&self, slot: &Slot, hold: &Hold, error: &EngineError) -> bool {
+        if error.lost_source() {
+            slot.let_go(hold);
+        }
+        error.lost_source()
+    }
+
+    /// Runs a source on its schedule: at once where it was never asked with success, else when it is due
+    /// after `last_start`.
+    async fn keep_schedule(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        hold: &Hold,
+        last_start: Option<Timestamp>,
+    ) {
         let mut values = true;
         let mut values_at = self.clock.now();
+        if let Some(last_start) = last_start {
+            let next = slot.settings.schedule.next_after(last_start, values_at);
+            if !self.wait_until(slot, hold, next).await {
+                return;
+            }
+        }
         loop {
             let lists_at = self.clock.now();
             if values {
@@ -48,7 +130,15 @@ impl Engine {
             let asked = Asked { values, lists: Lists::Due };
             let run = self.run_slot(Arc::clone(slot), run_id, RunReason::Schedule, asked).await;
             if let Err(error) = run {
+                if self.lost(slot, hold, &error) {
+                    return;
+                }
                 tracing::error!(source = %slot.name, %error, "the run could not be recorded");
+                // The store is away. Whatever the run had landed is finished as soon as it is back.
+                if !wait_unless_ended(STORE_PATIENCE, hold).await {
+                    return;
+                }
+                continue;
             }
             let now = self.clock.now();
             let next_values = slot.settings.schedule.next_after(values_at, now);
@@ -58,19 +148,28 @@ impl Engine {
             // What the upstream asked for goes before the schedule.
             let next =
                 next.map(|next| slot.all_not_before(now).map_or(next, |instant| next.max(instant)));
-            if let Err(error) = self.show_state(slot, next).await {
-                tracing::error!(source = %slot.name, %error, "the state could not be stored");
+            if !self.wait_until(slot, hold, next).await {
+                return;
             }
-            let Some(next) = next else { return };
-            loop {
-                let left = next.since(self.clock.now());
-                if left.is_zero() {
-                    break;
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(left.min(LONGEST_SLEEP)) => {}
-                    () = shutdown.cancelled() => return,
-                }
+        }
+    }
+
+    /// Shows when a source runs next and waits for that; false when it will not be.
+    async fn wait_until(&self, slot: &Slot, hold: &Hold, next: Option<Timestamp>) -> bool {
+        // What another holder shows stands.
+        if hold.valid()
+            && let Err(error) = self.show_state(slot, next).await
+        {
+            tracing::error!(source = %slot.name, %error, "the state could not be stored");
+        }
+        let Some(next) = next else { return false };
+        loop {
+            let left = next.since(self.clock.now());
+            if left.is_zero() {
+                return true;
+            }
+            if !wait_unless_ended(left.min(LONGEST_SLEEP), hold).await {
+                return false;
             }
         }
     }
@@ -82,16 +181,29 @@ impl Engine {
     ) {
         // What a dead holder had claimed is taken up again, once.
         let mut reclaim = true;
+        let trouble = Trouble::default();
+        let under_way = UnderWay::default();
         loop {
-            match self.store.claim(reclaim).await {
+            let claimed = match self.holding {
+                Holding::Alone => self.store.claim(reclaim).await,
+                Holding::Leased(_) => self.claim_held(&under_way.numbers()).await,
+            };
+            match claimed {
                 Ok(commands) => {
                     reclaim = false;
+                    trouble.over();
                     for command in commands {
-                        let engine = Arc::clone(self);
-                        tasks.spawn(async move { engine.carry_out_command(command).await });
+                        let (engine, begun) =
+                            (Arc::clone(self), under_way.begin(command.command_id));
+                        tasks.spawn(async move {
+                            engine.carry_out_command(command).await;
+                            drop(begun);
+                        });
                     }
                 }
-                Err(error) => tracing::error!(%error, "commands could not be read"),
+                Err(error) => {
+                    trouble.note(&error.to_string(), "commands cannot be read");
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(COMMAND_POLL) => {}
@@ -100,18 +212,46 @@ impl Engine {
         }
     }
 
+    /// The commands about sources that are held here.
+    async fn claim_held(&self, under_way: &[CommandId]) -> Result<Vec<Command>, StoreError> {
+        let held = self.slots.values().filter_map(|slot| {
+            let hold = slot.hold().filter(Hold::valid)?;
+            Some((slot.name.clone(), hold.epoch()))
+        });
+        let held: Vec<_> = held.collect();
+        if held.is_empty() { Ok(Vec::new()) } else { self.store.claim_held(&held, under_way).await }
+    }
+
     async fn carry_out_command(self: Arc<Self>, command: Command) {
-        let result = match self.outcome_of(&command.kind).await {
+        let result = match self.outcome_of(&command).await {
             Ok(result) => result,
+            // Whoever holds the source next takes the command up.
+            Err(error) if error.lost_source() => return,
             Err(error) => json!({"error": error.to_string()}),
         };
-        if let Err(error) = self.store.complete(command.command_id, result).await {
-            tracing::error!(%error, "the outcome of a command could not be stored");
+        let trouble = Trouble::default();
+        loop {
+            let Command { command_id, epoch, .. } = command;
+            match self.store.complete(command_id, epoch, result.clone()).await {
+                Ok(()) => return,
+                Err(error @ StoreError::Unavailable(_)) if !self.stopping.is_cancelled() => {
+                    trouble.note(&error.to_string(), "the outcome of a command cannot be stored");
+                    tokio::select! {
+                        () = tokio::time::sleep(STORE_PATIENCE) => {}
+                        () = self.stopping.cancelled() => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the outcome of a command was not stored");
+                    return;
+                }
+            }
         }
     }
 
-    async fn outcome_of(self: &Arc<Self>, kind: &CommandKind) -> Result<Value, EngineError> {
-        match kind {
+    async fn outcome_of(self: &Arc<Self>, command: &Command) -> Result<Value, EngineError> {
+        let epoch = command.epoch;
+        match &command.kind {
             CommandKind::Run { source, run_id, lists } => {
                 let lists = if *lists { Lists::All } else { Lists::Due };
                 let asked = Asked { values: true, lists };
@@ -119,15 +259,23 @@ impl Engine {
                 let run = self.run_slot(slot, *run_id, RunReason::Manual, asked).await?;
                 Ok(json!({"run_id": run.run_id}))
             }
-            CommandKind::Retry { rows, who, why } => {
-                let runs = self.retry(rows, who, why).await?;
-                let run_ids: Vec<_> = runs.iter().map(|run| run.run_id).collect();
+            CommandKind::Retry { source, rows, who, why } => {
+                let run = self.retry_source(source, epoch, rows, who, why).await?;
+                let run_ids: Vec<_> = run.iter().map(|run| run.run_id).collect();
                 Ok(json!({"run_ids": run_ids}))
             }
-            CommandKind::Discard { rows, who, why } => {
-                Ok(json!({"discarded": self.discard(rows, who, why).await?}))
+            CommandKind::Discard { source, rows, who, why } => {
+                Ok(json!({"discarded": self.discard_source(source, epoch, rows, who, why).await?}))
             }
         }
+    }
+}
+
+/// Waits; false when the source is lost or the process is to stop before that.
+async fn wait_unless_ended(wait: Duration, hold: &Hold) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(wait) => hold.valid(),
+        () = hold.ended.cancelled() => false,
     }
 }
 

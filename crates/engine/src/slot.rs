@@ -1,7 +1,7 @@
 //! The place of one source in the engine.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use kasparro_domain::{RunId, SourceName, Timestamp};
@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::EngineSource;
 use crate::ask::Asked;
+use crate::hold::Hold;
 use crate::memory::Memory;
 use crate::pace::Pace;
 
@@ -18,8 +19,8 @@ use crate::pace::Pace;
 pub(crate) struct Slot {
     pub(crate) name: SourceName,
     pub(crate) settings: EngineSource,
-    /// The epoch under which this process holds the source.
-    pub(crate) epoch: u64,
+    /// How this process holds the source, where it does.
+    hold: RwLock<Option<Hold>>,
     /// Held from before a run begins until its end is recorded, so the source never runs twice at once.
     pub(crate) running: Mutex<()>,
     /// Empty until it is first needed and after a failure, when it is read from the store again.
@@ -34,19 +35,36 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(name: SourceName, settings: EngineSource, epoch: u64) -> Self {
+    pub(crate) fn new(name: SourceName, settings: EngineSource) -> Self {
         let own = settings.source.requests_per_minute();
         let pace = settings.requests_per_minute.or(own).map(Pace::per_minute);
         Self {
             name,
             settings,
-            epoch,
+            hold: RwLock::default(),
             carried_out: std::sync::Mutex::default(),
             not_before: std::sync::Mutex::default(),
             running: Mutex::default(),
             memory: Arc::default(),
             pace,
         }
+    }
+
+    /// How the source is held, where it is.
+    pub(crate) fn hold(&self) -> Option<Hold> {
+        self.hold.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The source is held from now on.
+    pub(crate) fn take(&self, hold: Hold) {
+        *self.hold.write().unwrap_or_else(PoisonError::into_inner) = Some(hold);
+    }
+
+    /// Ends a hold, and what is done in its name.
+    pub(crate) fn let_go(&self, lost: &Hold) {
+        lost.lose();
+        let mut hold = self.hold.write().unwrap_or_else(PoisonError::into_inner);
+        hold.take_if(|hold| hold.epoch() == lost.epoch());
     }
 
     /// Notes what a run asks for, for those who wait for it.

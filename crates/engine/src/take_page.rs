@@ -10,8 +10,9 @@ use kasparro_faults::crash_point;
 use serde_json::Value;
 use tokio::task::block_in_place;
 
-use crate::ask::{Taken, Trip, Turn, empty, stopped};
+use crate::ask::{Taken, Trip, Turn, empty};
 use crate::fetch::{Fetched, LONGEST_WAIT, Validators};
+use crate::hold;
 use crate::land::{PageContext, spool_failed, store_failed};
 
 /// The status of an answer that says that nothing changed (RFC 9110, section 15.4.5).
@@ -106,13 +107,14 @@ impl Trip<'_> {
         let mut attempt = 1;
         loop {
             self.wait_for_turn(http).await?;
+            self.go_on()?;
             self.watch.request_sent();
             crash_point!("fetch.sent");
             let spool_dir = &engine.spool_dir;
             let sent = tokio::select! {
                 sent = engine.fetcher.send(http, validators, spool_dir, engine.clock.as_ref()) => sent,
                 // An upstream that hangs must not hold up the end of the process.
-                () = engine.stopping.cancelled() => return Err(stopped().into()),
+                () = self.hold.ended.cancelled() => return Err(hold::ended(&engine.stopping).into()),
             };
             crash_point!("fetch.answered");
             let refused = match sent {
@@ -180,7 +182,7 @@ impl Trip<'_> {
         self.watch.show(RunStatus::Running, Some(format!("waiting {seconds} s {what}")));
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
-            () = self.engine.stopping.cancelled() => Err(stopped()),
+            () = self.hold.ended.cancelled() => Err(hold::ended(&self.engine.stopping)),
         }
     }
 }

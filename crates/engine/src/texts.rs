@@ -8,9 +8,10 @@ use kasparro_faults::crash_point;
 use serde_json::Value;
 use tokio::task::block_in_place;
 
-use crate::ask::{EMPTY, STOPPED, Taken, Trip, Turn, empty, stopped};
+use crate::ask::{EMPTY, STOPPED, Taken, Trip, Turn, empty};
 use crate::body::{Body, BodyWriter};
 use crate::files;
+use crate::hold::LEASE_LOST;
 use crate::land::{Arrival, PageContext, STORE_FAILED, spool_failed};
 use crate::take_page::Answered;
 
@@ -70,7 +71,9 @@ impl Trip<'_> {
             };
             match self.take_file(&one, &path, &text_turn).await {
                 Ok(taken) => rows += taken.rows,
-                Err(error) if [STORE_FAILED, STOPPED].contains(&error.code) => return Err(error),
+                Err(error) if [STORE_FAILED, STOPPED, LEASE_LOST].contains(&error.code) => {
+                    return Err(error);
+                }
                 Err(mut error) => {
                     if !error.message.contains(&name) {
                         error.message = format!("{name}: {}", error.message);
@@ -114,9 +117,7 @@ impl Trip<'_> {
         let mut current = next_chunk()?;
         let (mut rows, mut number) = (0, 0_u64);
         while let Some(chunk) = current {
-            if self.engine.stopping.is_cancelled() {
-                return Err(stopped());
-            }
+            self.go_on()?;
             let following = next_chunk()?;
             let last = following.is_none();
             let survey = of_chunk(&whole_survey, number);

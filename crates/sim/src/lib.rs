@@ -55,6 +55,7 @@ use tokio_util::sync::CancellationToken;
 pub use error::SimError;
 pub use faults::{FaultPlan, FaultPlanError};
 pub use ledger::{LedgerEntry, LedgerRow};
+pub use secrets::name_of_key;
 pub use settings::SimSettings;
 
 use crate::connection::{Connection, Connections};

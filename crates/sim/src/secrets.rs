@@ -3,8 +3,6 @@
 use axum::http::{HeaderMap, Uri};
 use sha2::{Digest, Sha256};
 
-use crate::text::hex;
-
 /// The query string with the values of all parameters that can hold a secret taken out.
 pub(crate) fn without_secrets(uri: &Uri, pairs: Option<&[(String, String)]>) -> String {
     let Some(raw) = uri.query() else {
@@ -34,10 +32,16 @@ pub(crate) fn key_id(headers: &HeaderMap, query: &[(String, String)]) -> Option<
     let sent = sent.map(|(_, value)| value.as_bytes());
     let in_query =
         || query.iter().find(|(name, _)| secret(name)).map(|(_, value)| value.as_bytes());
-    let key = sent.or_else(in_query)?;
+    sent.or_else(in_query).map(name_of_key)
+}
+
+/// The short name under which the ledger shows a key, from which the key cannot be read: 12 hexadecimal
+/// digits.
+#[must_use]
+pub fn name_of_key(key: &[u8]) -> String {
     let digest =
         Sha256::new().chain_update("kasparro simulator key id\0").chain_update(key).finalize();
-    digest.get(..6).map(hex)
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub(crate) enum Verdict<T> {
 /// Everything remembered of one source.
 #[derive(Debug)]
 pub(crate) struct Memory {
+    /// The epoch of the source under which it was read.
+    pub(crate) epoch: u64,
     pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) next_sequence: u64,
     known: Vec<Known>,
@@ -127,6 +129,7 @@ impl Memory {
     /// Builds the memory from what a store holds.
     pub(crate) fn new(stored: SourceMemory, seed: u64) -> Self {
         let mut memory = Self {
+            epoch: 0,
             checkpoint: stored.checkpoint,
             next_sequence: stored.next_sequence,
             known: Vec::with_capacity(stored.listings.len()),

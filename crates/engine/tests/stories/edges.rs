@@ -269,12 +269,13 @@ async fn a_page_refused_at_recovery_ends_no_complete_sweep_behind_it() {
     let pages = world.store.pages_after(kasparro_domain::PageId(0), 10).await.unwrap();
     let source = SourceName::new("csv");
     for n in 0..3 {
+        let epoch = world.store.leases().await.unwrap()[0].epoch;
         let run_id = kasparro_domain::RunId(uuid::Uuid::now_v7());
         let now = world.clock_now();
         world.store.queue_run(run_id, &source, RunReason::Manual, now).await.unwrap();
         let options = world.sources[0].1.clone();
         let started = kasparro_store::RunUpdate::Started { at: now, options };
-        world.store.update_run(run_id, started).await.unwrap();
+        world.store.update_run(run_id, epoch, started).await.unwrap();
         for (at, record) in pages.iter().enumerate() {
             let page = &record.page;
             let mut body = Vec::new();
@@ -289,6 +290,7 @@ async fn a_page_refused_at_recovery_ends_no_complete_sweep_behind_it() {
             }
             let new = kasparro_store::NewPage {
                 source: source.clone(),
+                epoch,
                 run_id,
                 sequence: at as u64,
                 request: page.request.clone(),

@@ -5,6 +5,7 @@ mod bad_answers;
 mod crashes;
 mod edges;
 mod files;
+mod fleet;
 mod good_days;
 mod lists;
 mod news;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use kasparro_domain::{Clock, ManualClock, Run, RunReason, SourceName, Timestamp};
 use kasparro_engine::{
-    Engine, EngineError, EngineParts, EngineSource, FetchSettings, Lists, Schedule, SourceBuilder,
+    Engine, EngineError, EngineParts, EngineSource, FetchSettings, Holding, Lists, Schedule,
+    SourceBuilder,
 };
 use kasparro_store::{KnownListing, MemoryStore, Store, TableDump};
 use serde_json::{Value, json};
@@ -20,8 +21,12 @@ pub(crate) struct World {
     pub(crate) max_body_bytes: u64,
     pub(crate) upstream: Option<String>,
     pub(crate) sources: Vec<(&'static str, Value)>,
+    /// When values are asked for.
+    pub(crate) schedule: Schedule,
     /// When lists are asked for.
     pub(crate) lists: Schedule,
+    /// How engines hold their sources.
+    pub(crate) holding: Holding,
     /// False while something happened that was not proven.
     proven: Proven,
 }
@@ -47,7 +52,9 @@ impl World {
             max_body_bytes: 1 << 20,
             upstream,
             sources,
+            schedule: Schedule::Never,
             lists: Schedule::Never,
+            holding: Holding::Alone,
             proven: Proven(AtomicBool::new(true)),
         }
     }
@@ -104,7 +111,7 @@ impl World {
         let sources = self.sources.iter().map(|(name, options)| EngineSource {
             source: kasparro_sources::build(name, options.clone()).unwrap(),
             enabled: true,
-            schedule: Schedule::Never,
+            schedule: self.schedule.clone(),
             lists: self.lists.clone(),
             options: kasparro_sources::public_options(name, options),
             stale_after: Duration::from_secs(3600),
@@ -120,7 +127,12 @@ impl World {
                 max_body_bytes: self.max_body_bytes,
                 ..FetchSettings::default()
             },
-            holder: "test".to_owned(),
+            // One that works alone follows a process that is gone.
+            holder: match self.holding {
+                Holding::Alone => "test".to_owned(),
+                Holding::Leased(_) => uuid::Uuid::now_v7().to_string(),
+            },
+            holding: self.holding,
             spool_dir: self.folder.path().join("spool"),
             build: builder(),
         };
