@@ -6,7 +6,10 @@
 //! bring more than a documented status.
 
 mod answer;
+mod awaited;
+mod contact;
 mod data;
+mod flight;
 mod history;
 mod instants;
 mod listen;
@@ -31,7 +34,7 @@ use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use kasparro_domain::{Clock, SourceName, Timestamp};
-use kasparro_store::Store;
+use kasparro_store::{Store, StoreResult};
 use kasparro_view::View;
 use tokio_util::sync::CancellationToken;
 
@@ -54,8 +57,12 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: metrics::HttpMetrics,
     pub(crate) settings: ApiSettings,
-    pub(crate) sources: Vec<SourceInfo>,
+    pub(crate) sources: Arc<[SourceInfo]>,
     pub(crate) pages: data::PageCache,
+    /// Health checks ask the database together: whether it answers, and how the sources are.
+    pub(crate) pings: flight::Flight<()>,
+    pub(crate) checkups: flight::Flight<Arc<Vec<reports::SourceReport>>>,
+    pub(crate) contact: Arc<contact::Contact>,
     pub(crate) started_at: Timestamp,
     pub(crate) draining: AtomicBool,
 }
@@ -90,11 +97,14 @@ impl Api {
             clock,
             metrics: metrics::HttpMetrics::new(metrics),
             settings,
-            sources,
+            sources: sources.into(),
             pages: data::PageCache::default(),
+            pings: flight::Flight::default(),
+            checkups: flight::Flight::default(),
+            contact: Arc::default(),
             draining: AtomicBool::new(false),
         });
-        let router = routes::served().with_state(Arc::clone(&shared));
+        let router = routes::served(&shared).with_state(Arc::clone(&shared));
         Self { shared, router, hot: true }
     }
 
@@ -119,6 +129,34 @@ impl std::fmt::Debug for Api {
 }
 
 impl Shared {
+    /// What the store answers, at most five seconds from now: one that hangs must not gather requests.
+    pub(crate) async fn ask<T>(
+        &self,
+        asking: impl Future<Output = StoreResult<T>>,
+    ) -> Result<T, problem::Problem> {
+        let Ok(answer) = tokio::time::timeout(settings::STORE_TIMEOUT, asking).await else {
+            self.contact.lost(&"no answer in time");
+            return Err(problem::Problem::store_silent());
+        };
+        self.contact.note(&answer);
+        Ok(answer?)
+    }
+
+    /// True when the database answers within two seconds.
+    pub(crate) async fn database_answers(&self) -> bool {
+        let (store, contact) = (Arc::clone(&self.store), Arc::clone(&self.contact));
+        let ping = || async move {
+            let answer = store.ping().await;
+            contact.note(&answer);
+            answer.ok().map(drop)
+        };
+        let answers = self.pings.ask(settings::PING_TIMEOUT, ping).await.is_some();
+        if !answers {
+            self.contact.lost(&"no answer to a ping");
+        }
+        answers
+    }
+
     /// True for a source that is configured or has listings.
     pub(crate) fn source_known(&self, name: &str) -> bool {
         self.sources.iter().any(|source| source.name.as_str() == name)

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::server::Server;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    Components, Info, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
+    Components, Info, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
 };
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::problem::{FieldError, ProblemBody};
-use crate::routes;
+use crate::{awaited, routes};
 
 /// The OpenAPI document of this API as indented JSON: what `/openapi.json` answers.
 #[must_use]
@@ -21,7 +23,34 @@ pub fn openapi_json() -> String {
 
 /// The OpenAPI document of this API.
 pub(crate) fn document() -> OpenApi {
-    routes::router().into_openapi()
+    let mut document = routes::router().into_openapi();
+    for (path, item) in &mut document.paths.paths {
+        let operation = item.get.as_mut().filter(|_| awaited::taken_by(path));
+        if let Some(operation) = operation {
+            operation.parameters.get_or_insert_default().push(min_generation().into());
+        }
+    }
+    document
+}
+
+/// The header by which a request asks for what a client has seen already.
+fn min_generation() -> Parameter {
+    ParameterBuilder::new()
+        .name(awaited::NAME)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "A generation, as `X-Generation` or the `generation` of a run tells it. The answer is made \
+             once the read model shows it or a later one; after two seconds without it the answer is \
+             503 `generation_not_reached`, with the present one in `X-Generation`",
+        ))
+        .schema(Some(
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+                .minimum(Some(0)),
+        ))
+        .build()
 }
 
 /// What the document says before any route is added.
@@ -30,7 +59,9 @@ pub(crate) fn frame() -> OpenApi {
     info.description = Some(
         "Crypto market data from many sources, with every digit as it was sent. Every path is also \
          served under `/api/v1`, and one trailing slash makes no difference. Unknown and repeated \
-         parameters are refused. Errors are RFC 9457 problems."
+         parameters are refused. Errors are RFC 9457 problems. `X-Generation` says which generation of \
+         the data an answer was made from; a client that sends it back as `X-Min-Generation`, to \
+         whichever server, is never shown an older one."
             .to_owned(),
     );
     let tags = [

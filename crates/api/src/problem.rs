@@ -49,6 +49,8 @@ codes! {
         "leave the parameter out or correct its name";
     RepeatedParameter, "repeated_parameter", BAD_REQUEST, "A parameter is given more than once",
         "give each parameter once";
+    InvalidHeader, "invalid_header", BAD_REQUEST, "A header has a value that is not allowed",
+        "correct the headers listed under errors";
     InvalidCursor, "invalid_cursor", BAD_REQUEST, "The cursor does not belong to this query",
         "start again without cursor; send a next_cursor unchanged and with the same filters";
     InvalidId, "invalid_id", BAD_REQUEST, "The id is malformed",
@@ -76,7 +78,7 @@ codes! {
     Internal, "internal_error", INTERNAL_SERVER_ERROR, "Something went wrong here",
         "report it with the request_id; the log has the details";
     StoreUnavailable, "store_unavailable", SERVICE_UNAVAILABLE, "The database cannot be read now",
-        "try again later; /health tells how the database is";
+        "try again later; where it lasts, the log of this process says why: check that the database runs, that user and password are right, and that `kasparro db migrate` was run";
     Loading, "loading", SERVICE_UNAVAILABLE, "The read model is not loaded yet",
         "try again in a moment";
     Draining, "draining", SERVICE_UNAVAILABLE, "The server is shutting down",
@@ -85,16 +87,18 @@ codes! {
         "wait for the first run to end; /sources tells how each source is";
     StaleData, "stale_data", SERVICE_UNAVAILABLE, "The data are too old",
         "see /sources for the reason";
+    GenerationNotReached, "generation_not_reached", SERVICE_UNAVAILABLE, "The read model does not show this generation yet",
+        "send the request again; X-Generation tells what is shown now: leave X-Min-Generation out where that stays behind";
     RequestTimeout, "request_timeout", SERVICE_UNAVAILABLE, "The request took too long",
         "try again later";
     Overloaded, "overloaded", SERVICE_UNAVAILABLE, "Too many connections are open",
         "try again in a moment, and reuse connections";
 }
 
-/// One parameter or field that is wrong.
+/// One parameter, header or field that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct FieldError {
-    /// The parameter.
+    /// The parameter, or the header.
     pub(crate) field: String,
     /// What is wrong with it.
     pub(crate) message: String,
@@ -131,7 +135,11 @@ pub(crate) struct ProblemBody<'a> {
     request_id: &'a str,
     /// Milliseconds the request took.
     api_latency_ms: f64,
-    /// The parameters that are wrong, where some are.
+    /// `unhealthy` where the database is why; left out elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    database: Option<&'a str>,
+    /// The parameters or headers that are wrong, where some are.
     errors: &'a [FieldError],
 }
 
@@ -146,6 +154,16 @@ impl Problem {
         Self { generation: Some(generation), ..self }
     }
 
+    /// The database does not answer, now.
+    pub(crate) fn store_silent() -> Self {
+        Self::new(Code::StoreUnavailable, "the database did not answer")
+    }
+
+    /// Nothing is loaded yet, and nothing will be until the database answers.
+    pub(crate) fn never_loaded() -> Self {
+        Self::new(Code::StoreUnavailable, "nothing is loaded yet, and the database does not answer")
+    }
+
     /// The body on the wire.
     pub(crate) fn to_json(&self, request_id: &str, api_latency_ms: f64) -> Vec<u8> {
         let body = ProblemBody {
@@ -157,6 +175,7 @@ impl Problem {
             hint: self.code.hint(),
             request_id,
             api_latency_ms,
+            database: (self.code == Code::StoreUnavailable).then_some("unhealthy"),
             errors: &self.errors,
         };
         serde_json::to_vec(&body).unwrap_or_default()
@@ -173,13 +192,10 @@ impl IntoResponse for Problem {
 }
 
 impl From<StoreError> for Problem {
-    /// Says what to do, never what the database said.
+    /// Says what to do, never what the database said. That it is away is logged where it is asked.
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Locked { .. } => {
-                tracing::warn!(%error, "the store cannot be read");
-                Self::new(Code::StoreUnavailable, "the database did not answer")
-            }
+            StoreError::Unavailable(_) | StoreError::Locked { .. } => Self::store_silent(),
             _ => {
                 tracing::error!(%error, "reading the store failed");
                 Self::new(Code::Internal, "the store could not answer")

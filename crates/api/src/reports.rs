@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use kasparro_domain::{Run, RunError, RunStatus, SourceName, Timestamp};
-use kasparro_store::{SourceState, SourceSummary, StoreResult};
+use kasparro_store::{Lease, SourceState, SourceSummary, Store, StoreResult};
 
-use crate::Shared;
+use crate::settings::SourceInfo;
 
 /// How a source is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,18 +40,26 @@ pub(crate) struct SourceReport {
     pub(crate) source: SourceName,
     pub(crate) state: Option<SourceState>,
     pub(crate) summary: Option<SourceSummary>,
+    /// Who took it last; none where nobody ever did.
+    pub(crate) lease: Option<Lease>,
 }
 
 /// Every source that is configured, has a state or ever ran: the configured ones first, in their
 /// order.
-pub(crate) async fn source_reports(shared: &Shared) -> StoreResult<Vec<SourceReport>> {
-    let summaries = shared.store.source_summaries().await?;
-    let states = shared.store.source_states().await?;
+pub(crate) async fn source_reports(
+    store: &dyn Store,
+    configured: &[SourceInfo],
+) -> StoreResult<Vec<SourceReport>> {
+    let summaries = store.source_summaries().await?;
+    let states = store.source_states().await?;
+    let leases = store.leases().await?;
     let mut summaries: BTreeMap<_, _> =
         summaries.into_iter().map(|summary| (summary.source.clone(), summary)).collect();
     let mut states: BTreeMap<_, _> =
         states.into_iter().map(|state| (state.source.clone(), state)).collect();
-    let mut names: Vec<SourceName> = shared.sources.iter().map(|info| info.name.clone()).collect();
+    let mut leases: BTreeMap<_, _> =
+        leases.into_iter().map(|lease| (lease.source.clone(), lease)).collect();
+    let mut names: Vec<SourceName> = configured.iter().map(|info| info.name.clone()).collect();
     for name in states.keys().chain(summaries.keys()) {
         if !names.contains(name) {
             names.push(name.clone());
@@ -60,6 +68,7 @@ pub(crate) async fn source_reports(shared: &Shared) -> StoreResult<Vec<SourceRep
     let report = |source: SourceName| SourceReport {
         state: states.remove(&source),
         summary: summaries.remove(&source),
+        lease: leases.remove(&source),
         source,
     };
     Ok(names.into_iter().map(report).collect())

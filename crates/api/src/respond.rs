@@ -26,6 +26,8 @@ const NO_CONTENT_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 /// What a client that was refused for the moment should wait, in seconds.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+/// The same for a generation that is not shown yet: the next swap may bring it.
+const RETRY_GENERATION_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// Gives an answer the headers that all answers have; the only place that does. A header that the
 /// answer brought stays.
@@ -67,7 +69,9 @@ pub(crate) fn problem(problem: &Problem, context: &RequestContext) -> Response<B
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+        let soon = problem.code == Code::GenerationNotReached;
+        let seconds = if soon { RETRY_GENERATION_SECONDS } else { RETRY_SECONDS };
+        response.headers_mut().insert(RETRY_AFTER, seconds);
     }
     add_headers(response.headers_mut(), context, problem.generation);
     response

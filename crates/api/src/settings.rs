@@ -11,6 +11,10 @@ pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The longest a health check waits for the database.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest an operation waits for the database: one that hangs must not gather requests.
+pub(crate) const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest a request waits for the generation that it names.
+pub(crate) const GENERATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Settings of the API.
 #[derive(Clone)]

@@ -9,6 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::View;
+use crate::patience::{GENERATION_WITHIN, in_time};
 
 /// Least time between two swaps; what is committed meanwhile goes into the later one.
 const SWAP_EVERY: Duration = Duration::from_secs(1);
@@ -19,8 +20,9 @@ const JUDGE_EVERY: Duration = Duration::from_secs(30);
 
 impl View {
     /// Keeps the view up with the store until `shutdown`: a commit is shown at once, or, while commits
-    /// keep coming, together with others within a second. Failures of the store are logged, the last
-    /// snapshot stays, and the next second brings the next attempt.
+    /// keep coming, together with others within a second. While the store fails or does not return, that
+    /// is logged once and the last snapshot stays. A failure is tried again a second later, a call that
+    /// does not return is given up first: after 10 seconds, or 30 where listings are read.
     pub async fn follow(self: Arc<Self>, shutdown: CancellationToken) {
         let mut announced = Some(self.store.watch());
         let mut poll = interval(POLL_EVERY);
@@ -46,7 +48,10 @@ impl View {
                     }
                     false
                 }
-                _ = poll.tick() => self.behind(&mut failing).await,
+                _ = poll.tick() => tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    behind = self.behind(&mut failing) => behind,
+                },
             };
             if !behind {
                 continue;
@@ -59,20 +64,24 @@ impl View {
             if let Some(announced) = &mut announced {
                 announced.mark_unchanged();
             }
-            let outcome = self.refresh().await;
+            let outcome = tokio::select! {
+                () = shutdown.cancelled() => return,
+                outcome = self.refresh() => outcome,
+            };
             note(&outcome.map(drop), &mut failing);
             next_swap = Instant::now() + SWAP_EVERY;
         }
     }
 
-    /// True when the store has a generation that the view does not show.
+    /// True when the store has another generation than the view shows: a later one, or an earlier one
+    /// where it went back.
     async fn behind(&self, failing: &mut bool) -> bool {
         if !self.loaded() {
             return true;
         }
-        let newest = self.store.generation().await;
+        let newest = in_time(GENERATION_WITHIN, self.store.generation()).await;
         note(&newest.clone().map(drop), failing);
-        newest.is_ok_and(|newest| newest > self.snapshot().generation())
+        newest.is_ok_and(|newest| newest != self.snapshot().generation())
     }
 }
 

@@ -12,6 +12,7 @@ mod fold;
 mod follow;
 mod index;
 mod key;
+mod patience;
 mod plan;
 mod query;
 mod render;

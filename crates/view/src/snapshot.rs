@@ -48,30 +48,45 @@ impl Default for Snapshot {
 /// Rendered listings on their way into a snapshot.
 #[derive(Debug)]
 pub(crate) struct Changes {
-    /// The listings, by ascending id, each once.
+    /// The listings; once sorted, by ascending id, each once.
     fresh: Vec<Fresh>,
     sources: Sources,
     now: Timestamp,
 }
 
 impl Changes {
+    /// None yet, to be judged at `now`.
+    pub(crate) fn none(base: &Snapshot, now: Timestamp) -> Self {
+        Self { fresh: Vec::new(), sources: Sources::clone(&base.sources), now }
+    }
+
     /// Renders listings as they are at `now`. The last row of a listing counts.
     pub(crate) fn render(
         base: &Snapshot,
-        listings: impl Iterator<Item = ListingRow>,
+        listings: Vec<ListingRow>,
         settings: &ViewSettings,
         now: Timestamp,
     ) -> Self {
-        let mut renderer = Renderer::new(Sources::clone(&base.sources), settings, now);
-        let mut fresh: Vec<Fresh> = listings.map(|listing| renderer.render(listing)).collect();
+        Self::none(base, now).and(listings, settings).sorted()
+    }
+
+    /// The same with a piece more, rendered.
+    pub(crate) fn and(mut self, piece: Vec<ListingRow>, settings: &ViewSettings) -> Self {
+        let mut renderer = Renderer::new(self.sources, settings, self.now);
+        self.fresh.extend(piece.into_iter().map(|listing| renderer.render(listing)));
+        Self { sources: renderer.into_sources(), ..self }
+    }
+
+    /// The same once every piece is there.
+    pub(crate) fn sorted(mut self) -> Self {
         let id = |fresh: &Fresh| fresh.column.listing_id;
-        if !fresh.is_sorted_by(|left, right| id(left) < id(right)) {
-            fresh.sort_by_key(id);
-            fresh.reverse();
-            fresh.dedup_by_key(|fresh| fresh.column.listing_id);
-            fresh.reverse();
+        if !self.fresh.is_sorted_by(|left, right| id(left) < id(right)) {
+            self.fresh.sort_by_key(id);
+            self.fresh.reverse();
+            self.fresh.dedup_by_key(|fresh| fresh.column.listing_id);
+            self.fresh.reverse();
         }
-        Self { fresh, sources: renderer.into_sources(), now }
+        self
     }
 
     /// True when no listing changed.
@@ -91,7 +106,7 @@ impl Snapshot {
         settings: &ViewSettings,
         now: Timestamp,
     ) -> Self {
-        let changes = Changes::render(self, changed.into_iter(), settings, now);
+        let changes = Changes::render(self, changed, settings, now);
         self.with(changes, generation, version, settings)
     }
 

@@ -24,7 +24,7 @@ use crate::normal_path::normal_path;
 use crate::problem::{Code, Problem};
 use crate::routes::MatchedRoute;
 use crate::settings::{MAX_BODY_BYTES, MAX_TARGET_BYTES};
-use crate::{Api, data, respond};
+use crate::{Api, awaited, data, respond};
 
 /// Where the requests of one connection come in.
 #[derive(Clone)]
@@ -56,12 +56,27 @@ impl Service<Request<Incoming>> for Door {
             record(&self.api, "other", request.method(), &response, &context);
             return Answering::ready(response, in_flight);
         }
+        // Before the first load the database may have to be asked why there is nothing.
         if self.api.hot
+            && shared.view.loaded()
             && *request.method() == Method::GET
             && normal_path(request.uri().path()) == "/data"
         {
-            let response = answer_data(&self.api, request.uri().query(), &context);
-            return Answering::ready(response, in_flight);
+            let query = request.uri().query();
+            match awaited::asked(request.headers()) {
+                Ok(Some(generation)) if !awaited::shown(&shared.view, generation) => {
+                    let (api, query) = (Arc::clone(&self.api), query.map(str::to_owned));
+                    return Answering::Routed(Box::pin(async move {
+                        let waited = awaited::wait(&api.shared.view, generation).await;
+                        answer_data(&api, waited, query.as_deref(), &context)
+                            .map(|body| body.holding(in_flight))
+                    }));
+                }
+                asked => {
+                    let response = answer_data(&self.api, asked.map(drop), query, &context);
+                    return Answering::ready(response, in_flight);
+                }
+            }
         }
         let api = Arc::clone(&self.api);
         Answering::Routed(Box::pin(async move {
@@ -70,7 +85,7 @@ impl Service<Request<Incoming>> for Door {
     }
 }
 
-/// An answer that is there, or one that the router is still making.
+/// An answer that is there, or one that is still being made: by the router, or for want of a generation.
 pub(super) enum Answering {
     Ready(Option<Response<Body>>),
     Routed(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
@@ -95,12 +110,19 @@ impl Future for Answering {
     }
 }
 
-/// Answers `GET /data` without the router.
-fn answer_data(api: &Api, query: Option<&str>, context: &RequestContext) -> Response<Body> {
+/// Answers `GET /data` without the router, unless the request was refused before.
+fn answer_data(
+    api: &Api,
+    accepted: Result<(), Problem>,
+    query: Option<&str>,
+    context: &RequestContext,
+) -> Response<Body> {
     let shared = &api.shared;
     // Nothing is left half-changed by a panic: the read model is immutable, and a cached page is put
     // in whole.
-    let page = catch_unwind(AssertUnwindSafe(|| data::page(shared, Selection::Data, query)));
+    let page = catch_unwind(AssertUnwindSafe(|| {
+        accepted.and_then(|()| data::page(shared, Selection::Data, query))
+    }));
     match page.unwrap_or_else(|_| Err(panicked())) {
         Ok((middle, generation)) => {
             let prefix = Bytes::from(context.prefix());
@@ -126,6 +148,12 @@ async fn route(api: &Api, request: Request<Incoming>, context: &RequestContext) 
     let problem = match tokio::time::timeout(limit, routing).await {
         Ok(Ok(Ok(mut routed))) => {
             let matched = routed.extensions_mut().remove::<MatchedRoute>();
+            let loading = routed.extensions().get::<Problem>();
+            if loading.is_some_and(|problem| problem.code == Code::Loading)
+                && !api.shared.database_answers().await
+            {
+                routed.extensions_mut().insert(Problem::never_loaded());
+            }
             let response = respond::routed(routed, context, &method);
             let route = matched.as_ref().map_or("other", |route| &*route.0);
             record(api, route, &method, &response, context);

@@ -1,6 +1,7 @@
 //! `GET /health`
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -10,7 +11,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::run_body::RunErrorBody;
-use crate::Shared;
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
 use crate::reports::{self, Condition, SourceReport};
@@ -54,6 +54,8 @@ pub(crate) struct SourceHealth {
     last_failure: Option<Timestamp>,
     /// Seconds since its newest successful run ended.
     lag_seconds: Option<u64>,
+    /// True while a process holds the source; `/sources` says which.
+    held: bool,
     /// Why its newest run that ended did not succeed.
     error: Option<RunErrorBody>,
 }
@@ -73,13 +75,22 @@ pub(crate) struct SourceHealth {
 )]
 pub(crate) async fn health(State(shared): AppState, context: RequestContext) -> Response {
     let now = shared.clock.now();
-    let reports = if database_answers(&shared).await {
-        let reading = reports::source_reports(&shared);
-        tokio::time::timeout(PING_TIMEOUT, reading).await.ok().and_then(Result::ok)
-    } else {
-        None
-    };
+    let (store, sources) = (Arc::clone(&shared.store), Arc::clone(&shared.sources));
+    let contact = Arc::clone(&shared.contact);
+    let checkup = shared.checkups.ask(PING_TIMEOUT, || async move {
+        let asking = async {
+            store.ping().await?;
+            reports::source_reports(store.as_ref(), &sources).await
+        };
+        let reports = asking.await;
+        contact.note(&reports);
+        reports.ok().map(Arc::new)
+    });
+    let reports = checkup.await;
     let database_healthy = reports.is_some();
+    if !database_healthy {
+        shared.contact.lost(&"no answer to a health check");
+    }
     let reports = reports.unwrap_or_default();
     let conditions: Vec<_> = reports.iter().map(|report| report.condition(now)).collect();
     let etl = if database_healthy { reports::overall(&conditions) } else { Condition::Unhealthy };
@@ -111,11 +122,7 @@ fn source_health(report: &SourceReport, condition: Condition, now: Timestamp) ->
         last_success: report.last_success(),
         last_failure: report.last_failure(),
         lag_seconds: report.lag_seconds(now),
+        held: report.lease.as_ref().is_some_and(|lease| lease.live),
         error: report.error().map(RunErrorBody::from),
     }
-}
-
-/// True when the database answers within two seconds.
-pub(super) async fn database_answers(shared: &Shared) -> bool {
-    matches!(tokio::time::timeout(PING_TIMEOUT, shared.store.ping()).await, Ok(Ok(_)))
 }

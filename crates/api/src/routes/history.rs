@@ -85,7 +85,7 @@ async fn answer(
     let query = HistoryQuery::read(query, subject, shared)?;
     let (listings, generation) = listings(shared, &query)?;
     let store = shared.store.as_ref();
-    let found = history::page(store, &listings, &query, BUDGET_POINTS).await?;
+    let found = shared.ask(history::page(store, &listings, &query, BUDGET_POINTS)).await?;
     let key = &shared.settings.cursor_key;
     let body = HistoryPage {
         interval: query.interval.name(),

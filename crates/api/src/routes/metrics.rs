@@ -18,7 +18,7 @@ use crate::{Shared, reports, respond};
 )]
 pub(crate) async fn metrics(State(shared): AppState) -> Response {
     if tokio::time::timeout(PING_TIMEOUT, set_gauges(&shared)).await.is_err() {
-        tracing::warn!("the database did not answer in time for the metrics");
+        shared.contact.lost(&"no answer in time for the metrics");
     }
     respond::text("text/plain; version=0.0.4; charset=utf-8", shared.metrics.handle.render())
 }
@@ -27,7 +27,7 @@ async fn set_gauges(shared: &Shared) {
     let generation = shared.view.snapshot().generation();
     gauge!("kasparro_generation").set(generation.0 as f64);
     let now = shared.clock.now();
-    if let Ok(reports) = reports::source_reports(shared).await {
+    if let Ok(reports) = reports::source_reports(shared.store.as_ref(), &shared.sources).await {
         for report in reports {
             if let Some(lag_seconds) = report.lag_seconds(now) {
                 gauge!("kasparro_source_lag_seconds", "source" => report.source.to_string())

@@ -35,15 +35,16 @@ pub(crate) use {
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Shared;
+use crate::answer::AppState;
 use crate::problem::{Code, Problem};
+use crate::{Shared, awaited};
 
 /// Every operation with its description.
 pub(crate) fn router() -> OpenApiRouter<Arc<Shared>> {
@@ -77,9 +78,10 @@ pub(crate) fn router() -> OpenApiRouter<Arc<Shared>> {
 }
 
 /// What is served: every operation, and answers where there is none.
-pub(crate) fn served() -> Router<Arc<Shared>> {
+pub(crate) fn served(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let (router, _) = router().split_for_parts();
     router
+        .route_layer(from_fn_with_state(Arc::clone(shared), await_generation))
         .route_layer(from_fn(note_route))
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
@@ -96,6 +98,21 @@ async fn note_route(request: Request, next: Next) -> Response {
         response.extensions_mut().insert(MatchedRoute(route));
     }
     response
+}
+
+/// Lets a request that names a generation wait for it.
+async fn await_generation(
+    State(shared): AppState,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let path = request.extensions().get::<MatchedPath>();
+    if path.is_some_and(|path| awaited::taken_by(path.as_str()))
+        && let Some(generation) = awaited::asked(request.headers())?
+    {
+        awaited::wait(&shared.view, generation).await?;
+    }
+    Ok(next.run(request).await)
 }
 
 async fn nothing_here() -> Problem {

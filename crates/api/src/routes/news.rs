@@ -92,10 +92,13 @@ pub(crate) async fn news(
     let mut params = Params::read(query.as_deref(), KNOWN);
     let (paging, filter) = read(&mut params, &shared);
     params.check(())?;
-    // Taken before the items are: they hold at least what it holds.
-    let generation = shared.store.generation().await?;
-    let total = shared.store.count_news(filter.clone()).await?;
-    let found = shared.store.news(filter).await?;
+    let asking = async {
+        // Taken before the items are: they hold at least what it holds.
+        let generation = shared.store.generation().await?;
+        let total = shared.store.count_news(filter.clone()).await?;
+        Ok((generation, total, shared.store.news(filter).await?))
+    };
+    let (generation, total, found) = shared.ask(asking).await?;
     let response = respond::json(&context, page(&paging, &found, total));
     Ok(respond::at_generation(response, generation))
 }

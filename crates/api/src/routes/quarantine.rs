@@ -129,10 +129,13 @@ pub(crate) async fn quarantine(
         offset: paging.offset.min(i64::MAX as u64),
     };
     params.check(())?;
-    // Taken before the rows are: they hold at least what it holds.
-    let generation = shared.store.generation().await?;
-    let total = shared.store.count_quarantined(filter.clone()).await?;
-    let rows = shared.store.quarantined(filter).await?;
+    let asking = async {
+        // Taken before the rows are: they hold at least what it holds.
+        let generation = shared.store.generation().await?;
+        let total = shared.store.count_quarantined(filter.clone()).await?;
+        Ok((generation, total, shared.store.quarantined(filter).await?))
+    };
+    let (generation, total, rows) = shared.ask(asking).await?;
     let pagination = Pagination::by_number(&paging, total);
     let body = QuarantinePage {
         data: rows.iter().map(QuarantineBody::from).collect(),
@@ -160,8 +163,11 @@ pub(crate) async fn quarantined(
     let id = number_id(&id)?;
     let after = id.checked_sub(1);
     let filter = QuarantineFilter { after, limit: Some(1), ..QuarantineFilter::default() };
-    let generation = shared.store.generation().await?;
-    let rows = shared.store.quarantined(filter).await?;
+    let asking = async {
+        let generation = shared.store.generation().await?;
+        Ok((generation, shared.store.quarantined(filter).await?))
+    };
+    let (generation, rows) = shared.ask(asking).await?;
     let row = rows.first().filter(|row| row.quarantine_id == id).ok_or_else(|| {
         Problem::new(Code::QuarantineNotFound, format!("there is no quarantined row {id}"))
             .at_generation(generation)

@@ -7,7 +7,6 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::health::database_answers;
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
 use crate::problem::{Code, Problem};
@@ -26,8 +25,9 @@ pub(crate) struct Ready {
 
 /// Says whether requests should be sent here.
 ///
-/// 503 until the read model is loaded (`loading`), while shutting down (`draining`), before anything
-/// was fetched (`no_data`), and when nothing was fetched for longer than allowed (`stale_data`).
+/// 503 until the read model is loaded (`loading`; `store_unavailable` where the database does not answer
+/// either), while shutting down (`draining`), before anything was fetched (`no_data`), and when nothing was
+/// fetched for longer than allowed (`stale_data`). Once loaded, a database that is away does not change it.
 #[utoipa::path(
     get, path = "/readyz", tag = "Operations",
     responses((status = 200, description = "Ready", body = Enveloped<Ready>), Problems),
@@ -55,7 +55,7 @@ pub(crate) async fn readyz(
         );
         return Err(Problem::new(Code::StaleData, detail));
     }
-    let database = if database_answers(&shared).await { "healthy" } else { "unhealthy" };
+    let database = if shared.database_answers().await { "healthy" } else { "unhealthy" };
     let body = Ready { status: "ready", database, behind_seconds: behind.as_secs() };
     Ok(respond::at_generation(respond::json(&context, body), snapshot.generation()))
 }

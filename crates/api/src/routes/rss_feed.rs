@@ -57,18 +57,21 @@ pub(crate) async fn rss_feed(
     let format = params.read_as("format", |text| one_of(text, &[("json", false), ("rss", true)]));
     params.check(())?;
     let as_rss = format.unwrap_or_else(|| prefers_rss(&headers));
-    // Taken before the items are: they hold at least what it holds.
-    let generation = shared.store.generation().await?;
+    let asking = async {
+        // Taken before the items are: they hold at least what it holds.
+        let generation = shared.store.generation().await?;
+        // A document in RSS does not say how many there are.
+        let total = if as_rss { 0 } else { shared.store.count_news(filter.clone()).await? };
+        Ok((generation, total, shared.store.news(filter).await?))
+    };
+    let (generation, total, found) = shared.ask(asking).await?;
     let mut response = if as_rss {
-        let found = shared.store.news(filter).await?;
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
         let server = rss::Server { https: by_https(&headers), host };
         let document = rss::document(&shared.settings.project_name, server, &found)?;
         respond::text("application/rss+xml; charset=utf-8", document)
     } else {
-        let total = shared.store.count_news(filter.clone()).await?;
-        let found = shared.store.news(filter).await?;
         respond::json(&context, news::page(&paging, &found, total))
     };
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));

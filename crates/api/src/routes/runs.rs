@@ -63,8 +63,11 @@ pub(crate) async fn runs(
         // Stores count in signed numbers; no store holds that many runs.
         offset: paging.offset.min(i64::MAX as u64),
     };
-    let total = shared.store.count_runs(filter.clone()).await?;
-    let runs = shared.store.runs(filter).await?;
+    let asking = async {
+        let total = shared.store.count_runs(filter.clone()).await?;
+        Ok((total, shared.store.runs(filter).await?))
+    };
+    let (total, runs) = shared.ask(asking).await?;
     let pagination = Pagination::by_number(&paging, total);
     let body = RunPage {
         data: runs.iter().map(RunBody::from).collect(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kasparro_domain::Timestamp;
+use kasparro_store::Lease;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -63,8 +64,28 @@ pub(crate) struct SourceBody {
     listings: u64,
     /// Rows received over all runs.
     rows_received: u64,
+    /// Which process works on it; `null` where none ever did.
+    lease: Option<LeaseBody>,
     /// Open quarantined rows by reason.
     quarantined: BTreeMap<&'static str, u64>,
+}
+
+/// Who works on a source.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Lease)]
+pub(crate) struct LeaseBody {
+    /// The process that took the source last.
+    holder: String,
+    /// How often it was taken.
+    epoch: u64,
+    /// True while that process holds it; others may take it where it does not.
+    live: bool,
+}
+
+impl From<&Lease> for LeaseBody {
+    fn from(lease: &Lease) -> Self {
+        Self { holder: lease.holder.clone(), epoch: lease.epoch, live: lease.live }
+    }
 }
 
 /// Lists the sources with their schedules and how they are.
@@ -79,8 +100,11 @@ pub(crate) async fn sources(
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
     let now = shared.clock.now();
-    let reports = reports::source_reports(&shared).await?;
-    let quarantine = shared.store.quarantine_counts().await?;
+    let asking = async {
+        let reports = reports::source_reports(shared.store.as_ref(), &shared.sources).await?;
+        Ok((reports, shared.store.quarantine_counts().await?))
+    };
+    let (reports, quarantine) = shared.ask(asking).await?;
     let data = reports.iter().map(|report| {
         let info = shared.sources.iter().find(|info| info.name == report.source);
         let counts = quarantine.iter().filter(|count| count.source == report.source);
@@ -115,6 +139,7 @@ fn source_body(
         error: report.error().map(RunErrorBody::from),
         listings: summary.map_or(0, |summary| summary.listings),
         rows_received: summary.map_or(0, |summary| summary.rows_received),
+        lease: report.lease.as_ref().map(LeaseBody::from),
         quarantined,
     }
 }

@@ -131,9 +131,12 @@ pub(crate) async fn stats(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
-    let reports = reports::source_reports(&shared).await?;
     let newest = RunFilter { limit: RECENT_RUNS, ..RunFilter::default() };
-    let recent_runs = shared.store.runs(newest).await?;
+    let asking = async {
+        let reports = reports::source_reports(shared.store.as_ref(), &shared.sources).await?;
+        Ok((reports, shared.store.runs(newest).await?))
+    };
+    let (reports, recent_runs) = shared.ask(asking).await?;
     let summaries = || reports.iter().filter_map(|report| report.summary.as_ref());
     let total_runs = summaries().map(|summary| summary.total_runs).sum();
     let ended_runs = summaries().map(|summary| summary.ended_runs).sum();

@@ -35,6 +35,9 @@ async fn readyz_says_why_it_is_not_ready() {
     let mut world = World::new();
     let served = world.serve().await;
     get(served.address, "/readyz").await.assert_problem(503, "loading");
+    world.away.store(true, Ordering::SeqCst);
+    get(served.address, "/readyz").await.assert_problem(503, "store_unavailable");
+    world.away.store(false, Ordering::SeqCst);
     world.refresh().await;
     get(served.address, "/readyz").await.assert_problem(503, "no_data");
     world.commit("csv", &[("a", "A", "a", Some("1"))]).await;

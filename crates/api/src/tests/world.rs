@@ -3,35 +3,39 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use kasparro_domain::{
     Attributes, BodyHash, Clock as _, Decimal, ListingId, ManualClock, Membership, Quote,
     Rejection, RejectionReason, RunError, RunId, RunReason, RunStatus, SourceName, Timestamp,
 };
-use kasparro_store::contract::FailingStore;
 use kasparro_store::{
-    Batch, BatchRow, BatchStore as _, CompressedBody, EvidenceRow, ListingRef, MemoryStore,
-    NewPage, NewsRow, PageStore as _, QuarantinedRow, RowChange, RunStore as _, RunUpdate,
-    SourceMemory, SourceState, StoreError, Sweep,
+    Batch, BatchRow, BatchStore as _, CompressedBody, EvidenceRow, LeaseStore as _, ListingRef,
+    MemoryStore, NewPage, NewsRow, PageStore as _, QuarantinedRow, RowChange, RunStore as _,
+    RunUpdate, SourceMemory, SourceState, Sweep,
 };
 use kasparro_view::{View, ViewSettings};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::switched::SwitchedStore;
 use crate::{Api, ApiSettings, SourceInfo, install_metrics};
 
 /// 2024-01-01T00:00:00Z.
 const START_MILLIS: i64 = 1_704_067_200_000;
+/// Who holds the sources.
+pub(super) const HOLDER: &str = "worker-1";
+/// For how long: longer than any test takes.
+pub(super) const LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// A store, its read model, and the API that is served from them.
 pub(super) struct World {
-    pub(super) store: Arc<FailingStore>,
+    pub(super) store: Arc<SwitchedStore>,
     /// Set to true, the database is away.
     pub(super) away: Arc<AtomicBool>,
-    kept: Arc<MemoryStore>,
+    pub(super) kept: Arc<MemoryStore>,
     pub(super) view: Arc<View>,
     pub(super) clock: Arc<ManualClock>,
     runs: u128,
@@ -57,14 +61,7 @@ impl World {
     /// An empty world.
     pub(super) fn new() -> Self {
         let (kept, away) = (Arc::new(MemoryStore::new()), Arc::new(AtomicBool::new(false)));
-        let gone = Arc::clone(&away);
-        let store = Arc::new(FailingStore::new(kept.clone(), move |_| {
-            if gone.load(Ordering::SeqCst) {
-                let why = "secret-host:5432 refused the connection".to_owned();
-                return Err(StoreError::Unavailable(why));
-            }
-            Ok(())
-        }));
+        let store = Arc::new(SwitchedStore::new(kept.clone(), Arc::clone(&away)));
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(START_MILLIS).unwrap()));
         let settings = ViewSettings {
             stale_after: BTreeMap::new(),
@@ -134,8 +131,20 @@ impl World {
         let id = uuid::Uuid::from_u128((millis << 80) | (0x7 << 76) | (0x2 << 62) | self.runs);
         let run_id = RunId(id);
         store.queue_run(run_id, &SourceName::new(source), reason, now).await.unwrap();
-        store.update_run(run_id, RunUpdate::Started { at: now, options: json!({}) }).await.unwrap();
+        let epoch = self.epoch(source).await;
+        let started = RunUpdate::Started { at: now, options: json!({}) };
+        store.update_run(run_id, epoch, started).await.unwrap();
         run_id
+    }
+
+    /// The epoch under which a source is held; it is taken where nobody holds it.
+    async fn epoch(&self, source: &str) -> u64 {
+        let name = SourceName::new(source);
+        let leases = self.kept.leases().await.unwrap();
+        match leases.into_iter().find(|lease| lease.source == name) {
+            Some(lease) => lease.epoch,
+            None => self.kept.acquire(&name, HOLDER, LONG).await.unwrap(),
+        }
     }
 
     /// Ends a run.
@@ -146,7 +155,9 @@ impl World {
             hint: "check the network".to_owned(),
         });
         let update = RunUpdate::Ended { at: self.clock.now(), status, requests: 2, error };
-        self.kept.update_run(run_id, update).await.unwrap();
+        let run = self.kept.run(run_id).await.unwrap().unwrap();
+        let epoch = self.epoch(run.source.as_str()).await;
+        self.kept.update_run(run_id, epoch, update).await.unwrap();
     }
 
     /// A run that fails at once.
@@ -193,10 +204,11 @@ impl World {
     ) -> RunId {
         let run_id = self.start_run(source).await;
         let (store, name, now) = (&self.kept, SourceName::new(source), self.clock.now());
-        let epoch = store.acquire(&name, "test").await.unwrap();
+        let epoch = self.epoch(source).await;
         let memory = store.memory(&name).await.unwrap();
         let page = NewPage {
             source: name.clone(),
+            epoch,
             run_id,
             sequence: 0,
             request: json!({}),

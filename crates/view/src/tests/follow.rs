@@ -9,19 +9,19 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::store::Listings;
-use super::{NOW, decimal, instant, listing, settings};
+use super::{NOW, instant, listing, settings};
 use crate::View;
 
-struct Followed {
-    store: Arc<Listings>,
+pub(super) struct Followed {
+    pub(super) store: Arc<Listings>,
     clock: Arc<ManualClock>,
-    view: Arc<View>,
+    pub(super) view: Arc<View>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Followed {
-    fn start(store: Arc<Listings>) -> Self {
+    pub(super) fn start(store: Arc<Listings>) -> Self {
         let clock = Arc::new(ManualClock::new(instant(NOW)));
         let view = View::new(Arc::clone(&store) as _, Arc::clone(&clock) as _, settings());
         let shutdown = CancellationToken::new();
@@ -30,7 +30,7 @@ impl Followed {
     }
 
     /// Lets the view work until it shows this generation, at most so long.
-    async fn shows(&self, generation: Generation, within: Duration) {
+    pub(super) async fn shows(&self, generation: Generation, within: Duration) {
         let reached = async {
             while self.view.snapshot().generation() != generation {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -40,7 +40,7 @@ impl Followed {
         tokio::time::timeout(within, reached).await.expect(message);
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap();
     }
@@ -105,26 +105,6 @@ async fn the_last_snapshot_stays_while_the_store_is_away() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(followed.view.snapshot().len(), 1);
     followed.stop().await;
-}
-
-#[tokio::test]
-async fn i6_the_generation_of_a_view_never_goes_back() {
-    let store = Listings::new();
-    let clock = Arc::new(ManualClock::new(instant(NOW)));
-    let view = View::new(Arc::clone(&store) as _, clock, settings());
-    assert!(!view.loaded());
-    for price in ["1", "2", "3"] {
-        let mut listing = listing(1);
-        listing.quote.as_mut().unwrap().price_usd = Some(decimal(price));
-        store.commit(vec![listing]);
-    }
-    assert_eq!(view.refresh().await.unwrap(), Generation(3));
-    store.set_generation(1);
-    assert_eq!(view.refresh().await.unwrap(), Generation(3));
-    let snapshot = view.snapshot();
-    assert_eq!(snapshot.generation(), Generation(3));
-    let row = snapshot.listing(ListingId(1)).unwrap();
-    assert_eq!(row.price_usd(), Some(&decimal("3")));
 }
 
 #[tokio::test]

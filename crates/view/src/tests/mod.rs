@@ -3,10 +3,13 @@
 mod batches;
 mod follow;
 mod model;
+mod outages;
 mod queries;
 mod render;
+mod restored;
 mod staleness;
 mod store;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

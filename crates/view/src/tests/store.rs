@@ -1,7 +1,7 @@
 //! A store of listings alone.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -18,7 +18,11 @@ pub(super) struct Listings {
     /// Calls of `changes` so far.
     pub(super) asked: AtomicU64,
     /// True while the store does not answer.
-    pub(super) away: std::sync::atomic::AtomicBool,
+    pub(super) away: AtomicBool,
+    /// True while calls do not return.
+    pub(super) hanging: AtomicBool,
+    /// True while `changes` brings one piece and then no more.
+    pub(super) stuck: AtomicBool,
 }
 
 impl Listings {
@@ -29,6 +33,8 @@ impl Listings {
             newest: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             away: false.into(),
+            hanging: false.into(),
+            stuck: false.into(),
         })
     }
 
@@ -48,12 +54,18 @@ impl Listings {
         Generation(generation)
     }
 
-    /// Puts the generation back, as restoring a backup would.
-    pub(super) fn set_generation(&self, generation: u64) {
+    /// Holds what a backup held: this generation, with these listings.
+    pub(super) fn restore(&self, generation: u64, listings: Vec<ListingRow>) {
+        let mut rows = self.rows.lock().unwrap();
+        let kept = listings.into_iter().map(|row| (row.listing_id.0, (generation, row)));
+        *rows = kept.collect();
         self.newest.store(generation, Ordering::SeqCst);
     }
 
-    fn check(&self) -> StoreResult<()> {
+    async fn check(&self) -> StoreResult<()> {
+        if self.hanging.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("switched off".to_owned()));
         }
@@ -64,7 +76,7 @@ impl Listings {
 #[async_trait]
 impl ReadStore for Listings {
     async fn generation(&self) -> StoreResult<Generation> {
-        self.check()?;
+        self.check().await?;
         Ok(Generation(self.newest.load(Ordering::SeqCst)))
     }
 
@@ -78,7 +90,7 @@ impl ReadStore for Listings {
         pieces: mpsc::Sender<Vec<ListingRow>>,
     ) -> StoreResult<Generation> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        self.check()?;
+        self.check().await?;
         let (changed, generation) = {
             let rows = self.rows.lock().unwrap();
             let changed: Vec<ListingRow> = rows
@@ -92,12 +104,15 @@ impl ReadStore for Listings {
             if pieces.send(piece.to_vec()).await.is_err() {
                 break;
             }
+            if self.stuck.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
         }
         Ok(Generation(generation))
     }
 
     async fn ping(&self) -> StoreResult<StoreInfo> {
-        self.check()?;
+        self.check().await?;
         Ok(StoreInfo { kind: "listings", schema_version: 1 })
     }
 }
