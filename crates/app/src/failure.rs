@@ -1,12 +1,10 @@
 //! Why a command ends without doing what it was asked, and the exit code that says so.
 
-use std::path::Path;
-
 use kasparro_engine::EngineError;
 use kasparro_store::StoreError;
 use serde_json::{Value, json};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Database};
 
 /// How the process ends. The numbers are part of the stable interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +51,12 @@ impl Failure {
         json!({"error": {"code": self.code, "message": self.message, "hint": self.hint}})
     }
 
-    /// A store call at `path` that failed.
-    pub(crate) fn store(error: &StoreError, path: &Path) -> Self {
+    /// A call of the store in this database that failed.
+    pub(crate) fn store(error: &StoreError, database: &Database) -> Self {
         let message = error.to_string();
-        let path = path.display().to_string();
-        let message = if message.contains(&path) { message } else { format!("{path}: {message}") };
+        let place = database.to_string();
+        let message =
+            if message.contains(&place) { message } else { format!("{place}: {message}") };
         match error {
             StoreError::Locked { .. } => Self::new(
                 Exit::Store,
@@ -75,8 +74,14 @@ impl Failure {
                 Exit::Store,
                 "store_unavailable",
                 message,
-                "check the path, its permissions and the free space",
+                match database {
+                    Database::Sqlite(_) => "check the path, its permissions and the free space",
+                    Database::Postgres(_) => "nothing more was done; try again once that is mended",
+                },
             ),
+            StoreError::Held { .. } => {
+                Self::new(Exit::Store, "source_held", message, "wait for that process, or ask it")
+            }
             StoreError::Corrupt(_) => Self::new(
                 Exit::Store,
                 "store_corrupt",
@@ -98,10 +103,16 @@ impl Failure {
         }
     }
 
-    /// An engine call on the store at `path` that failed.
-    pub(crate) fn engine(error: EngineError, path: &Path) -> Self {
+    /// An engine call on the store in this database that failed.
+    pub(crate) fn engine(error: EngineError, database: &Database) -> Self {
         match error {
-            EngineError::Store(error) => Self::store(&error, path),
+            EngineError::Store(error) => Self::store(&error, database),
+            EngineError::NotHeld { .. } => Self::new(
+                Exit::Failed,
+                "source_taken_over",
+                error.to_string(),
+                "another process runs this source now; ask that one",
+            ),
             EngineError::UnknownSource { name, known } => Self::unknown_source(&name, &known),
             EngineError::Setup(problem) => Self::new(
                 Exit::Failed,

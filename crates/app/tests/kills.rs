@@ -4,8 +4,7 @@
 //! SIGKILL. Upstreams are simulated and frozen: what is fetched again is what was fetched before.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::path::PathBuf;
-
+use kasparro_testkit::postgres::{Database, Postgres};
 use kasparro_testkit::{Finished, Program, SimulatedUpstream};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -60,11 +59,28 @@ const PAIRS: [(&str, &str); 12] = [
     ("run.ending:2", "recover.abandon:1"),
 ];
 
+/// The same on PostgreSQL, where the process that died still holds its sources until its leases end: one
+/// or two deaths in each step.
+const SHARED: [&[&str]; 10] = [
+    &["run.queued:2"],
+    &["ask.begin:5"],
+    &["land.begin:2"],
+    &["land.end:4"],
+    &["commit.rows:2"],
+    &["commit.manifest:4"],
+    &["transaction.full:3"],
+    &["transaction.committed:5"],
+    &["commit.end:3", "recover.abandon:1"],
+    &["load.begin:2", "commit.manifest:1"],
+];
+
 /// A store, and the upstream that it shares with the undisturbed one: the addresses of feeds are part of
 /// what is kept.
 struct World<'a> {
     folder: TempDir,
     upstream: &'a SimulatedUpstream,
+    /// In place of a file.
+    shared: Option<Database>,
 }
 
 impl<'a> World<'a> {
@@ -73,17 +89,27 @@ impl<'a> World<'a> {
         let rows: Vec<_> = (0..700).map(|n| format!("c{n},{n}.25\n")).collect();
         let text = format!("id,price\n{}bad,-1\nc3,9\n", rows.concat());
         std::fs::write(folder.path().join("assets.csv"), text).unwrap();
-        Self { folder, upstream }
+        Self { folder, upstream, shared: None }
     }
 
-    fn database(&self) -> PathBuf {
-        self.folder.path().join("data/kasparro.db")
+    fn shared(upstream: &'a SimulatedUpstream) -> Self {
+        Self { shared: Some(Postgres::shared().fresh_database()), ..Self::new(upstream) }
+    }
+
+    fn database(&self) -> String {
+        match &self.shared {
+            Some(database) => database.url(),
+            None => format!("sqlite:{}", self.folder.path().join("data/kasparro.db").display()),
+        }
     }
 
     fn call(&self, arguments: &[&str], crash_at: Option<&str>) -> Finished {
         let url = &self.upstream.url;
         let feeds = format!("{url}/feed/rss.xml,{url}/feed/atom.xml,{url}/feed/feed.json");
         let program = Program::new(env!("CARGO_BIN_EXE_kasparro"), self.folder.path())
+            .with("DATABASE_URL", &self.database())
+            .with("KASPARRO_LEASE__TTL", "2s")
+            .with("KASPARRO_LEASE__RENEW_EVERY", "500ms")
             .with("KASPARRO_FETCH__UPSTREAM", url)
             .with("KASPARRO_SOURCES__CSV__PATHS", "assets.csv")
             .with("KASPARRO_SOURCES__FEED__URLS", &feeds)
@@ -116,7 +142,7 @@ impl<'a> World<'a> {
 
     /// The same from the raw pages alone.
     fn replays(&self) {
-        let from = format!("sqlite:{}", self.database().display());
+        let from = self.database();
         let into = format!("sqlite:{}", self.folder.path().join("again.db").display());
         let replayed = self.call(&["replay", "--from", &from, "--into", &into, "--json"], None);
         assert_eq!(replayed.code, Some(0), "{replayed:?}");
@@ -130,10 +156,13 @@ fn assert_same(left: &Value, right: &Value, what: &str) {
 
 /// Lets every store live through a step in which its process is killed at each of its points, one after
 /// the other, and compares it with one that lived undisturbed; then again through the next step.
-fn live(deaths: &[Vec<&str>]) {
-    let upstream = SimulatedUpstream::start(SEED, COINS);
-    let control = World::new(&upstream);
-    let worlds: Vec<_> = deaths.iter().map(|points| (World::new(&upstream), points)).collect();
+fn live<'a>(
+    upstream: &'a SimulatedUpstream,
+    deaths: &[Vec<&str>],
+    world: impl Fn(&'a SimulatedUpstream) -> World<'a>,
+) {
+    let control = World::new(upstream);
+    let worlds: Vec<_> = deaths.iter().map(|points| (world(upstream), points)).collect();
     for step in ["first", "second"] {
         control.run();
         let undisturbed = control.digest();
@@ -149,10 +178,18 @@ fn live(deaths: &[Vec<&str>]) {
 
 #[test]
 fn i3_a_kill_at_any_point_leaves_the_store_of_an_undisturbed_run() {
-    live(&POINTS.map(|point| vec![point]));
+    let upstream = SimulatedUpstream::start(SEED, COINS);
+    live(&upstream, &POINTS.map(|point| vec![point]), World::new);
 }
 
 #[test]
 fn i3_a_kill_during_recovery_changes_nothing_either() {
-    live(&PAIRS.map(|(point, then)| vec![point, then]));
+    let upstream = SimulatedUpstream::start(SEED, COINS);
+    live(&upstream, &PAIRS.map(|(point, then)| vec![point, then]), World::new);
+}
+
+#[test]
+fn i3_i14_a_kill_leaves_postgresql_with_the_store_of_an_undisturbed_file() {
+    let upstream = SimulatedUpstream::start(SEED, COINS);
+    live(&upstream, &SHARED.map(<[_]>::to_vec), World::shared);
 }

@@ -1,12 +1,15 @@
 //! What the tools that measure have in common.
 
-use std::process::Command;
+mod machine;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use kasparro_testkit::Program;
 use serde_json::{Value, json};
+
+pub(crate) use machine::{machine, output_of};
 
 /// The most memory that a process of this id held, in kilobytes, watched until `done`.
 fn watch_memory(pid: u32, peak: &AtomicU64, done: &AtomicBool) {
@@ -78,22 +81,4 @@ pub(crate) fn counts(document: &Value, source: &str) -> Value {
         .map(|name| ((*name).to_owned(), run[*name].clone()))
         .collect::<serde_json::Map<_, _>>()
         .into()
-}
-
-/// What a program prints.
-pub(crate) fn output_of(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// The machine this runs on.
-pub(crate) fn machine() -> Value {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let cpu = read("/proc/cpuinfo");
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    json!({
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
-        "cpu": model.trim_start_matches(['\t', ' ', ':']),
-        "kernel": read("/proc/sys/kernel/osrelease").trim(),
-    })
 }

@@ -1,6 +1,5 @@
-//! A run that is carried out by the process that holds the store.
+//! A run that is carried out by the process that holds the store, or the source.
 
-use std::path::Path;
 use std::time::Duration;
 
 use kasparro_domain::{
@@ -10,10 +9,12 @@ use kasparro_engine::Lists;
 use kasparro_store::{Store, StoreError};
 use tokio::time::Instant;
 
-use super::request::{self, Notice};
+use super::request::Notice;
+use super::withdraw::{Held, withdraw as withdraw_one};
 use crate::clock::new_run_id;
+use crate::config::Database;
 use crate::failure::{Exit, Failure};
-use crate::output::{Progress, Watcher};
+use crate::output::Progress;
 
 /// How often the rows are looked at.
 pub(super) const POLL: Duration = Duration::from_millis(100);
@@ -24,9 +25,9 @@ pub(super) const CLAIM_PATIENCE: Duration = Duration::from_secs(60);
 /// Time without any change after which the holder is asked whether it is still there.
 pub(super) const STILL: Duration = Duration::from_secs(2);
 
-/// What is asked of the holder of a store.
+/// What is asked of whoever holds a store or sources.
 pub(super) struct Asked<'a> {
-    /// The store, opened beside its holder.
+    /// The store, opened beside the holder.
     pub(super) store: &'a dyn Store,
     /// The time.
     pub(super) clock: &'a dyn Clock,
@@ -34,9 +35,9 @@ pub(super) struct Asked<'a> {
     pub(super) names: &'a [SourceName],
     /// Which of their lists to ask for.
     pub(super) lists: Lists,
-    /// The path of the store.
-    pub(super) path: &'a Path,
-    /// Who holds the store, for people.
+    /// Where the store is.
+    pub(super) database: &'a Database,
+    /// Who holds the store or the sources, for people.
     pub(super) holder: &'a str,
 }
 
@@ -59,11 +60,11 @@ impl Asked<'_> {
     pub(super) async fn carry_out(
         &self,
         pending: &mut Vec<Pending>,
-        watcher: &mut Watcher,
-        holder_alive: impl Fn() -> bool,
+        show: &mut dyn FnMut(Progress),
+        holder_alive: impl AsyncFn() -> bool,
     ) -> Result<Option<Vec<Run>>, Failure> {
-        let path = self.path;
-        let failed = |error: StoreError| Failure::store(&error, path);
+        let database = self.database;
+        let failed = |error: StoreError| Failure::store(&error, database);
         for source in self.names.iter().skip(pending.len()) {
             let now = self.clock.now();
             let queued = self.store.queue_run(new_run_id(now), source, RunReason::Manual, now);
@@ -87,7 +88,7 @@ impl Asked<'_> {
                     run.ok_or_else(|| failed(StoreError::Corrupt("a queued run is gone".into())))?;
                 let state = command.as_ref().map(|command| command.state);
                 unclaimed |= state == Some(CommandState::Pending);
-                watcher.show(Progress::from(&run));
+                show(Progress::from(&run));
                 if !run.status.open() {
                     request.ended = Some(run);
                     continue;
@@ -104,10 +105,10 @@ impl Asked<'_> {
                 (changed_at, seen) = (Instant::now(), seeing);
             }
             if unclaimed && asked_at.elapsed() >= CLAIM_PATIENCE {
-                return Err(not_claimed(path));
+                return Err(not_claimed(database));
             }
             if changed_at.elapsed() >= STILL {
-                if !holder_alive() {
+                if !holder_alive().await {
                     return Ok(None);
                 }
                 changed_at = Instant::now();
@@ -124,7 +125,7 @@ fn ended(pending: &[Pending]) -> Option<Vec<Run>> {
     pending.iter().map(|request| request.ended.clone()).collect()
 }
 
-/// Takes requests back from a store that this process holds; their runs where former holders carried all of
+/// Takes requests back from a store or a source that this process holds; their runs where former holders carried all of
 /// them out after all.
 ///
 /// # Errors
@@ -132,12 +133,13 @@ fn ended(pending: &[Pending]) -> Option<Vec<Run>> {
 pub(super) async fn withdraw(
     store: &dyn Store,
     pending: &mut [Pending],
-    path: &Path,
+    held: Held<'_>,
+    database: &Database,
 ) -> Result<Option<Vec<Run>>, Failure> {
     for request in pending.iter_mut().filter(|request| request.ended.is_none()) {
-        if request::withdraw(store, request.command_id, path).await?.is_some() {
+        if withdraw_one(store, request.command_id, held, database).await?.is_some() {
             let run = store.run(request.run_id).await;
-            let run = run.map_err(|error| Failure::store(&error, path))?;
+            let run = run.map_err(|error| Failure::store(&error, database))?;
             request.ended = run.filter(|run| !run.status.open());
         }
     }
@@ -154,12 +156,19 @@ fn refused(run: &Run, result: Option<serde_json::Value>) -> Failure {
     )
 }
 
-pub(super) fn not_claimed(path: &Path) -> Failure {
+pub(super) fn not_claimed(database: &Database) -> Failure {
     Failure::new(
         Exit::Store,
         "not_claimed",
-        format!("{}: the process that holds the store took nothing up within 60 s", path.display()),
-        "check that it is a running `kasparro serve`; the request stays and is taken up when it can",
+        match database {
+            Database::Sqlite(_) => {
+                format!("{database}: the process that holds the store took nothing up within 60 s")
+            }
+            Database::Postgres(_) => {
+                format!("{database}: the process that holds the source took nothing up within 60 s")
+            }
+        },
+        "check that it is a running `kasparro serve` or `kasparro worker`; the request stays and is taken up when it can",
     )
 }
 
@@ -169,6 +178,10 @@ mod tests {
     use kasparro_store::{CommandStore, MemoryStore, RunStore, RunUpdate};
 
     use super::*;
+
+    fn database() -> Database {
+        Database::Sqlite("x.db".into())
+    }
 
     struct Holder {
         store: MemoryStore,
@@ -196,10 +209,10 @@ mod tests {
                 clock: &self.clock,
                 names: &self.names,
                 lists: Lists::Due,
-                path: Path::new("x.db"),
+                database: &database(),
                 holder: "pid 7",
             };
-            asked.carry_out(pending, &mut Watcher::new(false), || alive).await
+            asked.carry_out(pending, &mut |_| {}, async || alive).await
         }
 
         /// Takes the next command up and returns it with its run.
@@ -238,7 +251,7 @@ mod tests {
         let refuse = async {
             let (command_id, _) = holder.claim().await;
             let result = serde_json::json!({"error": "no source is called csv"});
-            holder.store.complete(command_id, result).await.unwrap();
+            holder.store.complete(command_id, 0, result).await.unwrap();
         };
         let (outcome, ()) = tokio::join!(holder.asked(true), refuse);
         let failure = outcome.unwrap_err();
@@ -253,13 +266,13 @@ mod tests {
             let (command_id, run_id) = holder.claim().await;
             let at = holder.clock.now();
             let started = RunUpdate::Started { at, options: serde_json::json!({}) };
-            holder.store.update_run(run_id, started).await.unwrap();
+            holder.store.update_run(run_id, 0, started).await.unwrap();
             tokio::time::sleep(Duration::from_secs(600)).await;
             let error = RunError { code: "x".into(), message: "y".into(), hint: "z".into() };
             let ended =
                 RunUpdate::Ended { at, status: RunStatus::Failed, requests: 3, error: Some(error) };
-            holder.store.update_run(run_id, ended).await.unwrap();
-            holder.store.complete(command_id, serde_json::json!({})).await.unwrap();
+            holder.store.update_run(run_id, 0, ended).await.unwrap();
+            holder.store.complete(command_id, 0, serde_json::json!({})).await.unwrap();
         };
         let (outcome, ()) = tokio::join!(holder.asked(true), work);
         let runs = outcome.unwrap().unwrap();
@@ -267,12 +280,18 @@ mod tests {
     }
     #[tokio::test(start_paused = true)]
     async fn a_request_is_left_once_and_taken_back_unless_it_was_carried_out() {
-        let (holder, path) = (Holder::new(), Path::new("x.db"));
+        let (holder, database) = (Holder::new(), database());
         let mut pending = Vec::new();
-        assert_eq!(withdraw(&holder.store, &mut pending, path).await.unwrap(), None);
+        assert_eq!(
+            withdraw(&holder.store, &mut pending, Held::Store, &database).await.unwrap(),
+            None
+        );
         assert_eq!(holder.ask(&mut pending, false).await.unwrap(), None);
         assert_eq!(holder.ask(&mut pending, false).await.unwrap(), None);
-        assert_eq!(withdraw(&holder.store, &mut pending, path).await.unwrap(), None);
+        assert_eq!(
+            withdraw(&holder.store, &mut pending, Held::Store, &database).await.unwrap(),
+            None
+        );
         assert_eq!(holder.store.claim(true).await.unwrap(), Vec::new(), "nothing is left to do");
 
         let mut pending = Vec::new();
@@ -280,11 +299,12 @@ mod tests {
         let (command_id, run_id) = holder.claim().await;
         let at = holder.clock.now();
         let started = RunUpdate::Started { at, options: serde_json::json!({}) };
-        holder.store.update_run(run_id, started).await.unwrap();
+        holder.store.update_run(run_id, 0, started).await.unwrap();
         let ended = RunUpdate::Ended { at, status: RunStatus::Success, requests: 1, error: None };
-        holder.store.update_run(run_id, ended).await.unwrap();
-        holder.store.complete(command_id, serde_json::json!({})).await.unwrap();
-        let runs = withdraw(&holder.store, &mut pending, path).await.unwrap().unwrap();
+        holder.store.update_run(run_id, 0, ended).await.unwrap();
+        holder.store.complete(command_id, 0, serde_json::json!({})).await.unwrap();
+        let runs =
+            withdraw(&holder.store, &mut pending, Held::Store, &database).await.unwrap().unwrap();
         assert_eq!((runs[0].run_id, runs[0].status), (run_id, RunStatus::Success));
     }
 }

@@ -29,8 +29,14 @@ pub(crate) fn execute(context: &Context, action: &Action) -> Result<Exit, Failur
                 .iter()
                 .filter(|shown| shown.origin != Origin::Default)
                 .count();
-            context.output.result(&json!({"ok": true, "changed": changed}), || {
-                format!("the configuration is good; {changed} values are not the defaults")
+            let warnings = &context.config.warnings;
+            let document = json!({"ok": true, "changed": changed, "warnings": warnings});
+            context.output.result(&document, || {
+                let warnings: String =
+                    warnings.iter().map(|warning| format!("\nwarning: {warning}")).collect();
+                format!(
+                    "the configuration is good; {changed} values are not the defaults{warnings}"
+                )
             })?;
         }
         Action::Print => print(context)?,

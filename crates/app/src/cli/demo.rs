@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kasparro_sim::{SimSettings, Simulator};
 
-use super::serve::{self, Arguments, bind, local_url, serve};
+use super::serve::{self, Arguments, Role, bind, local_url, serve};
 use super::{Context, shutdown};
 use crate::clock::SystemClock;
 use crate::config::{Flags, Origin, known_keys};
@@ -26,7 +26,7 @@ const ORIGIN: Origin = Origin::Command("demo");
 /// database of the configuration is not taken, one of `--database` is. Nor is any option of a source,
 /// since keys, addresses and what goes with them are meant for real upstreams.
 pub(super) fn lay(arguments: &Arguments, flags: &mut Flags) {
-    arguments.lay(flags);
+    arguments.listening.lay(flags);
     lay_simulated(flags);
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn execute(mut context: Context) -> Result<Exit, Failure> {
     let simulated = tokio::spawn(async move { simulator.serve(listener, stopping).await });
     tracing::info!(%upstream, "simulated upstreams are served there");
     context.config.fetch.upstream = Some(upstream);
-    let outcome = serve(&context, shutdown.clone()).await;
+    let outcome = serve(&context, Role::Both, shutdown.clone()).await;
     shutdown.cancel();
     let _ = tokio::time::timeout(serve::GRACE, simulated).await;
     outcome

@@ -1,4 +1,4 @@
-//! `healthcheck`: one small HTTP request.
+//! `healthcheck`: one small HTTP request; of a worker, which answers none, one look into the database.
 
 use std::time::Duration;
 
@@ -6,8 +6,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::Context;
+use crate::clock::SystemClock;
 use crate::config::masked_text;
 use crate::failure::{Exit, Failure};
+use crate::wire;
 
 /// Longest wait for the whole answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,18 +23,33 @@ Examples:
   kasparro healthcheck                                   is the server at the configured address healthy?
   kasparro healthcheck --ready                           does it serve data that are fresh enough?
   kasparro healthcheck --url http://127.0.0.1:9000
+  kasparro healthcheck --worker                          are the sources held, by a worker here or elsewhere?
 
-Exit codes: 0 healthy; 1 not healthy or not reachable.")]
+--worker looks into the database, where a worker renews its leases: healthy is a machine (or container) one of
+whose processes holds a source, and one where others hold every enabled source. So it tells a worker that gets at
+no source nobody else holds; it cannot tell one that is stuck while others hold everything.
+
+Exit codes: 0 healthy; 1 not healthy, or the server or database not reachable; 2 usage or configuration.")]
 pub(crate) struct Arguments {
     /// Ask /readyz (data loaded and fresh) instead of /health.
     #[arg(long)]
     ready: bool,
+    /// Ask the database whether a worker of this machine is at work, instead of a server.
+    #[arg(long, conflicts_with_all = ["ready", "url"])]
+    worker: bool,
     /// Scheme, host and port of the server; the configured address otherwise. Only http.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
+    if arguments.worker {
+        // A database that is away or has no schema is one more way not to be healthy.
+        return at_work(&context).await.map_err(|failure| match failure.exit {
+            Exit::Store => Failure { exit: Exit::Failed, ..failure },
+            _ => failure,
+        });
+    }
     let base = arguments.url.unwrap_or_else(|| local_url(&context.config.server.listen));
     let path = if arguments.ready { "/readyz" } else { "/health" };
     let Some(authority) = authority(&base) else {
@@ -56,6 +73,29 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
     context.output.result(&document, || {
         let word = if healthy { "healthy" } else { "not healthy" };
         format!("{word}: http://{authority}{path} answered {status}")
+    })?;
+    Ok(if healthy { Exit::Done } else { Exit::Failed })
+}
+
+/// Looks whether the sources are held, as this machine or others see to it.
+async fn at_work(context: &Context) -> Result<Exit, Failure> {
+    let config = &context.config;
+    super::serve::needs_postgres("a worker", config)?;
+    let store = wire::open_to_read(config, &SystemClock::shared()).await?;
+    let leases = wire::live_leases(store.as_ref()).await;
+    let leases = leases.map_err(|error| Failure::store(&error, &config.database))?;
+    let here = leases.values().filter(|lease| wire::of_this_machine(&lease.holder));
+    let here: Vec<_> = here.map(|lease| lease.source.as_str()).collect();
+    let free = config.sources.iter().filter(|source| source.runs());
+    let free = free.filter(|source| !leases.contains_key(source.name.as_str()));
+    let free: Vec<_> = free.map(|source| source.name.as_str()).collect();
+    let healthy = !here.is_empty() || free.is_empty();
+    let document = serde_json::json!({ "ok": healthy, "held_here": here, "held_by_nobody": free });
+    context.output.result(&document, || {
+        let word = if healthy { "healthy" } else { "not healthy" };
+        let told =
+            |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        format!("{word}: held here: {}; held by nobody: {}", told(&here), told(&free))
     })?;
     Ok(if healthy { Exit::Done } else { Exit::Failed })
 }

@@ -1,8 +1,11 @@
 //! The command line: its grammar, and one file for each command.
 
+mod api;
 mod beside;
 mod config;
+mod db;
 mod demo;
+mod fleet;
 mod healthcheck;
 mod quarantine;
 mod replay;
@@ -16,6 +19,8 @@ mod sources;
 mod status;
 mod usage;
 mod verify;
+mod withdraw;
+mod worker;
 
 pub(crate) use usage::parse;
 
@@ -74,8 +79,9 @@ struct Common {
     /// Print exactly one JSON document on stdout; everything else goes to stderr.
     #[arg(long, global = true)]
     json: bool,
-    /// Where data are kept, for example sqlite:./data/kasparro.db.
-    #[arg(long, global = true, value_name = "sqlite:PATH")]
+    /// Where data are kept: sqlite:PATH, or postgres://USER@HOST/DATABASE. A password does not belong here,
+    /// where others of this machine may read it: DATABASE_URL_FILE names a file that holds the whole.
+    #[arg(long, global = true, value_name = "DATABASE")]
     database: Option<String>,
     /// Configuration file in TOML; `kasparro config print` shows every key.
     #[arg(long, global = true, value_name = "FILE")]
@@ -98,6 +104,11 @@ enum LogFormat {
 enum Command {
     /// Serve the API and run the sources on their schedule, until SIGTERM or Ctrl-C.
     Serve(serve::Arguments),
+    /// Serve the API alone, on PostgreSQL, beside workers that fetch.
+    Api(api::Arguments),
+    /// Run the sources on their schedule, without an API, on PostgreSQL.
+    #[command(after_help = worker::EXPLAINED)]
+    Worker,
     /// Run sources once, now. Beside a running server, the server carries the run out.
     Run(run::Arguments),
     /// Serve simulated upstreams: generated, seeded data at the vendors' paths.
@@ -119,6 +130,9 @@ enum Command {
     Verify,
     /// Build a store anew from the raw pages of another, and compare the two.
     Replay(replay::Arguments),
+    /// Look after the database: its schema and its roles.
+    #[command(subcommand)]
+    Db(db::Action),
     /// Check or print the configuration.
     #[command(subcommand)]
     Config(config::Action),
@@ -172,17 +186,29 @@ pub(crate) fn execute(cli: Cli) -> Exit {
 fn dispatch(cli: Cli, environment: &Environment, output: Output) -> Result<Exit, Failure> {
     let mut flags = cli.common.flags();
     match &cli.command {
-        Command::Serve(arguments) => arguments.lay(&mut flags),
+        Command::Serve(arguments) => arguments.listening.lay(&mut flags),
+        Command::Api(arguments) => arguments.listening.lay(&mut flags),
         Command::Demo(arguments) => demo::lay(arguments, &mut flags),
         _ => {}
     }
     let config = Config::load(&flags, environment)?;
-    let serving = matches!(cli.command, Command::Serve(_) | Command::Sim(_) | Command::Demo(_));
+    let serving = matches!(
+        cli.command,
+        Command::Serve(_) | Command::Api(_) | Command::Worker | Command::Sim(_) | Command::Demo(_)
+    );
     logs::start(&config.log, !serving, output.colour_errors);
+    // `config check` shows them in what it prints.
+    if !matches!(cli.command, Command::Config(_)) {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
     let user = environment.get("USER").cloned();
     let context = Context { config, output, user };
     match cli.command {
         Command::Serve(_) => wait_for(serve::execute(context)),
+        Command::Api(_) => wait_for(api::execute(context)),
+        Command::Worker => wait_for(worker::execute(context)),
         Command::Run(arguments) => wait_for(run::execute(context, arguments)),
         Command::Sim(arguments) => wait_for(sim::execute(context, arguments)),
         Command::Demo(_) => wait_for(demo::execute(context)),
@@ -192,6 +218,7 @@ fn dispatch(cli: Cli, environment: &Environment, output: Output) -> Result<Exit,
         Command::Quarantine(action) => wait_for(quarantine::execute(context, action)),
         Command::Verify => wait_for(verify::execute(context)),
         Command::Replay(arguments) => wait_for(replay::execute(context, arguments)),
+        Command::Db(action) => wait_for(db::execute(context, action)),
         Command::Config(action) => config::execute(&context, &action),
         Command::Healthcheck(arguments) => wait_for(healthcheck::execute(context, arguments)),
     }

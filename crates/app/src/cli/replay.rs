@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use kasparro_domain::{Clock, Generation, PageId};
 use kasparro_engine::{EngineError, ReplayProgress, ReplaySummary};
-use kasparro_store::{AuditStore, PageStore, ReadStore, Store};
-use kasparro_store_sqlite::SqliteStore;
+use kasparro_store::Store;
 use serde::Serialize;
 
 use super::Context;
 use super::verify::{self, Verified};
 use crate::clock::SystemClock;
-use crate::config::database_path;
+use crate::config::{Config, Database};
 use crate::failure::{Exit, Failure};
 use crate::output::{Counter, Table};
 use crate::wire;
@@ -33,7 +32,7 @@ pub(crate) struct Arguments {
     /// The store whose pages and decisions are read; a server may go on using it.
     #[arg(long, value_name = "DATABASE")]
     from: String,
-    /// The store to build: a file that is not there yet, or an empty store.
+    /// The store to build: a file or a PostgreSQL schema that is not there yet, or an empty store.
     #[arg(long, value_name = "DATABASE")]
     into: String,
 }
@@ -52,26 +51,27 @@ struct Replayed {
 }
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
-    let output = &context.output;
+    let Context { config, output, .. } = &context;
     let clock = SystemClock::shared();
-    let from_path = database_path("--from", &arguments.from)?;
-    let into_path = database_path("--into", &arguments.into)?;
-    let from = Arc::new(wire::open_existing(&from_path, &clock)?);
-    if same_file(&from_path, &into_path) {
+    let from_database = config.named_database("--from", &arguments.from)?;
+    let into_database = config.named_database("--into", &arguments.into)?;
+    let from = wire::open_existing(&from_database, &clock).await?;
+    if same(&from_database, &into_database) {
         return Err(Failure::new(
             Exit::Usage,
             "same_store",
-            format!("--from and --into are both {}", from_path.display()),
+            format!("--from and --into are both {from_database}"),
             "name a file that is not there yet with --into",
         ));
     }
-    let into = Arc::new(open_target(&into_path, &clock).await?);
+    let into = open_target(&into_database, &clock).await?;
 
     let counter = Counter::new(output.live);
-    let summary = rebuild(&from, &into, &clock, &into_path, &counter).await?;
+    let spool_dir = spool_dir(config, &into_database);
+    let summary = rebuild(&from, &into, &clock, &into_database, &spool_dir, &counter).await?;
     counter.say("comparing both stores".to_owned());
-    let from = verified(from.as_ref(), &from_path).await?;
-    let into = verified(into.as_ref(), &into_path).await?;
+    let from = verified(from.as_ref(), &from_database).await?;
+    let into = verified(into.as_ref(), &into_database).await?;
     drop(counter);
     let replayed = compare(summary, from, into);
     output.result(&replayed, || text(&replayed, output.colour))?;
@@ -79,36 +79,43 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
 }
 
 async fn rebuild(
-    from: &Arc<SqliteStore>,
-    into: &Arc<SqliteStore>,
+    from: &Arc<dyn Store>,
+    into: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
-    into_path: &Path,
+    database: &Database,
+    spool_dir: &Path,
     counter: &Counter,
 ) -> Result<ReplaySummary, Failure> {
-    let spool_dir = wire::beside(into_path, ".spool");
     let mut progress = |progress: ReplayProgress| counter.say(words(&progress));
     let replaying = kasparro_engine::replay(
-        Arc::clone(from) as Arc<dyn Store>,
-        Arc::clone(into) as Arc<dyn Store>,
+        Arc::clone(from),
+        Arc::clone(into),
         Arc::clone(clock),
         wire::source_builder(),
-        &spool_dir,
+        spool_dir,
         &mut progress,
     );
     let replayed = replaying.await;
     // Empty by now; what is left in it otherwise is no reason to fail.
-    let _ = std::fs::remove_dir(&spool_dir);
+    let _ = std::fs::remove_dir(spool_dir);
     replayed.map_err(|error| {
-        let incomplete = format!(
-            "what was built so far is incomplete: remove {} before the next attempt",
-            into_path.display()
-        );
+        let incomplete = match database {
+            Database::Sqlite(path) => format!(
+                "what was built so far is incomplete: remove {} before the next attempt",
+                path.display()
+            ),
+            Database::Postgres(settings) => format!(
+                "what was built so far is incomplete: drop the schema {} of {database} before the next \
+                 attempt",
+                settings.schema()
+            ),
+        };
         match error {
             EngineError::Setup(problem) => {
                 Failure::new(Exit::Failed, "replay_failed", problem, incomplete)
             }
             other => {
-                let mut failure = Failure::engine(other, into_path);
+                let mut failure = Failure::engine(other, database);
                 failure.hint.push_str(&format!("; {incomplete}"));
                 failure
             }
@@ -120,10 +127,15 @@ fn words(progress: &ReplayProgress) -> String {
     format!("pages {}, rows {}", progress.pages_done, progress.rows)
 }
 
-async fn open_target(path: &Path, clock: &Arc<dyn Clock>) -> Result<SqliteStore, Failure> {
-    wire::make_folder(&folder_of(path))?;
-    let failed = |error| Failure::store(&error, path);
-    let store = SqliteStore::open(path, Arc::clone(clock)).map_err(failed)?;
+async fn open_target(
+    database: &Database,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, Failure> {
+    if let Some(path) = database.path() {
+        wire::make_folder(&folder_of(path))?;
+    }
+    let failed = |error| Failure::store(&error, database);
+    let store = wire::open_target(database, clock).await?;
     let untouched = store.generation().await.map_err(failed)? == Generation(0)
         && store.pages_after(PageId(0), 1).await.map_err(failed)?.is_empty();
     if untouched {
@@ -132,16 +144,37 @@ async fn open_target(path: &Path, clock: &Arc<dyn Clock>) -> Result<SqliteStore,
     Err(Failure::new(
         Exit::Usage,
         "target_not_empty",
-        format!("--into {} holds data already", path.display()),
+        format!("--into {database} holds data already"),
         "name a file that is not there yet; a replay never adds to a store. If an unfinished replay left it, \
          delete it and start again",
     ))
+}
+
+/// Where bodies lie on their way.
+fn spool_dir(config: &Config, into: &Database) -> PathBuf {
+    match into {
+        Database::Sqlite(path) => wire::beside(path, ".spool"),
+        Database::Postgres(_) => {
+            config.data_dir().join(format!("replay-{}.spool", std::process::id()))
+        }
+    }
 }
 
 fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
+    }
+}
+
+/// True where both are one store; the first exists.
+pub(super) fn same(from: &Database, into: &Database) -> bool {
+    match (from, into) {
+        (Database::Sqlite(from), Database::Sqlite(into)) => same_file(from, into),
+        (Database::Postgres(from), Database::Postgres(into)) => {
+            (from.place(), from.schema()) == (into.place(), into.schema())
+        }
+        _ => false,
     }
 }
 
@@ -157,8 +190,8 @@ fn same_file(from: &Path, into: &Path) -> bool {
     }
 }
 
-async fn verified(store: &SqliteStore, path: &Path) -> Result<Verified, Failure> {
-    let report = store.verify().await.map_err(|error| Failure::store(&error, path))?;
+async fn verified(store: &dyn Store, database: &Database) -> Result<Verified, Failure> {
+    let report = store.verify().await.map_err(|error| Failure::store(&error, database))?;
     Ok(report.into())
 }
 

@@ -1,13 +1,13 @@
-//! One request to the process that holds the store, and its answer.
-
-use std::path::Path;
+//! One request to the process that works on a source, and its answer.
 
 use kasparro_domain::{Clock, Command, CommandId, CommandKind, CommandState};
-use kasparro_store::{Store, StoreError};
-use serde_json::{Value, json};
+use kasparro_store::Store;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::beside::{CLAIM_PATIENCE, POLL, STILL, not_claimed};
+use super::withdraw::{Held, command, withdraw};
+use crate::config::Database;
 use crate::failure::{Exit, Failure};
 use crate::output::{note, one_line};
 
@@ -17,23 +17,34 @@ use crate::output::{note, one_line};
 pub(super) struct Request {
     kind: CommandKind,
     left: Option<CommandId>,
+    answer: Option<Value>,
 }
 
 /// Where a request is left.
 pub(super) struct Holder<'a> {
-    /// The store, opened beside its holder.
+    /// The store, opened beside the holder.
     pub(super) store: &'a dyn Store,
     /// The time.
     pub(super) clock: &'a dyn Clock,
-    /// The path of the store.
-    pub(super) path: &'a Path,
-    /// Who holds the store, for people.
+    /// Where the store is.
+    pub(super) database: &'a Database,
+    /// Who holds the store or the source, for people.
     pub(super) words: &'a str,
 }
 
 impl Request {
     pub(super) const fn new(kind: CommandKind) -> Self {
-        Self { kind, left: None }
+        Self { kind, left: None, answer: None }
+    }
+
+    /// What is asked.
+    pub(super) const fn kind(&self) -> &CommandKind {
+        &self.kind
+    }
+
+    /// The answer, where there is one.
+    pub(super) const fn answer(&self) -> Option<&Value> {
+        self.answer.as_ref()
     }
 
     /// Leaves the request and waits for the holder's answer; `None` when the holder is gone before that.
@@ -44,29 +55,33 @@ impl Request {
     pub(super) async fn ask(
         &mut self,
         holder: &Holder<'_>,
-        holder_alive: impl Fn() -> bool,
+        holder_alive: impl AsyncFn() -> bool,
     ) -> Result<Option<Value>, Failure> {
-        let Holder { store, clock, path, words } = *holder;
+        if self.answer.is_some() {
+            return Ok(self.answer.clone());
+        }
+        let Holder { store, clock, database, words } = *holder;
         let command_id = match self.left {
             Some(left) => left,
             None => {
                 let submitted = store.submit(self.kind.clone(), clock.now()).await;
-                submitted.map_err(|error| Failure::store(&error, path))?
+                submitted.map_err(|error| Failure::store(&error, database))?
             }
         };
         self.left = Some(command_id);
         let asked_at = Instant::now();
         let (mut looked_at, mut notice) = (asked_at, Notice::new(words));
         loop {
-            let command = command(store, command_id, path).await?;
+            let command = command(store, command_id, database).await?;
             if command.state == CommandState::Done {
-                return answer(command).map(Some);
+                self.answer = Some(answer(command)?);
+                return Ok(self.answer.clone());
             }
             if command.state == CommandState::Pending && asked_at.elapsed() >= CLAIM_PATIENCE {
-                return Err(not_claimed(path));
+                return Err(not_claimed(database));
             }
             if looked_at.elapsed() >= STILL {
-                if !holder_alive() {
+                if !holder_alive().await {
                     return Ok(None);
                 }
                 looked_at = Instant::now();
@@ -76,49 +91,25 @@ impl Request {
         }
     }
 
-    /// Takes the request back from a store that this process holds; the answer where a former holder gave
-    /// one after all.
+    /// Takes the request back from a store or a source that this process holds; the answer where a former
+    /// holder gave one after all.
     ///
     /// # Errors
     /// As [`Request::ask`].
     pub(super) async fn withdraw(
-        &self,
+        &mut self,
         store: &dyn Store,
-        path: &Path,
+        held: Held<'_>,
+        database: &Database,
     ) -> Result<Option<Value>, Failure> {
-        match self.left {
-            Some(left) => withdraw(store, left, path).await?.map(answer).transpose(),
-            None => Ok(None),
+        if self.answer.is_none()
+            && let Some(left) = self.left
+        {
+            let done = withdraw(store, left, held, database).await?;
+            self.answer = done.map(answer).transpose()?;
         }
+        Ok(self.answer.clone())
     }
-}
-
-/// Takes a request back from a store that this process holds, so that no later holder carries it out; the
-/// request where a former holder carried it out after all.
-///
-/// # Errors
-/// A [`Failure`] with exit code 3.
-pub(super) async fn withdraw(
-    store: &dyn Store,
-    command_id: CommandId,
-    path: &Path,
-) -> Result<Option<Command>, Failure> {
-    let failed = |error: StoreError| Failure::store(&error, path);
-    let left = command(store, command_id, path).await?;
-    match left.state {
-        CommandState::Done => return Ok(Some(left)),
-        // Takes those of others as well; the next holder that serves takes these up again.
-        CommandState::Pending => drop(store.claim(false).await.map_err(failed)?),
-        CommandState::Claimed => {}
-    }
-    store.complete(command_id, json!({ "withdrawn": true })).await.map_err(failed)?;
-    Ok(None)
-}
-
-async fn command(store: &dyn Store, id: CommandId, path: &Path) -> Result<Command, Failure> {
-    let command = store.command(id).await.map_err(|error| Failure::store(&error, path))?;
-    let gone = || StoreError::Corrupt("a request is gone".to_owned());
-    command.ok_or_else(|| Failure::store(&gone(), path))
 }
 
 fn answer(command: Command) -> Result<Value, Failure> {
@@ -161,13 +152,19 @@ fn refused(error: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use kasparro_domain::{ManualClock, Timestamp};
-    use kasparro_store::{CommandStore, MemoryStore};
+    use kasparro_domain::{ManualClock, SourceName, Timestamp};
+    use kasparro_store::{CommandStore, LeaseStore, MemoryStore};
+    use serde_json::json;
 
     use super::*;
 
     fn request() -> Request {
-        Request::new(CommandKind::Discard { rows: vec![1], who: "me".into(), why: "so".into() })
+        let (source, who, why) = (SourceName::new("csv"), "me".into(), "so".into());
+        Request::new(CommandKind::Discard { source, rows: vec![1], who, why })
+    }
+
+    fn database() -> Database {
+        Database::Sqlite("x.db".into())
     }
 
     async fn asked(store: &MemoryStore, alive: bool) -> Result<Option<Value>, Failure> {
@@ -180,8 +177,8 @@ mod tests {
         alive: bool,
     ) -> Result<Option<Value>, Failure> {
         let clock = ManualClock::new(Timestamp::EPOCH);
-        let holder = Holder { store, clock: &clock, path: Path::new("x.db"), words: "pid 7" };
-        request.ask(&holder, || alive).await
+        let holder = Holder { store, clock: &clock, database: &database(), words: "pid 7" };
+        request.ask(&holder, async || alive).await
     }
 
     async fn claim(store: &MemoryStore) -> Command {
@@ -199,7 +196,7 @@ mod tests {
         let work = async {
             let command = claim(&store).await;
             tokio::time::sleep(std::time::Duration::from_secs(600)).await;
-            store.complete(command.command_id, json!({"discarded": 1})).await.unwrap();
+            store.complete(command.command_id, 0, json!({"discarded": 1})).await.unwrap();
         };
         let (answer, ()) = tokio::join!(asked(&store, true), work);
         assert_eq!(answer.unwrap().unwrap(), json!({"discarded": 1}));
@@ -210,7 +207,10 @@ mod tests {
         let store = MemoryStore::new();
         let work = async {
             let command = claim(&store).await;
-            store.complete(command.command_id, json!({"error": "no such source"})).await.unwrap();
+            store
+                .complete(command.command_id, 0, json!({"error": "no such source"}))
+                .await
+                .unwrap();
         };
         let (answer, ()) = tokio::join!(asked(&store, true), work);
         let failure = answer.unwrap_err();
@@ -238,12 +238,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_the_own_request_is_taken_back() {
-        let (store, path) = (MemoryStore::new(), Path::new("x.db"));
+        let (store, at) = (MemoryStore::new(), database());
         let mut mine = request();
-        assert_eq!(mine.withdraw(&store, path).await.unwrap(), None, "nothing was left");
+        assert_eq!(
+            mine.withdraw(&store, Held::Store, &at).await.unwrap(),
+            None,
+            "nothing was left"
+        );
         assert_eq!(ask(&mut mine, &store, false).await.unwrap(), None);
         assert_eq!(asked(&store, false).await.unwrap(), None);
-        assert_eq!(mine.withdraw(&store, path).await.unwrap(), None);
+        assert_eq!(mine.withdraw(&store, Held::Store, &at).await.unwrap(), None);
         let left = store.claim(true).await.unwrap();
         assert_eq!(left.len(), 1, "that of the other stays: {left:?}");
         assert_ne!(Some(left[0].command_id), mine.left);
@@ -251,15 +255,40 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_dead_holder_had_taken_up_is_taken_back_and_what_it_answered_counts() {
-        let (store, path) = (MemoryStore::new(), Path::new("x.db"));
+        let (store, at) = (MemoryStore::new(), database());
         let (mut begun, mut done) = (request(), request());
         for request in [&mut begun, &mut done] {
             assert_eq!(ask(request, &store, false).await.unwrap(), None);
             assert_eq!(store.claim(false).await.unwrap().len(), 1);
         }
-        store.complete(done.left.unwrap(), json!({"discarded": 1})).await.unwrap();
-        assert_eq!(begun.withdraw(&store, path).await.unwrap(), None);
-        assert_eq!(done.withdraw(&store, path).await.unwrap(), Some(json!({"discarded": 1})));
+        store.complete(done.left.unwrap(), 0, json!({"discarded": 1})).await.unwrap();
+        assert_eq!(begun.withdraw(&store, Held::Store, &at).await.unwrap(), None);
+        assert_eq!(
+            done.withdraw(&store, Held::Store, &at).await.unwrap(),
+            Some(json!({"discarded": 1}))
+        );
         assert_eq!(store.claim(true).await.unwrap(), Vec::new());
+        let again = done.withdraw(&store, Held::Store, &at).await.unwrap();
+        assert_eq!(again, Some(json!({"discarded": 1})), "an answer stays");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn i4_whoever_takes_the_source_over_takes_the_request_back() {
+        let (store, at, csv) = (MemoryStore::new(), database(), SourceName::new("csv"));
+        let ttl = std::time::Duration::from_secs(30);
+        for taken_up_before in [false, true] {
+            let mut request = request();
+            assert_eq!(ask(&mut request, &store, false).await.unwrap(), None);
+            let old = store.acquire(&csv, "dead", ttl).await.unwrap();
+            if taken_up_before {
+                assert_eq!(store.claim_held(&[(csv.clone(), old)], &[]).await.unwrap().len(), 1);
+            }
+            store.release(&csv, old).await.unwrap();
+            let epoch = store.acquire(&csv, "me", ttl).await.unwrap();
+            let held = Held::Source(&csv, epoch);
+            assert_eq!(request.withdraw(&store, held, &at).await.unwrap(), None);
+            assert_eq!(store.claim_held(&[(csv.clone(), epoch)], &[]).await.unwrap(), Vec::new());
+            store.release(&csv, epoch).await.unwrap();
+        }
     }
 }

@@ -1,18 +1,18 @@
-//! `run`: one run of sources now, in this process or in the one that holds the store.
+//! `run`: one run of sources now, in this process or in the one that holds the store or the source.
 
 use std::sync::Arc;
 
 use kasparro_domain::{Run, RunReason, SourceName};
-use kasparro_engine::Lists;
-use kasparro_store_sqlite::SqliteStore;
+use kasparro_engine::{Holding, Lists};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, beside, shutdown};
+use super::withdraw::Held;
+use super::{Context, beside, fleet, shutdown};
 use crate::clock::SystemClock;
 use crate::failure::{Exit, Failure};
 use crate::output::{Watcher, exit_of, runs_document, runs_table};
-use crate::wire;
+use crate::wire::{self, Opened};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -48,37 +48,44 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
     let mut watcher = Watcher::new(output.live);
     let mut pending = Vec::new();
     let runs = loop {
-        match wire::open_store(config, &clock)? {
-            Ok(store) => {
-                let withdrawn = beside::withdraw(&store, &mut pending, &config.database);
+        match wire::open_store(config, &clock).await? {
+            Opened::Alone(store) => {
+                let withdrawn =
+                    beside::withdraw(store.as_ref(), &mut pending, Held::Store, &config.database);
                 if let Some(runs) = withdrawn.await? {
                     break runs;
                 }
                 // Only here: beside a holder there is nothing to end, and a signal ends the wait.
                 let shutdown = shutdown::token();
                 wire::warn_of_plain_upstream(config);
-                let sources = wire::sources(config)?;
+                let (sources, clock) = (wire::sources(config)?, Arc::clone(&clock));
                 let engine =
-                    wire::start_engine(config, sources, Arc::new(store), Arc::clone(&clock))
-                        .await?;
+                    wire::start_engine(config, sources, store, clock, Holding::Alone).await?;
                 break alone(&engine, &names, lists, &mut watcher, &shutdown)
                     .await
                     .map_err(|error| Failure::engine(error, &config.database))?;
             }
-            Err(locked) => {
+            Opened::Shared(store) => {
+                let shutdown = shutdown::token();
+                wire::warn_of_plain_upstream(config);
+                let task = fleet::Task { context: &context, clock: &clock, names: &names, lists };
+                break task.carry_out(store, &mut watcher, &shutdown).await?;
+            }
+            Opened::Held(locked) => {
                 locked.refuse_upstream(config)?;
-                let store = wire::open_beside(config, &clock)?;
-                let alive = || SqliteStore::open(&config.database, Arc::clone(&clock)).is_err();
+                let store = locked.open_beside(&clock)?;
                 let asked = beside::Asked {
-                    store: &store,
+                    store: store.as_ref(),
                     clock: clock.as_ref(),
                     names: &names,
                     lists,
-                    path: &config.database,
-                    holder: &locked.into_failure(config).message,
+                    database: &config.database,
+                    holder: &locked.failure().message,
                 };
+                let mut show = |progress| watcher.show(progress);
+                let alive = async || locked.still_held(&clock);
                 // A holder that is gone leaves the store to this process.
-                if let Some(runs) = asked.carry_out(&mut pending, &mut watcher, alive).await? {
+                if let Some(runs) = asked.carry_out(&mut pending, &mut show, alive).await? {
                     break runs;
                 }
             }

@@ -1,7 +1,7 @@
 //! `runs`: the log of runs.
 
 use kasparro_domain::{RunId, RunStatus};
-use kasparro_store::{RunFilter, RunStore};
+use kasparro_store::RunFilter;
 
 use super::Context;
 use crate::clock::SystemClock;
@@ -43,7 +43,7 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         Some(name) => Some(wire::known_source(config, name)?),
         None => None,
     };
-    let store = wire::open_to_read(config, &SystemClock::shared())?;
+    let store = wire::open_to_read(config, &SystemClock::shared()).await?;
     let failed = |error| Failure::store(&error, &config.database);
     if let Some(id) = arguments.id {
         let Some(run) = store.run(id).await.map_err(failed)? else {

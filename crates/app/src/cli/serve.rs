@@ -1,18 +1,18 @@
-//! `serve`: the API and the scheduler in one process.
+//! `serve`: the API and the scheduler in one process; and what `api` and `worker` have of it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_store::Store;
+use kasparro_store_postgres::MigrateMode;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, shutdown};
 use crate::clock::SystemClock;
-use crate::config::{Flags, Origin};
+use crate::config::{Config, Flags, Origin};
 use crate::failure::{Exit, Failure};
-use crate::wire;
+use crate::wire::{self, Backing};
 
 /// Time beyond the API's own drain that runs are given to reach the end of a page.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -23,15 +23,26 @@ Examples:
   kasparro serve
   kasparro serve --listen 0.0.0.0:8080 --database sqlite:/var/lib/kasparro/kasparro.db
   kasparro serve --listen 127.0.0.1:0 --json      a free port; {\"listening\":\"http://ADDR\"} on stdout
+  DATABASE_URL_FILE=./database-url kasparro serve  a file that holds postgres://USER:PASSWORD@HOST/DATABASE
+
+On PostgreSQL any number of servers, workers and APIs may run side by side; they share the sources. Where the
+database is away at the start it is waited for: /livez answers 200, /readyz 503.
 
 SIGTERM or Ctrl-C finishes open requests and pages, then exits 0.")]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(super) listening: Listening,
+}
+
+/// Where the API listens.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Listening {
     /// Address and port of the API; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
 }
 
-impl Arguments {
+impl Listening {
     pub(super) fn lay(&self, flags: &mut Flags) {
         if let Some(listen) = &self.listen {
             flags.values.push(("server.listen", listen.clone(), Origin::Flag("--listen")));
@@ -41,62 +52,143 @@ impl Arguments {
 
 pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
     wire::warn_of_plain_upstream(&context.config);
-    serve(&context, shutdown::token()).await
+    serve(&context, Role::Both, shutdown::token()).await
+}
+
+/// What a serving process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Answers and fetches.
+    Both,
+    /// Answers.
+    Api,
+    /// Fetches.
+    Worker,
+}
+
+impl Role {
+    const fn answers(self) -> bool {
+        matches!(self, Self::Both | Self::Api)
+    }
+
+    const fn fetches(self) -> bool {
+        matches!(self, Self::Both | Self::Worker)
+    }
+
+    /// Whether it brings the schema up to date. An API waits for those who write to do so: its user may
+    /// only read.
+    const fn migrates(self) -> MigrateMode {
+        if self.fetches() { MigrateMode::Run } else { MigrateMode::Check }
+    }
 }
 
 /// Serves until `shutdown`.
-pub(super) async fn serve(context: &Context, shutdown: CancellationToken) -> Result<Exit, Failure> {
+pub(super) async fn serve(
+    context: &Context,
+    role: Role,
+    shutdown: CancellationToken,
+) -> Result<Exit, Failure> {
     let config = &context.config;
     let clock = SystemClock::shared();
     let sources = wire::sources(config)?;
     // The store first: a second server on the same store is told who holds it, not that the port is taken.
-    let store = wire::open_store(config, &clock)?.map_err(|locked| locked.into_failure(config))?;
-    let listener = bind(&config.server.listen).await?;
-    let url = local_url(&listener)?;
-    store.set_address(&url).map_err(|error| Failure::store(&error, &config.database))?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let read_side = wire::read_side(config, &sources, &store, &clock)?;
-
-    let mut api = tokio::spawn(read_side.api.serve(listener, shutdown.clone()));
-    let view = tokio::spawn(read_side.view.follow(shutdown.clone()));
-    context.output.listening(&url)?;
-
-    let started = tokio::select! {
-        started = wire::start_engine(config, sources, Arc::clone(&store), clock) => Some(started),
+    let backing = Backing::open(config, &clock)?;
+    let store = backing.store();
+    let mut parts = Parts::default();
+    let mut view = None;
+    if role.answers() {
+        let listener = bind(&config.server.listen).await?;
+        let url = local_url(&listener)?;
+        let noted = backing.set_address(&url);
+        noted.map_err(|error| Failure::store(&error, &config.database))?;
+        let read_side = wire::read_side(config, &sources, &store, &clock)?;
+        let api = read_side.api.serve(listener, shutdown.clone());
+        parts.api = Some(tokio::spawn(async move { drop(api.await) }));
+        view = Some(read_side.view);
+        context.output.listening(&url)?;
+    }
+    let ready = tokio::select! {
+        ready = backing.ready(role.migrates(), config) => Some(ready),
         () = shutdown.cancelled() => None,
     };
-    let mut failure = None;
-    let mut tasks: Vec<JoinHandle<()>> = vec![view];
-    match started {
-        None => {}
-        Some(Err(error)) => failure = Some(error),
-        Some(Ok(engine)) => {
-            let mut scheduler = tokio::spawn(engine.serve(shutdown.clone()));
-            tokio::select! {
-                // In this order, because everything ends once the token is cancelled.
-                biased;
-                () = shutdown.cancelled() => {}
-                _ = &mut api => failure = Some(ended("the API")),
-                _ = &mut scheduler => failure = Some(ended("the scheduler")),
+    let mut outcome = ready.unwrap_or(Ok(()));
+    if outcome.is_ok() && !shutdown.is_cancelled() {
+        if let Some(view) = view {
+            parts.view = Some(tokio::spawn(view.follow(shutdown.clone())));
+        }
+        if role.fetches() {
+            let holding = backing.holding(config);
+            let started = tokio::select! {
+                started =
+                    wire::start_engine(config, sources, Arc::clone(&store), clock, holding) => Some(started),
+                () = shutdown.cancelled() => None,
+            };
+            match started {
+                Some(Ok(engine)) => {
+                    parts.scheduler = Some(tokio::spawn(engine.serve(shutdown.clone())));
+                    if role == Role::Worker {
+                        outcome = context.output.working(wire::holder());
+                    }
+                }
+                Some(Err(failure)) => outcome = Err(failure),
+                None => {}
             }
-            tasks.push(scheduler);
+        }
+        if outcome.is_ok() {
+            outcome = parts.until_one_ends(&shutdown).await;
         }
     }
     shutdown.cancel();
-    let drained = async {
-        if !api.is_finished() {
-            let _ = api.await;
-        }
-        for task in tasks.into_iter().filter(|task| !task.is_finished()) {
-            let _ = task.await;
-        }
-    };
-    if tokio::time::timeout(config.server.drain_timeout + GRACE, drained).await.is_err() {
+    let held_sources = parts.scheduler.is_some() && config.database.path().is_none();
+    if tokio::time::timeout(config.server.drain_timeout + GRACE, parts.end()).await.is_err() {
         tracing::warn!(
             "not everything ended in time; what was under way is closed at the next start"
         );
     }
-    failure.map_or(Ok(Exit::Done), Err)
+    if held_sources {
+        // The database may be away, and then the leases end by themselves.
+        let _ = tokio::time::timeout(GRACE, wire::release_all(store.as_ref())).await;
+    }
+    outcome.map(|()| Exit::Done)
+}
+
+/// What goes on side by side.
+#[derive(Default)]
+struct Parts {
+    api: Option<JoinHandle<()>>,
+    view: Option<JoinHandle<()>>,
+    scheduler: Option<JoinHandle<()>>,
+}
+
+impl Parts {
+    /// Waits for `shutdown`.
+    ///
+    /// # Errors
+    /// A [`Failure`] where a part ends before that.
+    async fn until_one_ends(&mut self, shutdown: &CancellationToken) -> Result<(), Failure> {
+        tokio::select! {
+            // In this order, because everything ends once the token is cancelled.
+            biased;
+            () = shutdown.cancelled() => Ok(()),
+            () = end_of(&mut self.api) => Err(ended("the API")),
+            () = end_of(&mut self.scheduler) => Err(ended("the scheduler")),
+        }
+    }
+
+    async fn end(self) {
+        for part in [self.api, self.view, self.scheduler].into_iter().flatten() {
+            if !part.is_finished() {
+                let _ = part.await;
+            }
+        }
+    }
+}
+
+async fn end_of(part: &mut Option<JoinHandle<()>>) {
+    match part {
+        Some(part) => drop(part.await),
+        None => std::future::pending().await,
+    }
 }
 
 fn ended(what: &str) -> Failure {
@@ -106,6 +198,23 @@ fn ended(what: &str) -> Failure {
         format!("{what} ended unexpectedly"),
         "the log above says why; start again, and report it if it comes back",
     )
+}
+
+/// Refuses a command that works beside others of its kind on a file, on which one process works.
+///
+/// # Errors
+/// A [`Failure`] with exit code 2 for a SQLite file.
+pub(super) fn needs_postgres(command: &str, config: &Config) -> Result<(), Failure> {
+    let Some(path) = config.database.path() else { return Ok(()) };
+    Err(Failure::new(
+        Exit::Usage,
+        "one_process",
+        format!(
+            "one process holds a SQLite file ({}), and {command} is one of several",
+            path.display()
+        ),
+        "use `kasparro serve`, or name a PostgreSQL database with --database or DATABASE_URL",
+    ))
 }
 
 /// Takes an address.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kasparro_domain::{SourceName, Timestamp};
 use kasparro_extract::SourceSpec;
-use kasparro_store::{QuarantineCount, RunStore, SourceSummary};
+use kasparro_store::{QuarantineCount, SourceSummary};
 use serde::Serialize;
 
 use super::Context;
@@ -55,10 +55,10 @@ type Summaries = BTreeMap<SourceName, SourceSummary>;
 
 /// What the store holds; nothing where there is no store yet.
 async fn stored(config: &Config) -> Result<(Summaries, Vec<QuarantineCount>), Failure> {
-    if !config.database.exists() {
+    if !wire::store_exists(config).await? {
         return Ok((Summaries::new(), Vec::new()));
     }
-    let store = wire::open_to_read(config, &SystemClock::shared())?;
+    let store = wire::open_to_read(config, &SystemClock::shared()).await?;
     let failed = |error| Failure::store(&error, &config.database);
     let summaries = store.source_summaries().await.map_err(failed)?;
     let quarantine = store.quarantine_counts().await.map_err(failed)?;

@@ -1,9 +1,9 @@
 //! `status`: how every source stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kasparro_domain::{Clock, RunError, RunStatus, SourceName, Timestamp};
-use kasparro_store::{ReadStore, RunStore, SourceState, SourceSummary};
+use kasparro_store::{SourceState, SourceSummary};
 use serde::Serialize;
 
 use super::Context;
@@ -39,7 +39,7 @@ struct SourceStatus {
 pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
     let Context { config, output, .. } = &context;
     let clock = SystemClock::shared();
-    let store = wire::open_to_read(config, &clock)?;
+    let store = wire::open_to_read(config, &clock).await?;
     let failed = |error| Failure::store(&error, &config.database);
     let generation = store.generation().await.map_err(failed)?;
     let summaries = store.source_summaries().await.map_err(failed)?;
@@ -47,24 +47,34 @@ pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
     let running = |summary: &SourceSummary| {
         summary.last_run.as_ref().is_some_and(|run| run.status == RunStatus::Running)
     };
-    let orphaned = summaries.iter().any(running) && !wire::held(config);
+    let orphaned = if summaries.iter().any(running) {
+        match wire::held_sources(config, store.as_ref()).await.map_err(failed)? {
+            None => BTreeSet::new(),
+            Some(held) => {
+                let names = summaries.iter().map(|summary| summary.source.clone());
+                names.filter(|name| !held.contains(name)).collect()
+            }
+        }
+    } else {
+        BTreeSet::new()
+    };
     let names = config.sources.iter().map(|source| SourceName::new(&source.name));
     let status = Status {
         generation: generation.0,
-        sources: gather(names, summaries, states, clock.as_ref(), orphaned),
+        sources: gather(names, summaries, states, clock.as_ref(), &orphaned),
     };
     output.result(&status, || text(&status, clock.now(), output.colour))?;
     Ok(Exit::Done)
 }
 
 /// What is configured and what is stored, by name: a source that was taken out of the configuration
-/// still has its past. `orphaned` says that whoever began the runs under way is gone.
+/// still has its past. `orphaned` are the sources of which whoever began a run under way is gone.
 fn gather(
     configured: impl Iterator<Item = SourceName>,
     summaries: Vec<SourceSummary>,
     states: Vec<SourceState>,
     clock: &dyn Clock,
-    orphaned: bool,
+    orphaned: &BTreeSet<SourceName>,
 ) -> Vec<SourceStatus> {
     let mut sources: BTreeMap<SourceName, (Option<SourceSummary>, Option<SourceState>)> =
         configured.map(|name| (name, (None, None))).collect();
@@ -88,12 +98,14 @@ fn gather(
                 last_success.is_none_or(|success| success.created_at <= run.created_at)
             });
             SourceStatus {
-                source: name.to_string(),
                 status: match last_run.map(|run| run.status) {
                     None => "pending",
-                    Some(RunStatus::Running) if orphaned => RunStatus::Abandoned.name(),
+                    Some(RunStatus::Running) if orphaned.contains(&name) => {
+                        RunStatus::Abandoned.name()
+                    }
                     Some(status) => status.name(),
                 },
+                source: name.to_string(),
                 last_run_id: last_run.map(|run| run.run_id.to_string()),
                 last_success_at,
                 lag_seconds: last_success_at.map(|at| now.since(at).as_secs()),

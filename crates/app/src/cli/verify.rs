@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kasparro_store::{AuditReport, AuditStore, StoreError, TableAudit, Violation};
+use kasparro_store::{AuditReport, StoreError, TableAudit, Violation};
 use serde::Serialize;
 
 use super::Context;
@@ -40,7 +40,7 @@ Exit codes: 0 everything holds; 1 something does not; 3 there is no store, or it
 
 pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
     let Context { config, output, .. } = &context;
-    let store = wire::open_to_read(config, &SystemClock::shared())?;
+    let store = wire::open_to_read(config, &SystemClock::shared()).await?;
     let report = store.verify().await.map_err(|error| {
         let mut failure = Failure::store(&error, &config.database);
         if matches!(error, StoreError::Corrupt(_)) {

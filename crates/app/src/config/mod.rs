@@ -7,10 +7,11 @@ mod file;
 mod mask;
 mod reference;
 mod settings;
+mod several;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use database::database_path;
+pub(crate) use database::Database;
 pub(crate) use environment::{Environment, colour_welcome, read as read_environment};
 pub(crate) use error::{ConfigError, Origin};
 pub(crate) use mask::masked_text;
@@ -18,11 +19,11 @@ pub(crate) use reference::keys as known_keys;
 pub(crate) use settings::Settings;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use kasparro_engine::Schedule;
-use secrecy::ExposeSecret;
+use kasparro_engine::{LeaseTimes, Schedule};
+use secrecy::{ExposeSecret, SecretString};
 
 /// What the command line says about the configuration.
 #[derive(Debug, Clone, Default)]
@@ -42,8 +43,14 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     /// `[api] max_staleness`.
     pub(crate) max_staleness: Duration,
-    /// The database file of `[store] database`.
-    pub(crate) database: PathBuf,
+    /// `[api] secret`, of at least 16 characters; `None` where it is empty.
+    pub(crate) secret: Option<SecretString>,
+    /// `[store] database`.
+    pub(crate) database: Database,
+    /// `[store]`: what a database elsewhere may cost.
+    limits: database::Limits,
+    /// `[lease]`.
+    pub(crate) lease: LeaseTimes,
     /// `[fetch]`.
     pub(crate) fetch: Fetch,
     /// `[sources.…]`, in the order of the registry.
@@ -54,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) project_name: String,
     /// `[labels] environment`.
     pub(crate) environment: String,
+    /// What was probably meant in another way, in one sentence each.
+    pub(crate) warnings: Vec<String>,
     /// Every key as it was given, for printing.
     pub(crate) settings: Settings,
 }
@@ -167,10 +176,21 @@ impl Config {
         for (key, text, origin) in &flags.values {
             settings.set_text(key, text, origin.clone())?;
         }
-        Self::read(settings)
+        let mut config = Self::read(settings)?;
+        // Whoever names the database in another way has not forgotten the host.
+        if config.settings.origin(database::KEY) == Origin::Default {
+            let place = &config.database;
+            let warn = |name: &str| {
+                format!("{name} is set but POSTGRES_HOST is not: the store is SQLite at {place}")
+            };
+            config.warnings =
+                environment::without_host(environment).map(warn).into_iter().collect();
+        }
+        Ok(config)
     }
 
     fn read(settings: Settings) -> Result<Self, ConfigError> {
+        let limits = database::Limits::configured(&settings)?;
         Ok(Self {
             server: Server {
                 listen: listen(&settings)?,
@@ -181,7 +201,10 @@ impl Config {
                 drain_timeout: settings.duration("server.drain_timeout")?,
             },
             max_staleness: settings.duration("api.max_staleness")?,
-            database: database::configured(&settings)?,
+            secret: several::secret(&settings)?,
+            database: database::configured(&settings, limits)?,
+            limits,
+            lease: several::lease(&settings)?,
             fetch: Fetch {
                 user_agent: user_agent(&settings)?,
                 upstream: upstream(&settings)?,
@@ -199,6 +222,7 @@ impl Config {
             log: log(&settings)?,
             project_name: label(&settings, "labels.project_name")?,
             environment: label(&settings, "labels.environment")?,
+            warnings: Vec::new(),
             settings,
         })
     }
@@ -214,12 +238,36 @@ impl Config {
             .collect()
     }
 
-    /// The folder that holds the database file and what belongs to it.
-    pub(crate) fn data_dir(&self) -> &Path {
-        match self.database.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
+    /// The folder for what is kept beside the database.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        match self.settings.text("store.data_dir") {
+            Ok(folder) if !folder.is_empty() => PathBuf::from(folder),
+            _ => self.database.folder().to_owned(),
         }
+    }
+
+    /// The database that a flag names, within the configured limits.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for what names none.
+    pub(crate) fn named_database(
+        &self,
+        flag: &'static str,
+        text: &str,
+    ) -> Result<Database, ConfigError> {
+        database::named(flag, text, self.limits)
+    }
+
+    /// The database that the text of a file names, within the configured limits. The text is never shown.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for what names none; a path alone does not.
+    pub(crate) fn database_in_file(
+        &self,
+        flag: &'static str,
+        text: &str,
+    ) -> Result<Database, ConfigError> {
+        database::in_file(flag, text, self.limits)
     }
 
     /// Every key in the order of the reference, as it may be shown.
@@ -236,12 +284,11 @@ impl Config {
 }
 
 fn secret_keys() -> BTreeSet<String> {
-    kasparro_sources::specs()
-        .iter()
-        .flat_map(|spec| {
-            spec.secret_options.iter().map(|option| format!("sources.{}.{option}", spec.name))
-        })
-        .collect()
+    let specs = kasparro_sources::specs();
+    let of_sources = specs.iter().flat_map(|spec| {
+        spec.secret_options.iter().map(|option| format!("sources.{}.{option}", spec.name))
+    });
+    of_sources.chain(["api.secret".to_owned()]).collect()
 }
 
 fn listen(settings: &Settings) -> Result<String, ConfigError> {

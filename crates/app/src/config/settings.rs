@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -14,12 +15,18 @@ use super::reference;
 pub(crate) const MASK: &str = "********";
 
 /// A value as it was given.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Value {
-    /// Shown as it is.
+    /// Shown, but for what an address may hold of a secret.
     Plain(toml::Value),
     /// Never shown.
     Secret(SecretString),
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(self).0)
+    }
 }
 
 /// Every key with its value and origin; later layers replace earlier ones.
@@ -43,6 +50,12 @@ impl Settings {
     /// True when the key holds a secret.
     pub(crate) fn secret(&self, key: &str) -> bool {
         self.secrets.contains(key)
+    }
+
+    /// True when the value may stand in a file of its own: that of a secret, and that of an address that
+    /// may hold one.
+    pub(crate) fn may_stand_in_a_file(&self, key: &str) -> bool {
+        self.secret(key) || key == super::database::KEY
     }
 
     /// Sets a known key to a value of its type.
@@ -200,6 +213,22 @@ impl Settings {
         Err(self.refuse(key, "is out of range", &format!("write a whole number from {least} up")))
     }
 
+    /// A whole number from `least` to `most`; `of_most` says what else limits it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for anything else.
+    pub(crate) fn number_within(
+        &self,
+        key: &str,
+        least: usize,
+        most: usize,
+        of_most: &str,
+    ) -> Result<usize, ConfigError> {
+        let number = self.number(key, least).ok().filter(|number| *number <= most);
+        let remedy = format!("write a whole number from {least} to {most}; {of_most}");
+        number.ok_or_else(|| self.refuse(key, "is out of range", &remedy))
+    }
+
     /// A duration longer than zero.
     ///
     /// # Errors
@@ -215,6 +244,28 @@ impl Settings {
         duration.ok_or_else(|| {
             self.refuse(key, "is not a duration", "write for example 30s, 15m, 3h or 1d 12h")
         })
+    }
+
+    /// A duration from `least` to `most`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for anything else.
+    pub(crate) fn duration_within(
+        &self,
+        key: &str,
+        least: Duration,
+        most: Duration,
+    ) -> Result<Duration, ConfigError> {
+        let duration = self.duration(key)?;
+        if (least..=most).contains(&duration) {
+            return Ok(duration);
+        }
+        let words = |duration: Duration| {
+            jiff::SignedDuration::try_from(duration)
+                .map_or_else(|_| String::new(), |span| format!("{span:#}"))
+        };
+        let remedy = format!("write a duration from {} to {}", words(least), words(most));
+        Err(self.refuse(key, "is out of range", &remedy))
     }
 
     /// The refusal of a key's value, which is masked when it is a secret.

@@ -1,6 +1,10 @@
 //! The precedence of the layers, and what each refuses.
 
+use std::path::Path;
+
 use super::*;
+
+mod database;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -32,7 +36,7 @@ fn the_defaults_are_a_whole_configuration_and_every_key_is_read() {
     crate::wire::sources(&config).unwrap();
     assert_eq!(config.settings.unread(), Vec::<String>::new());
     assert_eq!(config.server.listen, "127.0.0.1:8000");
-    assert_eq!(config.database, Path::new("./data/kasparro.db"));
+    assert_eq!(config.database.path(), Some(Path::new("./data/kasparro.db")));
     assert_eq!(config.data_dir(), Path::new("./data"));
     assert!(config.fetch.user_agent.starts_with("kasparro/"));
     let names: Vec<_> = config.sources.iter().map(|source| source.name.as_str()).collect();
@@ -90,7 +94,7 @@ fn the_older_services_names_are_understood() {
         ],
     )
     .unwrap();
-    assert_eq!(config.database, Path::new("/var/lib/x.db"));
+    assert_eq!(config.database.path(), Some(Path::new("/var/lib/x.db")));
     for source in &config.sources {
         assert_eq!(source.schedule.to_string(), "every 30m", "{}", source.name);
         let limit = (source.name == "coingecko").then_some(12);
@@ -155,18 +159,6 @@ fn lists_have_a_schedule_of_their_own() {
 }
 
 #[test]
-fn a_flag_names_a_database_by_its_path_too() {
-    for text in ["x.db", "sqlite:x.db", "sqlite:///x.db"] {
-        assert_eq!(database_path("--from", text).unwrap(), Path::new("x.db"));
-    }
-    for text in ["", "data/", "mysql://u:canary@h/d", "postgres://u:canary@h/d", "sqlite:"] {
-        let error = database_path("--from", text).unwrap_err().to_string();
-        assert!(error.contains("--from") && error.contains("sqlite:./data"), "{error}");
-        assert!(!error.contains("canary"), "{error}");
-    }
-}
-
-#[test]
 fn entries_are_separated_by_commas_in_the_environment() {
     let config = load(None, &[("KASPARRO_SOURCES__CSV__PATHS", "a.csv, b/*.csv")]).unwrap();
     assert_eq!(config.source_options("csv")["paths"], serde_json::json!(["a.csv", "b/*.csv"]));
@@ -185,6 +177,10 @@ fn i9_secrets_are_read_from_files_and_never_shown() {
         assert!(!shown.contains("canary"), "{shown}");
         assert!(shown.contains(settings::MASK));
     }
+    for variable in ["KASPARRO_SECRET_FILE", "KASPARRO_API__SECRET_FILE"] {
+        let config = load(None, &[(variable, &path)]).unwrap();
+        assert_eq!(config.secret.unwrap().expose_secret(), "canary-from-file");
+    }
     let error = refused(Some("[sources.coingecko]\napi_key = 771177\n"), &[]);
     assert!(!error.contains("771177"), "{error}");
     let error = refused(None, &[("COINGECKO_API_KEY_FILE", "/no/such/file")]);
@@ -197,7 +193,7 @@ type Case =
 
 #[test]
 fn what_is_refused_names_key_value_origin_and_remedy() {
-    let cases: [Case; 15] = [
+    let cases: [Case; 22] = [
         (Some("[server]\nlisen = \"x\"\n"), &[], &["server.lisen", "server.listen?"]),
         (Some("[sevrer]\nlisten = \"x\"\n"), &[], &["sevrer", "not a known key"]),
         (Some("server = 3\n"), &[], &["server", "not a known key"]),
@@ -220,10 +216,33 @@ fn what_is_refused_names_key_value_origin_and_remedy() {
         (None, &[("ETL_SCHEDULE_MINUTES", "0")], &["schedule = \"0m\"", "a cron expression"]),
         (
             None,
-            &[("DATABASE_URL", "postgresql+asyncpg://u:canary@db/x")],
-            &["SQLite", "--database"],
+            &[("DATABASE_URL", "postgresql+asyncpg://u:canary@db")],
+            &["postgresql+asyncpg://…", "no database", "postgres://USER@HOST/DATABASE"],
         ),
-        (None, &[("POSTGRES_HOST", "db")], &["POSTGRES_HOST", "SQLite"]),
+        (
+            None,
+            &[("POSTGRES_HOST", "db"), ("POSTGRES_PORT", "x"), ("POSTGRES_PASSWORD", "canary")],
+            &["POSTGRES_PORT = x is not a port", "from 1 to 65535"],
+        ),
+        (None, &[("DATABASE_URL_FILE", "/no/such/file")], &["DATABASE_URL_FILE = /no/such/file"]),
+        (None, &[("KASPARRO_STORE__POOL_SIZE", "1")], &["store.pool_size = 1", "from 2 to 500"]),
+        (None, &[("KASPARRO_STORE__POOL_SIZE", "501")], &["store.pool_size = 501", "to 500"]),
+        (
+            None,
+            &[("KASPARRO_STORE__LOCK_TIMEOUT", "1ms")],
+            &["store.lock_timeout", "from 100ms to 1h"],
+        ),
+        (None, &[("KASPARRO_LEASE__TTL", "1s")], &["lease.ttl", "from 2s to 10m"]),
+        (
+            None,
+            &[("KASPARRO_LEASE__TTL", "20s")],
+            &["lease.renew_every = \"10s\"", "less than half of lease.ttl"],
+        ),
+        (
+            None,
+            &[("KASPARRO_SECRET", "canary")],
+            &["api.secret", "KASPARRO_SECRET", "at least 16 characters"],
+        ),
         (
             None,
             &[("KASPARRO_FETCH__UPSTREAM", "http://h/path")],
@@ -237,28 +256,6 @@ fn what_is_refused_names_key_value_origin_and_remedy() {
         for part in expected {
             assert!(error.contains(part), "{part:?} is missing in {error:?}");
         }
-    }
-}
-
-#[test]
-fn databases_are_named_by_sqlite_and_a_path() {
-    for (url, path) in [
-        ("sqlite:x.db", "x.db"),
-        ("sqlite:/abs/x.db", "/abs/x.db"),
-        ("sqlite:///rel/x.db", "rel/x.db"),
-    ] {
-        assert_eq!(load(None, &[("DATABASE_URL", url)]).unwrap().database, Path::new(path));
-    }
-    for url in [
-        "x.db",
-        "sqlite:",
-        "sqlite::memory:",
-        "sqlite://host/x.db",
-        "sqlite:x.db?mode=ro",
-        "mysql://h",
-    ] {
-        let error = refused(None, &[("DATABASE_URL", url)]);
-        assert!(error.contains("sqlite:./data/kasparro.db"), "{error}");
     }
 }
 

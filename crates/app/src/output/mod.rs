@@ -69,6 +69,14 @@ impl Output {
         self.result(&serde_json::json!({"listening": url}), || format!("listening on {url}"))
     }
 
+    /// The first line of a command that works without listening.
+    ///
+    /// # Errors
+    /// As [`Output::result`].
+    pub(crate) fn working(self, holder: &str) -> Result<(), Failure> {
+        self.result(&serde_json::json!({"working": holder}), || format!("working as {holder}"))
+    }
+
     /// Says why the command ends: one line on stderr, and with `--json` the document on stdout.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {

@@ -1,26 +1,34 @@
 //! The only place that names everything and puts it together.
 
+mod cursor_key;
+mod holder;
+mod serving;
 mod sources;
 mod store;
+mod transfer;
 
+pub(crate) use holder::{held_sources, holder, live_leases, of_this_machine, release_all};
+pub(crate) use serving::Backing;
 pub(crate) use sources::{chosen, known_source, lay_out_sample, source_builder, sources};
 pub(crate) use store::{
-    Locked, beside, held, make_folder, open_beside, open_existing, open_store, open_to_read,
+    Locked, Opened, beside, file_versions, make_folder, open_existing, open_store, open_target,
+    open_to_read, refuse_upstream, store_exists,
 };
+pub(crate) use transfer::{open_empty, open_origin};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kasparro_api::{Api, ApiSettings, SourceInfo, install_metrics};
 use kasparro_domain::{Clock, SourceName};
-use kasparro_engine::{Engine, EngineParts, EngineSource, FetchSettings};
+use kasparro_engine::{Engine, EngineParts, EngineSource, FetchSettings, Holding};
 use kasparro_store::Store;
 use kasparro_view::{View, ViewSettings};
 
 use crate::config::Config;
 use crate::failure::Failure;
 
-/// Starts the engine on a store that this process holds.
+/// Starts the engine on a store; `holding` says whether others work on it.
 ///
 /// # Errors
 /// A [`Failure`] where the engine cannot start.
@@ -29,6 +37,7 @@ pub(crate) async fn start_engine(
     sources: Vec<EngineSource>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    holding: Holding,
 ) -> Result<Arc<Engine>, Failure> {
     lay_out_sample(config)?;
     let fetch = &config.fetch;
@@ -46,7 +55,8 @@ pub(crate) async fn start_engine(
             max_attempts: fetch.max_attempts,
             backoff: fetch.backoff,
         },
-        holder: format!("pid {}", std::process::id()),
+        holder: holder().to_owned(),
+        holding,
         spool_dir: config.data_dir().join("spool"),
         build: source_builder(),
     };
@@ -91,7 +101,7 @@ pub(crate) fn read_side(
         idle_timeout: config.server.idle_timeout,
         request_timeout: config.server.request_timeout,
         drain_timeout: config.server.drain_timeout,
-        cursor_key: cursor_key(config)?,
+        cursor_key: cursor_key::cursor_key(config)?,
     };
     let infos = sources.iter().map(|source| {
         let spec = source.source.spec();
@@ -110,25 +120,6 @@ pub(crate) fn read_side(
         infos.collect(),
     );
     Ok(ReadSide { view, api })
-}
-
-/// The key that signs cursors: made once and kept beside the database, so that a cursor outlives a
-/// restart.
-fn cursor_key(config: &Config) -> Result<[u8; 32], Failure> {
-    let path = beside(&config.database, ".cursor-key");
-    if let Ok(bytes) = std::fs::read(&path)
-        && let Ok(key) = <[u8; 32]>::try_from(bytes)
-    {
-        return Ok(key);
-    }
-    let key: [u8; 32] = rand::random();
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written =
-        options.open(&path).and_then(|mut file| std::io::Write::write_all(&mut file, &key));
-    written.map_err(|error| store::unwritable(&path, &error))?;
-    Ok(key)
 }
 
 /// Says so when every HTTP source is asked without encryption.

@@ -231,7 +231,7 @@ fn replay_refuses_a_target_that_holds_something_or_is_the_origin() {
     assert_eq!(full.json()["error"]["code"], "target_not_empty");
     assert!(full.stderr.contains("unfinished replay left it"), "{full:?}");
     for (from, into, code) in
-        [("missing.db", "y.db", 3), ("mysql://h", "y.db", 2), (file, "postgres://u@h/d", 2)]
+        [("missing.db", "y.db", 3), ("mysql://h", "y.db", 2), (file, "postgres://u@h", 2)]
     {
         let call = world.call(&["replay", "--from", from, "--into", into]);
         assert_eq!(call.code, Some(code), "{call:?}");

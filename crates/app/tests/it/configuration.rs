@@ -33,17 +33,81 @@ fn an_unknown_key_is_refused_with_the_key_that_was_meant() {
 }
 
 #[test]
-fn postgresql_is_refused_with_what_to_write_instead() {
-    let world = World::new().with("DATABASE_URL", "postgresql+asyncpg://u:canary@db:5432/app");
+fn i9_a_postgresql_address_that_is_refused_says_what_to_write_and_shows_no_password() {
+    let world = World::new().with("DATABASE_URL", "postgresql+asyncpg://u:canary@db:5432");
     let call = world.call(&["serve"]);
     assert_eq!(call.code, Some(2), "{call:?}");
-    assert!(
-        call.stderr.contains("SQLite") && call.stderr.contains("sqlite:./data/kasparro.db"),
-        "{call:?}"
-    );
+    for part in ["no database", "postgres://USER@HOST/DATABASE", "sqlite:./data/kasparro.db"] {
+        assert!(call.stderr.contains(part), "{part}: {call:?}");
+    }
     assert!(!call.stderr.contains("canary"), "{call:?}");
     let chosen = world.call(&["config", "check", "--database", "sqlite:x.db"]);
     assert_eq!(chosen.code, Some(0), "a flag is stronger: {chosen:?}");
+}
+
+#[test]
+fn a_database_without_its_host_is_warned_of_and_sqlite_is_used() {
+    let world = World::new().with("POSTGRES_DB", "market").with("POSTGRES_PASSWORD", "canary");
+    let words = "POSTGRES_DB is set but POSTGRES_HOST is not: the store is SQLite at";
+    let checked = world.call(&["config", "check"]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(checked.stdout.contains(words) && checked.stderr.is_empty(), "{checked:?}");
+    let json = world.call(&["config", "check", "--json"]).json();
+    assert!(json["warnings"][0].as_str().unwrap().starts_with(words), "{json}");
+    let stopped = world.nothing_by_itself().serve().stop();
+    assert_eq!(stopped.code, Some(0), "{stopped:?}");
+    assert!(stopped.stderr.contains(words) && !stopped.stderr.contains("canary"), "{stopped:?}");
+}
+
+#[test]
+fn what_is_one_of_several_refuses_a_file() {
+    let world = World::new();
+    for command in ["api", "worker"] {
+        let call = world.call(&[command, "--json"]);
+        assert_eq!(call.code, Some(2), "{call:?}");
+        assert_eq!(call.json()["error"]["code"], "one_process");
+        assert!(call.stderr.contains("kasparro serve"), "{call:?}");
+    }
+    assert_eq!(world.call(&["healthcheck", "--worker"]).code, Some(2));
+    assert!(!world.folder.path().join("data").exists(), "nothing was made");
+}
+
+#[test]
+fn the_schema_of_a_file_is_made_and_shown() {
+    let world = World::new();
+    let status = || world.call(&["db", "status", "--json"]).json();
+    assert_eq!((&status()["kind"], &status()["found"]), (&"sqlite".into(), &0.into()));
+    let made = world.call(&["db", "migrate", "--json"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert_eq!(made.json()["from"], 0);
+    let version = made.json()["to"].clone();
+    let again = world.call(&["db", "migrate", "--json"]).json();
+    assert_eq!((&again["from"], &again["to"]), (&version, &version));
+    assert_eq!((&status()["found"], &status()["generation"]), (&version, &0.into()));
+    let newer = "UPDATE refinery_schema_history SET version = version + 90";
+    std::fs::copy(world.database(), world.folder.path().join("newer.db")).unwrap();
+    let connection = rusqlite::Connection::open(world.folder.path().join("newer.db")).unwrap();
+    connection.execute(newer, []).unwrap();
+    drop(connection);
+    let shown = world.call(&["db", "status", "--database", "newer.db", "--json"]);
+    assert_eq!(shown.code, Some(2), "the configured database is no plain path: {shown:?}");
+    let text = world.call(&["db", "status", "--database", "sqlite:newer.db"]);
+    assert_eq!(text.code, Some(3), "{text:?}");
+    assert!(text.stdout.contains("newer than this program"), "{text:?}");
+    let shown = world.call(&["db", "status", "--database", "sqlite:newer.db", "--json"]);
+    assert_eq!(shown.code, Some(3), "{shown:?}");
+    let shown = shown.json();
+    assert_eq!(shown["found"].as_u64(), version.as_u64().map(|version| version + 90), "{shown}");
+    assert_eq!((&shown["known"], &shown["generation"]), (&version, &serde_json::Value::Null));
+    let refused = world.call(&["db", "migrate", "--database", "sqlite:newer.db", "--json"]);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert_eq!(refused.json()["error"]["code"], "store_newer");
+    let server = world.nothing_by_itself();
+    let serving = server.serve();
+    let held = server.call(&["db", "migrate", "--json"]);
+    assert_eq!(held.code, Some(3), "{held:?}");
+    assert_eq!(held.json()["error"]["code"], "store_locked");
+    assert_eq!(serving.stop().code, Some(0));
 }
 
 #[test]

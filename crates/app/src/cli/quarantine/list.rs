@@ -1,7 +1,7 @@
 //! `quarantine list`.
 
 use kasparro_domain::{RejectionReason, RunId};
-use kasparro_store::{QuarantineFilter, QuarantineRow, QuarantineStatus, QuarantineStore};
+use kasparro_store::{QuarantineFilter, QuarantineRow, QuarantineStatus};
 
 use super::selection::read_reason;
 use super::{Context, RowDocument};
@@ -72,7 +72,7 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         limit: arguments.limit.or((!output.json).then_some(SHOWN_ROWS)),
         offset: arguments.offset,
     };
-    let store = wire::open_to_read(config, &SystemClock::shared())?;
+    let store = wire::open_to_read(config, &SystemClock::shared()).await?;
     let failed = |error| Failure::store(&error, &config.database);
     let all = store.count_quarantined(filter.clone()).await.map_err(failed)?;
     let rows = store.quarantined(filter).await.map_err(failed)?;

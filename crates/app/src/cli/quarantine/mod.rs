@@ -9,13 +9,14 @@ mod show;
 use std::sync::Arc;
 
 use kasparro_domain::{Clock, Timestamp};
-use kasparro_store::QuarantineRow;
-use kasparro_store_sqlite::SqliteStore;
+use kasparro_engine::HeldElsewhere;
+use kasparro_store::{QuarantineRow, Store};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Context;
 use super::request::{Holder, Request};
+use super::withdraw::Held;
+use super::{Context, fleet};
 use crate::failure::{Exit, Failure};
 use crate::wire::{self, Locked};
 
@@ -76,21 +77,40 @@ impl<'a> From<&'a QuarantineRow> for RowDocument<'a> {
     }
 }
 
-/// Asks the process that holds the store; `None` when it is gone before it answers.
+/// Asks the process that holds the store for each of these; false when it is gone before all are
+/// answered.
 async fn ask_holder(
     context: &Context,
-    locked: Locked,
+    locked: &Locked,
+    clock: &Arc<dyn Clock>,
+    requests: &mut [Request],
+) -> Result<bool, Failure> {
+    let config = &context.config;
+    locked.refuse_upstream(config)?;
+    let store = locked.open_beside(clock)?;
+    let (database, words) = (&config.database, locked.failure().message);
+    let holder = Holder { store: store.as_ref(), clock: clock.as_ref(), database, words: &words };
+    for request in requests {
+        if request.ask(&holder, async || locked.still_held(clock)).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Asks the process that holds a source; `None` when it is gone before it answers.
+async fn ask_elsewhere(
+    context: &Context,
+    elsewhere: &HeldElsewhere,
+    store: &dyn Store,
     clock: &Arc<dyn Clock>,
     request: &mut Request,
 ) -> Result<Option<Value>, Failure> {
     let config = &context.config;
-    locked.refuse_upstream(config)?;
-    let store = wire::open_beside(config, clock)?;
-    let alive = || SqliteStore::open(&config.database, Arc::clone(clock)).is_err();
-    let words = locked.into_failure(config).message;
-    let holder =
-        Holder { store: &store, clock: clock.as_ref(), path: &config.database, words: &words };
-    request.ask(&holder, alive).await
+    let words = fleet::told(elsewhere, &config.database);
+    wire::refuse_upstream(config, &words)?;
+    let holder = Holder { store, clock: clock.as_ref(), database: &config.database, words: &words };
+    request.ask(&holder, async || fleet::holder_alive(store, &elsewhere.source).await).await
 }
 
 /// A text that a person gives for the record: one line that says something.

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kasparro_domain::{Clock, CommandKind, Run, RunId, RunStatus};
-use kasparro_store::{QuarantineFilter, QuarantineStatus, QuarantineStore, RunStore, StoreError};
+use kasparro_domain::{Clock, CommandKind, Run, RunId, RunStatus, SourceName};
+use kasparro_engine::{Engine, Holding};
+use kasparro_store::{QuarantineFilter, QuarantineStatus, Store, StoreError};
 use serde_json::Value;
 
 use super::selection::Selection;
-use super::{Context, Request, ask_holder, decider, read_words};
+use super::{Context, Held, Request, ask_elsewhere, ask_holder, decider, fleet, read_words};
+use crate::cli::fleet::Member;
 use crate::clock::SystemClock;
+use crate::config::Database;
 use crate::failure::{Exit, Failure};
 use crate::output::{runs_document, runs_table};
-use crate::wire;
+use crate::wire::{self, Opened};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -39,34 +42,43 @@ pub(crate) struct Arguments {
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
     let Context { config, output, .. } = &context;
     let clock = SystemClock::shared();
-    let rows = arguments.selection.rows(&context, &clock).await?;
+    let by_source = arguments.selection.rows(&context, &clock).await?;
     let who = decider(arguments.who, &context);
     let why = arguments.why;
-    let kind = CommandKind::Retry { rows: rows.clone(), who: who.clone(), why: why.clone() };
-    let mut request = Request::new(kind);
-    let runs = loop {
-        if rows.is_empty() {
-            break Vec::new();
-        }
-        match wire::open_store(config, &clock)? {
-            Ok(held) => {
-                if let Some(answer) = request.withdraw(&held, &config.database).await? {
-                    break runs_of(&context, &clock, &answer).await?;
-                }
-                let sources = wire::sources(config)?;
-                let engine =
-                    wire::start_engine(config, sources, Arc::new(held), Arc::clone(&clock)).await?;
-                let runs = engine.retry(&rows, &who, &why).await;
-                break runs.map_err(|error| Failure::engine(error, &config.database))?;
-            }
-            Err(locked) => {
-                // A holder that is gone leaves the store to this process.
-                if let Some(answer) = ask_holder(&context, locked, &clock, &mut request).await? {
-                    break runs_of(&context, &clock, &answer).await?;
-                }
-            }
-        }
+    let ask = |(source, rows): (&SourceName, &Vec<i64>)| {
+        let (source, rows) = (source.clone(), rows.clone());
+        let (who, why) = (who.clone(), why.clone());
+        Request::new(CommandKind::Retry { source, rows, who, why })
     };
+    let mut requests: Vec<_> = by_source.iter().map(ask).collect();
+    let mut runs = Vec::new();
+    while !requests.is_empty() {
+        match wire::open_store(config, &clock).await? {
+            Opened::Alone(store) => {
+                runs = alone(&context, &store, &clock, &mut requests).await?;
+                break;
+            }
+            Opened::Shared(store) => {
+                let member = Member::join(config, store, &clock).await?;
+                let retried = shared(&context, &member, &clock, &mut requests).await;
+                member.leave().await;
+                runs = retried?;
+                break;
+            }
+            // A holder that is gone leaves the store to this process.
+            Opened::Held(locked) => {
+                if ask_holder(&context, &locked, &clock, &mut requests).await? {
+                    let store = wire::open_to_read(config, &clock).await?;
+                    for answer in requests.iter().filter_map(Request::answer) {
+                        runs.extend(runs_of(store.as_ref(), answer, &config.database).await?);
+                    }
+                    break;
+                }
+            }
+        }
+    }
+    let mut rows: Vec<_> = by_source.into_values().flatten().collect();
+    rows.sort_unstable();
     let became = became(&context, &clock, &rows).await?;
     output.result(&runs_document(&runs), || {
         if rows.is_empty() {
@@ -114,14 +126,79 @@ impl Became {
     }
 }
 
-/// The runs that the holder of the store names in its answer.
-async fn runs_of(
+/// Reads rows again in a store that no other process works on.
+async fn alone(
     context: &Context,
+    store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
-    answer: &Value,
+    requests: &mut [Request],
 ) -> Result<Vec<Run>, Failure> {
-    let store = wire::open_to_read(&context.config, clock)?;
-    let failed = |error: StoreError| Failure::store(&error, &context.config.database);
+    let (config, database) = (&context.config, &context.config.database);
+    let (mut runs, mut left) = (Vec::new(), Vec::new());
+    for request in requests {
+        match request.withdraw(store.as_ref(), Held::Store, database).await? {
+            Some(answer) => runs.extend(runs_of(store.as_ref(), &answer, database).await?),
+            None => left.push(request.kind().clone()),
+        }
+    }
+    if left.is_empty() {
+        return Ok(runs);
+    }
+    let (sources, store, clock) = (wire::sources(config)?, Arc::clone(store), Arc::clone(clock));
+    let engine = wire::start_engine(config, sources, store, clock, Holding::Alone).await?;
+    for kind in left {
+        runs.extend(again(&engine, &kind, database).await?);
+    }
+    Ok(runs)
+}
+
+/// Reads rows again, here where their source is free, else by its holder.
+async fn shared(
+    context: &Context,
+    member: &Member,
+    clock: &Arc<dyn Clock>,
+    requests: &mut [Request],
+) -> Result<Vec<Run>, Failure> {
+    let (database, store) = (&context.config.database, member.store.as_ref());
+    let mut runs = Vec::new();
+    for request in requests {
+        let source = request.kind().source().clone();
+        let answer = loop {
+            let Some(elsewhere) = member.take(&source, database).await? else {
+                let epoch = fleet::own_epoch(store, &source, database).await?;
+                break request.withdraw(store, Held::Source(&source, epoch), database).await?;
+            };
+            let asked = ask_elsewhere(context, &elsewhere, store, clock, request);
+            // A holder that is gone leaves the source to this process.
+            if let Some(answer) = asked.await? {
+                break Some(answer);
+            }
+        };
+        runs.extend(match answer {
+            Some(answer) => runs_of(store, &answer, database).await?,
+            None => again(&member.engine, request.kind(), database).await?,
+        });
+    }
+    Ok(runs)
+}
+
+async fn again(
+    engine: &Arc<Engine>,
+    kind: &CommandKind,
+    database: &Database,
+) -> Result<Vec<Run>, Failure> {
+    let CommandKind::Retry { rows, who, why, .. } = kind else { return Ok(Vec::new()) };
+    let runs = engine.retry(rows, who, why).await;
+    runs.map_err(|error| Failure::engine(error, database))
+}
+
+/// The runs that a holder names in its answer.
+async fn runs_of(
+    store: &dyn Store,
+    answer: &Value,
+    database: &Database,
+) -> Result<Vec<Run>, Failure> {
+    let failed = |error: StoreError| Failure::store(&error, database);
     let ids = answer.get("run_ids").and_then(Value::as_array).into_iter().flatten();
     let mut runs = Vec::new();
     for id in ids.filter_map(|id| id.as_str()?.parse::<RunId>().ok()) {
@@ -140,7 +217,7 @@ async fn became(
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         return Ok(became);
     };
-    let store = wire::open_to_read(&context.config, clock)?;
+    let store = wire::open_to_read(&context.config, clock).await?;
     let asked: BTreeSet<_> = rows.iter().collect();
     let mut after = first.checked_sub(1);
     loop {

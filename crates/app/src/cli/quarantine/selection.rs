@@ -1,14 +1,17 @@
 //! Which quarantined rows a decision is about.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kasparro_domain::{Clock, RejectionReason};
-use kasparro_store::{QuarantineFilter, QuarantineRow, QuarantineStatus, QuarantineStore};
-use kasparro_store_sqlite::SqliteStore;
+use kasparro_domain::{Clock, RejectionReason, SourceName};
+use kasparro_store::{QuarantineFilter, QuarantineRow, QuarantineStatus, Store};
 
 use super::Context;
 use crate::failure::{Exit, Failure};
 use crate::wire;
+
+/// The ids of rows, ascending, by their source: each source is its holder's.
+pub(super) type RowsBySource = BTreeMap<SourceName, Vec<i64>>;
 
 /// Rows read at once.
 const PIECE: u32 = 5_000;
@@ -39,7 +42,7 @@ pub(super) fn read_reason(text: &str) -> Result<RejectionReason, String> {
 }
 
 impl Selection {
-    /// The ids of the open rows that are meant, ascending.
+    /// The open rows that are meant.
     ///
     /// # Errors
     /// A [`Failure`] with exit code 1 for an id that no row has and for a row that is not open, with exit
@@ -48,12 +51,14 @@ impl Selection {
         &self,
         context: &Context,
         clock: &Arc<dyn Clock>,
-    ) -> Result<Vec<i64>, Failure> {
+    ) -> Result<RowsBySource, Failure> {
         // Closed again before the store is opened to write: whoever closes it last tidies its files up.
-        let store = &wire::open_to_read(&context.config, clock)?;
+        let store = wire::open_to_read(&context.config, clock).await?;
+        let store = store.as_ref();
         if self.ids.is_empty() {
             return self.fitting(context, store).await;
         }
+        let mut rows = RowsBySource::new();
         let mut ids = self.ids.clone();
         ids.sort_unstable();
         ids.dedup();
@@ -67,32 +72,36 @@ impl Selection {
                     "`kasparro quarantine list` shows the rows that are open",
                 ));
             }
+            rows.entry(row.source).or_default().push(*id);
         }
-        Ok(ids)
+        Ok(rows)
     }
 
-    async fn fitting(&self, context: &Context, store: &SqliteStore) -> Result<Vec<i64>, Failure> {
+    async fn fitting(&self, context: &Context, store: &dyn Store) -> Result<RowsBySource, Failure> {
         let config = &context.config;
         let source = match &self.source {
             Some(name) => Some(wire::known_source(config, name)?),
             None => None,
         };
-        let mut ids = Vec::new();
+        let (mut rows, mut after) = (RowsBySource::new(), None);
         loop {
             let filter = QuarantineFilter {
                 source: source.clone(),
                 reason: self.reason,
                 status: Some(QuarantineStatus::Open),
-                after: ids.last().copied(),
+                after,
                 limit: Some(PIECE),
                 ..QuarantineFilter::default()
             };
             let found = store.quarantined(filter).await;
             let found = found.map_err(|error| Failure::store(&error, &config.database))?;
             if found.is_empty() {
-                return Ok(ids);
+                return Ok(rows);
             }
-            ids.extend(found.iter().map(|row| row.quarantine_id));
+            for row in found {
+                after = Some(row.quarantine_id);
+                rows.entry(row.source).or_default().push(row.quarantine_id);
+            }
         }
     }
 }
@@ -103,7 +112,7 @@ impl Selection {
 /// A [`Failure`] with exit code 1 where there is none.
 pub(super) async fn row(
     context: &Context,
-    store: &SqliteStore,
+    store: &dyn Store,
     id: i64,
 ) -> Result<QuarantineRow, Failure> {
     let filter = QuarantineFilter {

@@ -1,9 +1,7 @@
 //! `quarantine show`.
 
-use std::sync::Arc;
-
 use kasparro_engine::RawRowContext;
-use kasparro_store::{QuarantineRow, Store};
+use kasparro_store::QuarantineRow;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -49,9 +47,8 @@ struct RawRow<'a> {
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
     let Context { config, output, .. } = &context;
-    let store = wire::open_to_read(config, &SystemClock::shared())?;
-    let row = selection::row(&context, &store, arguments.id).await?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = wire::open_to_read(config, &SystemClock::shared()).await?;
+    let row = selection::row(&context, store.as_ref(), arguments.id).await?;
     let page = store.page(row.page_id).await;
     let page = page.map_err(|error| Failure::store(&error, &config.database))?;
     let raw = kasparro_engine::raw_row(&store, row.page_id, row.ordinal, arguments.context);
