@@ -2,6 +2,8 @@
 
 CARGO ?= cargo
 KASPARRO := target/release/kasparro
+# What runs the stack of docker-compose.yml.
+COMPOSE ?= docker compose
 # Points at which tests kill the program; no release has them.
 FAULTS := kasparro/faults
 # Each step of `make test` says how long it took.
@@ -9,7 +11,7 @@ timed = @begun=$$(date +%s); printf '== %s\n' '$(1)'; $(2); code=$$?; \
 	printf '== %s: %s s\n' '$(1)' $$(( $$(date +%s) - begun )); exit $$code
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test fmt fmt-check lint unit deny evidence real-input tools
+.PHONY: help run demo build test fmt fmt-check lint unit postgres deny evidence real-input torture tools
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,8 +36,11 @@ fmt-check:
 lint: tools ## clippy with warnings denied
 	$(call timed,lints,$(CARGO) clippy --workspace --all-targets --features $(FAULTS) --locked -- -D warnings)
 
-unit: tools
+unit: tools postgres
 	$(call timed,tests,$(CARGO) test --workspace --features $(FAULTS) --locked)
+
+postgres: ## find the PostgreSQL server that tests start, or install it where apt-get may
+	$(call timed,postgres,.ci/postgres)
 
 deny: ## licences, bans and sources of dependencies; advisories where their database is reachable
 	$(call timed,dependencies,.ci/deny)
@@ -46,6 +51,50 @@ evidence: build ## measure what the documents claim of the first load, into docs
 real-input: build ## load the captured bodies that KASPARRO_REAL_DATA names, and account for every row, into docs/evidence
 	@! grep -q CRASH_AT $(KASPARRO) || { echo 'the release can be killed by a test: build it without features' >&2; exit 1; }
 	$(CARGO) run --release --locked --package kasparro --example real_input
+
+.PHONY: up down restart logs logs-api logs-worker migrate verify shell smoke clean
+
+up: ## start the stack (database, API, worker), make its passwords where there are none
+	scripts/make-env.sh
+	$(COMPOSE) up --detach --build --wait
+	@echo "the API answers at http://$$($(COMPOSE) port api 8000); make smoke asks it a little of everything"
+
+down: ## stop the stack, keep its data
+	$(COMPOSE) down
+
+restart: ## restart the API and the worker
+	$(COMPOSE) restart api worker
+
+logs: ## follow the logs of the stack
+	$(COMPOSE) logs --follow --tail 200
+
+logs-api: ## follow the logs of the API
+	$(COMPOSE) logs --follow --tail 200 api
+
+logs-worker: ## follow the logs of the worker
+	$(COMPOSE) logs --follow --tail 200 worker
+
+migrate: ## bring the stack's database to the newest schema
+	$(COMPOSE) run --rm migrate
+
+verify: ## check that everything in the stack's database holds together
+	$(COMPOSE) exec -T worker kasparro verify
+
+# The image of the program has no shell; what there is to look at is in the database.
+shell: ## open psql on the stack's database
+	$(COMPOSE) exec db psql --username=postgres --dbname=kasparro
+
+smoke: ## ask the API at API_URL (http://127.0.0.1:8000) a little of everything
+	scripts/smoke.sh
+
+clean: ## remove the stack and ALL ITS DATA (asks first; FORCE=1 does not)
+	@[ "$(FORCE)" = 1 ] || { printf 'Remove the containers and all data of the stack? Type yes: '; \
+		read -r answer; [ "$$answer" = yes ]; } || { echo 'nothing was removed' >&2; exit 1; }
+	$(COMPOSE) --profile test down --volumes --remove-orphans
+
+torture: postgres ## 200 kills, freezes and restarts of a fleet on PostgreSQL, into docs/evidence
+	KASPARRO_FLEET_EVENTS=200 KASPARRO_FLEET_EVIDENCE=$(CURDIR)/docs/evidence/fleet.json \
+		$(CARGO) test --package kasparro --features $(FAULTS) --locked --test fleet -- --nocapture
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs, then run make again' >&2; exit 1; }

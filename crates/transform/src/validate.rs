@@ -38,8 +38,7 @@ pub struct Believed {
 pub fn believe(mut observation: Observation, fetched_at: Timestamp) -> Result<Believed, Rejection> {
     for field in QuoteField::ALL {
         let value = observation.quote.get(field);
-        let signed = field == QuoteField::PriceChange24h;
-        if let Some(value) = value.filter(|value| value.negative() && !signed) {
+        if let Some(value) = value.filter(|value| value.negative() && !field.signed()) {
             return Err(reject(&observation, RejectionReason::NegativeValue, field.name(), value));
         }
     }
