@@ -45,8 +45,9 @@ postgres: ## find the PostgreSQL server that tests start, or install it where ap
 deny: ## licences, bans and sources of dependencies; advisories where their database is reachable
 	$(call timed,dependencies,.ci/deny)
 
-evidence: build ## measure what the documents claim of the first load, into docs/evidence
+evidence: build postgres ## measure what the documents claim of the first load, into docs/evidence
 	$(CARGO) run --release --locked --package kasparro --example evidence
+	$(CARGO) run --release --locked --package kasparro --example evidence_postgres
 
 real-input: build ## load the captured bodies that KASPARRO_REAL_DATA names, and account for every row, into docs/evidence
 	@! grep -q CRASH_AT $(KASPARRO) || { echo 'the release can be killed by a test: build it without features' >&2; exit 1; }

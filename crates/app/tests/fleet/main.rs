@@ -48,6 +48,7 @@ fn i4_i14_a_fleet_survives_kills_freezes_and_restarts() {
     assert!(seen.answers > events, "{seen:?}");
     println!("{seen:?}");
     stack.stop();
+    stack.come_to_an_end();
     let judged = judge::judge(&stack);
     if let Some(path) = variable("KASPARRO_FLEET_EVIDENCE") {
         let evidence = json!({

@@ -168,6 +168,19 @@ impl Stack {
         }
     }
 
+    /// Runs every source once more on both stores: a worker that was asked to stop may have left a run half way.
+    pub(crate) fn come_to_an_end(&self) {
+        for (folder, database) in [("judge", Some(self.database.url())), ("control", None)] {
+            let program = self.program(folder);
+            let program = match database {
+                Some(url) => program.with("DATABASE_URL", &url),
+                None => program,
+            };
+            let run = program.call(&["run", "--due", "--json"]);
+            assert_eq!(run.code, Some(0), "{run:?}");
+        }
+    }
+
     /// What `verify` says of a store.
     pub(crate) fn verified(&self, database: &str) -> serde_json::Value {
         let verified =
