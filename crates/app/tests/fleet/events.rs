@@ -71,6 +71,8 @@ impl Chance {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) kinds: BTreeMap<&'static str, u64>,
+    /// Freezes of a worker that held something.
+    pub(crate) takeovers: u64,
     /// The longest time from a freeze until others held what was held.
     pub(crate) longest_takeover_ms: u64,
     /// The most requests that a worker sent after it woke, while it held nothing.
@@ -126,15 +128,17 @@ pub(crate) fn happen(
 /// before it holds it again.
 fn freeze(stack: &Stack, number: usize, told: &mut Told) {
     let worker = &stack.workers[number];
-    let mine = format!("pid {} ", worker.id());
-    let held = stack.holder("coingecko").is_some_and(|holder| holder.starts_with(&mine));
+    let mine = format!(" pid {} (", worker.id());
+    let held = stack.holder("coingecko").is_some_and(|holder| holder.contains(&mine));
+    let leases = format!(
+        "SELECT count(*) FROM kasparro.lease
+         WHERE expires_at > clock_timestamp() AND holder LIKE '%{mine}%'"
+    );
+    let holds = stack.first_cell(&leases).is_some_and(|count| count != "0");
     worker.freeze();
     let lost_at = Instant::now();
     wait_for("others to hold its sources", || {
-        let left = stack.first_cell(&format!(
-            "SELECT count(*) FROM kasparro.lease
-             WHERE expires_at > clock_timestamp() AND holder LIKE '{mine}%'"
-        ))?;
+        let left = stack.first_cell(&leases)?;
         let taken = stack.first_cell(
             "SELECT count(*) FROM kasparro.lease WHERE expires_at > clock_timestamp()",
         )?;
@@ -145,13 +149,18 @@ fn freeze(stack: &Stack, number: usize, told: &mut Told) {
     let takeover = lost_at.elapsed();
     assert!(takeover <= longest, "taken over after {takeover:?}");
     let takeover_ms = u64::try_from(takeover.as_millis()).unwrap();
-    told.longest_takeover_ms = told.longest_takeover_ms.max(takeover_ms);
+    if holds {
+        told.takeovers += 1;
+        told.longest_takeover_ms = told.longest_takeover_ms.max(takeover_ms);
+        // Nobody may have taken what the frozen one still held.
+        assert!(takeover_ms >= 500, "taken over after {takeover_ms} ms");
+    }
     let asked = stack.asked_by(number);
     worker.thaw();
     if held {
         let begun = Instant::now();
         wait_for("what it does when it wakes", || {
-            let back = stack.holder("coingecko").is_none_or(|holder| holder.starts_with(&mine));
+            let back = stack.holder("coingecko").is_none_or(|holder| holder.contains(&mine));
             let more = stack.asked_by(number).saturating_sub(asked);
             if !back {
                 assert!(more <= 1, "{more} requests of a worker that holds nothing");

@@ -59,6 +59,7 @@ fn i4_i14_a_fleet_survives_kills_freezes_and_restarts() {
             "events": events,
             "lease_seconds": lease_seconds,
             "by_kind": told.kinds,
+            "takeovers_from_a_frozen_worker": told.takeovers,
             "longest_takeover_ms": told.longest_takeover_ms,
             "requests_after_a_takeover": told.most_requests_after_a_takeover,
             "reader": {
