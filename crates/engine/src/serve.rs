@@ -116,7 +116,9 @@ impl Engine {
         let mut values = true;
         let mut values_at = self.clock.now();
         if let Some(last_start) = last_start {
-            let next = slot.settings.schedule.next_after(last_start, values_at);
+            values_at = last_start;
+            let (next, of_values) = self.next_turn(slot, last_start, last_start);
+            values = of_values;
             if !self.wait_until(slot, hold, next).await {
                 return;
             }
@@ -140,18 +142,29 @@ impl Engine {
                 }
                 continue;
             }
-            let now = self.clock.now();
-            let next_values = slot.settings.schedule.next_after(values_at, now);
-            let next_lists = slot.next_lists(lists_at, now);
-            let (next, of_values) = sooner(next_values, next_lists);
+            let (next, of_values) = self.next_turn(slot, values_at, lists_at);
             values = of_values;
-            // What the upstream asked for goes before the schedule.
-            let next =
-                next.map(|next| slot.all_not_before(now).map_or(next, |instant| next.max(instant)));
             if !self.wait_until(slot, hold, next).await {
                 return;
             }
         }
+    }
+
+    /// When a source is asked next, and whether for its values, after it was asked for values and lists at
+    /// these instants.
+    fn next_turn(
+        &self,
+        slot: &Slot,
+        values_at: Timestamp,
+        lists_at: Timestamp,
+    ) -> (Option<Timestamp>, bool) {
+        let now = self.clock.now();
+        let next_values = slot.settings.schedule.next_after(values_at, now);
+        let (next, of_values) = sooner(next_values, slot.next_lists(lists_at, now));
+        // What the upstream asked for goes before the schedule.
+        let next =
+            next.map(|next| slot.all_not_before(now).map_or(next, |instant| next.max(instant)));
+        (next, of_values)
     }
 
     /// Shows when a source runs next and waits for that; false when it will not be.

@@ -155,7 +155,7 @@ async fn every_operation_that_is_described_to_take_the_header_waits_and_no_other
 #[tokio::test]
 async fn those_who_wait_hold_nothing_of_the_store_and_are_not_kept_when_they_go() {
     let world = World::with_many(3).await;
-    world.store.hanging.store(true, std::sync::atomic::Ordering::SeqCst);
+    world.switches.hanging.store(true, std::sync::atomic::Ordering::SeqCst);
     for served in both(&world).await {
         let begun = Instant::now();
         let mut gone = Vec::new();
@@ -166,7 +166,7 @@ async fn those_who_wait_hold_nothing_of_the_store_and_are_not_kept_when_they_go(
             gone.push(stream);
         }
         waiting(&world, 3).await;
-        assert_eq!(world.store.stuck.load(std::sync::atomic::Ordering::SeqCst), 0);
+        assert_eq!(world.switches.stuck.load(std::sync::atomic::Ordering::SeqCst), 0);
         drop(gone);
         waiting(&world, 0).await;
         assert!(begun.elapsed() < WAITED, "they went before their time: {:?}", begun.elapsed());

@@ -25,7 +25,7 @@ async fn mixed() -> World {
 #[tokio::test]
 async fn livez_answers_whatever_happens() {
     let world = World::new();
-    world.away.store(true, Ordering::SeqCst);
+    world.switches.away.store(true, Ordering::SeqCst);
     let served = world.serve().await;
     assert_eq!(get_json(served.address, "/livez").await["status"], "alive");
 }
@@ -35,9 +35,9 @@ async fn readyz_says_why_it_is_not_ready() {
     let mut world = World::new();
     let served = world.serve().await;
     get(served.address, "/readyz").await.assert_problem(503, "loading");
-    world.away.store(true, Ordering::SeqCst);
+    world.switches.away.store(true, Ordering::SeqCst);
     get(served.address, "/readyz").await.assert_problem(503, "store_unavailable");
-    world.away.store(false, Ordering::SeqCst);
+    world.switches.away.store(false, Ordering::SeqCst);
     world.refresh().await;
     get(served.address, "/readyz").await.assert_problem(503, "no_data");
     world.commit("csv", &[("a", "A", "a", Some("1"))]).await;
@@ -46,7 +46,7 @@ async fn readyz_says_why_it_is_not_ready() {
     let ready = get_json(served.address, "/readyz").await;
     assert_eq!(ready["status"], "ready");
     assert_eq!((&ready["database"], &ready["behind_seconds"]), (&json!("healthy"), &json!(90)));
-    world.away.store(true, Ordering::SeqCst);
+    world.switches.away.store(true, Ordering::SeqCst);
     assert_eq!(get_json(served.address, "/readyz").await["database"], "unhealthy");
     world.clock.advance(Duration::from_secs(24 * 3600));
     get(served.address, "/readyz").await.assert_problem(503, "stale_data");
@@ -73,7 +73,7 @@ async fn health_is_degraded_by_a_failing_source_and_503_only_without_the_databas
     assert_eq!(health["etl_status"]["coinpaprika"]["lag_seconds"], 1);
     assert!(health["uptime_seconds"].is_u64() && health["timestamp"].is_string());
 
-    world.away.store(true, Ordering::SeqCst);
+    world.switches.away.store(true, Ordering::SeqCst);
     let reply = get(served.address, "/health").await;
     assert_eq!(reply.status, 503);
     let health = reply.json();
@@ -169,7 +169,7 @@ async fn a_retry_of_quarantined_rows_neither_hides_an_outage_nor_makes_one() {
 #[tokio::test]
 async fn without_the_database_the_listings_are_still_served_and_the_rest_says_so() {
     let world = mixed().await;
-    world.away.store(true, Ordering::SeqCst);
+    world.switches.away.store(true, Ordering::SeqCst);
     let served = world.serve().await;
     assert_eq!(get_json(served.address, "/data").await["total"], 2);
     for path in [

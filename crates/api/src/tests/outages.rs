@@ -116,14 +116,14 @@ fn check(replies: &[(String, super::client::Reply, Duration)]) {
 #[tokio::test]
 async fn without_the_database_every_path_answers_as_it_promises() {
     let (world, run_id) = world().await;
-    world.away.store(true, Ordering::SeqCst);
+    world.switches.away.store(true, Ordering::SeqCst);
     check(&ask_all(&world, &run_id).await);
 }
 
 #[tokio::test]
 async fn a_database_that_hangs_is_as_one_that_is_away_within_seconds() {
     let (world, run_id) = world().await;
-    world.store.hanging.store(true, Ordering::SeqCst);
+    world.switches.hanging.store(true, Ordering::SeqCst);
     let replies = ask_all(&world, &run_id).await;
     check(&replies);
     for (path, _, took) in &replies {
@@ -136,7 +136,7 @@ async fn a_database_that_hangs_is_as_one_that_is_away_within_seconds() {
         };
         assert!(*took < limit, "{path} took {took:?}");
     }
-    assert_eq!(world.store.stuck.load(Ordering::SeqCst), 0, "nothing is left behind");
+    assert_eq!(world.switches.stuck.load(Ordering::SeqCst), 0, "nothing is left behind");
 }
 
 #[tokio::test]
@@ -159,11 +159,11 @@ async fn before_the_first_load_a_database_that_is_away_is_named_and_not_the_load
             assert!(!reply.body.contains("secret-host"), "{path}: {}", reply.body);
         }
     };
-    world.away.store(true, Ordering::SeqCst);
+    world.switches.away.store(true, Ordering::SeqCst);
     ask_again("away").await;
-    world.away.store(false, Ordering::SeqCst);
+    world.switches.away.store(false, Ordering::SeqCst);
     get(served.address, "/readyz").await.assert_problem(503, "loading");
-    world.store.hanging.store(true, Ordering::SeqCst);
+    world.switches.hanging.store(true, Ordering::SeqCst);
     let begun = Instant::now();
     get(served.address, "/readyz").await.assert_problem(503, "store_unavailable");
     assert!(begun.elapsed() < CHECKED_WITHIN, "{:?}", begun.elapsed());
@@ -173,7 +173,7 @@ async fn before_the_first_load_a_database_that_is_away_is_named_and_not_the_load
 async fn health_checks_do_not_pile_up_before_a_database_that_hangs() {
     let (world, _) = world().await;
     let served = world.serve().await;
-    world.store.hanging.store(true, Ordering::SeqCst);
+    world.switches.hanging.store(true, Ordering::SeqCst);
     let address = served.address;
     let begun = Instant::now();
     let asking: Vec<_> = ["/readyz", "/health"]
@@ -184,7 +184,7 @@ async fn health_checks_do_not_pile_up_before_a_database_that_hangs() {
         .collect();
     let mut most = 0;
     while asking.iter().any(|asked| !asked.is_finished()) {
-        most = most.max(world.store.stuck.load(Ordering::SeqCst));
+        most = most.max(world.switches.stuck.load(Ordering::SeqCst));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(begun.elapsed() < CHECKED_WITHIN, "{:?}", begun.elapsed());
@@ -192,7 +192,7 @@ async fn health_checks_do_not_pile_up_before_a_database_that_hangs() {
     for (place, asked) in asking.into_iter().enumerate() {
         assert_eq!(asked.await.unwrap(), if place % 2 == 0 { 200 } else { 503 });
     }
-    world.store.hanging.store(false, Ordering::SeqCst);
+    world.switches.hanging.store(false, Ordering::SeqCst);
     assert_eq!(get_json(address, "/readyz").await["database"], "healthy");
     assert_eq!(get_json(address, "/health").await["status"], "healthy");
 }

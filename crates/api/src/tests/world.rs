@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use kasparro_domain::{
@@ -13,14 +12,14 @@ use kasparro_domain::{
 use kasparro_store::{
     Batch, BatchRow, BatchStore as _, CompressedBody, EvidenceRow, LeaseStore as _, ListingRef,
     MemoryStore, NewPage, NewsRow, PageStore as _, QuarantinedRow, RowChange, RunStore as _,
-    RunUpdate, SourceMemory, SourceState, Sweep,
+    RunUpdate, SourceMemory, SourceState, Store, Sweep,
 };
 use kasparro_view::{View, ViewSettings};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::switched::SwitchedStore;
+use super::switched::{Switches, switched};
 use crate::{Api, ApiSettings, SourceInfo, install_metrics};
 
 /// 2024-01-01T00:00:00Z.
@@ -32,9 +31,9 @@ pub(super) const LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// A store, its read model, and the API that is served from them.
 pub(super) struct World {
-    pub(super) store: Arc<SwitchedStore>,
-    /// Set to true, the database is away.
-    pub(super) away: Arc<AtomicBool>,
+    pub(super) store: Arc<dyn Store>,
+    /// How its calls go.
+    pub(super) switches: Arc<Switches>,
     pub(super) kept: Arc<MemoryStore>,
     pub(super) view: Arc<View>,
     pub(super) clock: Arc<ManualClock>,
@@ -60,15 +59,15 @@ pub(super) type Coin<'a> = (&'a str, &'a str, &'a str, Option<&'a str>);
 impl World {
     /// An empty world.
     pub(super) fn new() -> Self {
-        let (kept, away) = (Arc::new(MemoryStore::new()), Arc::new(AtomicBool::new(false)));
-        let store = Arc::new(SwitchedStore::new(kept.clone(), Arc::clone(&away)));
+        let (kept, switches) = (Arc::new(MemoryStore::new()), Arc::new(Switches::default()));
+        let store: Arc<dyn Store> = Arc::new(switched(kept.clone(), &switches));
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(START_MILLIS).unwrap()));
         let settings = ViewSettings {
             stale_after: BTreeMap::new(),
             default_stale_after: Duration::from_secs(3 * 3600),
         };
         let view = View::new(store.clone(), clock.clone(), settings);
-        Self { store, away, kept, view, clock, runs: 0 }
+        Self { store, switches, kept, view, clock, runs: 0 }
     }
 
     /// A world with these coins of one source, loaded.

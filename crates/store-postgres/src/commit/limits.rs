@@ -2,13 +2,8 @@
 
 use kasparro_store::{Batch, StoreError, StoreResult};
 
-/// Checks that numbers fit into their columns and that endpoints are texts for PostgreSQL. All other texts
-/// are checked for every store.
+/// Checks that numbers fit into their columns. All else is checked for every store.
 pub(super) fn check(batch: &Batch) -> StoreResult<()> {
-    let refuse = |what: &str| {
-        let (source, sequence) = (&batch.source, batch.sequence);
-        Err(StoreError::Conflict(format!("{source}: batch {sequence} {what}")))
-    };
     let ordinals = batch.rows.iter().map(|row| row.ordinal);
     let ordinals = ordinals.chain(batch.evidence.iter().map(|row| row.ordinal));
     let ordinals = ordinals.chain(batch.news.iter().map(|row| row.ordinal));
@@ -16,12 +11,10 @@ pub(super) fn check(batch: &Batch) -> StoreResult<()> {
     let again = batch.retry.iter().flat_map(|retry| retry.ordinals.iter().copied());
     let own = [batch.sequence, batch.epoch, batch.unchanged, batch.duplicate, batch.rows_done];
     if ordinals.chain(again).chain(own).any(|number| i64::try_from(number).is_err()) {
-        return refuse("holds a number that is too large for a store");
-    }
-    for row in &batch.evidence {
-        if row.endpoint.is_empty() || row.endpoint.contains('\0') {
-            return refuse("names an endpoint that is empty or holds the character U+0000");
-        }
+        let (source, sequence) = (&batch.source, batch.sequence);
+        return Err(StoreError::Conflict(format!(
+            "{source}: batch {sequence} holds a number that is too large for a store"
+        )));
     }
     Ok(())
 }

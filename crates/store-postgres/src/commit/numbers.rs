@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::Client;
+use jiff::tz::TimeZone;
 use kasparro_domain::Timestamp;
-use kasparro_store::{Batch, EvidenceChange, RowChange};
-use tokio_postgres::error::SqlState;
+use kasparro_store::{Batch, EvidenceChange, RowChange, StoreError};
 
-use crate::error::{Failure, Queried, refused};
+use crate::error::{Queried, refused};
 use crate::queries::{each, execute, first, get, int};
 
 /// Successive numbers for the new listings of a batch, and as many for their assets.
@@ -64,22 +64,13 @@ impl Numbers {
 /// How long before it begins a month has its partition.
 const AHEAD: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// True where a table was to be made that is there.
-fn duplicate(failure: &Failure) -> bool {
-    let Failure::Postgres(error) = failure else { return false };
-    error.code() == Some(&SqlState::DUPLICATE_TABLE)
-}
-
 /// The first hour of the month of an instant, in hours since the epoch.
-fn month(at: Timestamp) -> i64 {
-    // Days since 0000-03-01, so that a leap day ends a year; eras of 400 years have equal lengths.
-    let days = at.hour().div_euclid(24);
-    let of_era = (days + 719_468).rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let before_today = of_year - (153 * month + 2) / 5;
-    (days - before_today) * 24
+fn month(at: Timestamp) -> Queried<i64> {
+    let unknown = |error| StoreError::Conflict(format!("the month of {at}: {error}"));
+    let instant = jiff::Timestamp::from_millisecond(at.as_millis()).map_err(unknown)?;
+    let first = instant.to_zoned(TimeZone::UTC).first_of_month().map_err(unknown)?;
+    let midnight = first.start_of_day().map_err(unknown)?;
+    Ok(midnight.timestamp().as_second().div_euclid(3600))
 }
 
 /// Makes the partitions of history that the points of a batch need, where they are not known to exist.
@@ -91,9 +82,9 @@ pub(super) async fn ensure_months(
     // Most rows of a batch share a day, so the calendar is asked once for each.
     let days: BTreeMap<i64, Timestamp> =
         batch.rows.iter().map(|row| (row.observed_at.hour() / 24, row.observed_at)).collect();
-    let mut months: BTreeSet<i64> = days.into_values().map(month).collect();
+    let mut months: BTreeSet<i64> = days.into_values().map(month).collect::<Queried<_>>()?;
     // Ahead as well, so that no batch at the turn of a month waits for a table.
-    months.extend([month(batch.stored_at), month(batch.stored_at.plus(AHEAD))]);
+    months.extend([month(batch.stored_at)?, month(batch.stored_at.plus(AHEAD))?]);
     {
         let known = known.lock().unwrap_or_else(PoisonError::into_inner);
         months.retain(|month| !known.contains(month));
@@ -104,12 +95,7 @@ pub(super) async fn ensure_months(
     let hours =
         months.iter().map(|hour| super::hour_number(*hour)).collect::<Queried<Vec<i32>>>()?;
     let sql = "SELECT ensure_history_partition(hour) FROM unnest($1::integer[]) AS hour";
-    let mut made = each(client, sql, &[&hours], |_| Ok(())).await;
-    if made.as_ref().err().is_some_and(duplicate) {
-        // Another process made one of them at the same moment, and is done with it now.
-        made = each(client, sql, &[&hours], |_| Ok(())).await;
-    }
-    made?;
+    each(client, sql, &[&hours], |_| Ok(())).await?;
     known.lock().unwrap_or_else(PoisonError::into_inner).extend(months);
     Ok(())
 }
@@ -131,20 +117,7 @@ mod tests {
             ("9999-12-30T12:00:00Z", "9999-12-01"),
         ] {
             let (at, first) = (Timestamp::parse(at).unwrap(), Timestamp::parse(first).unwrap());
-            assert_eq!(month(at), first.hour(), "{at}");
-        }
-    }
-
-    #[test]
-    fn every_hour_of_every_day_lies_in_one_month() {
-        let mut last = month(Timestamp::EPOCH);
-        for day in 0..200_000_i64 {
-            let at = Timestamp::from_millis(day * 86_400_000).unwrap();
-            let first = month(at);
-            assert!(first <= at.hour() && at.hour() < first + 31 * 24, "{at}");
-            // Only the first day of a month begins one.
-            assert_eq!(first != last || day == 0, first == at.hour(), "{at}");
-            last = first;
+            assert_eq!(month(at).unwrap(), first.hour(), "{at}");
         }
     }
 }

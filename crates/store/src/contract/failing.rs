@@ -1,5 +1,6 @@
-//! A store that fails when a test says so.
+//! A store that fails, or does not answer, when a test says so.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,13 @@ use crate::{
     StoreInfo, StoreResult, StoredNews,
 };
 
-/// Asked before each call, by the name of the method; its error becomes that of the call.
-type Hook = Box<dyn Fn(&'static str) -> StoreResult<()> + Send + Sync>;
+/// What a hook says in the end.
+type Said = Pin<Box<dyn Future<Output = StoreResult<()>> + Send>>;
 
-/// A store that hands every call on, unless a test makes it fail.
+/// Asked before each call, by the name of the method; its error becomes that of the call.
+type Hook = Box<dyn Fn(&'static str) -> Said + Send + Sync>;
+
+/// A store that hands every call on, unless a test makes it fail or wait.
 pub struct FailingStore {
     inner: Arc<dyn Store>,
     hook: Hook,
@@ -40,11 +44,22 @@ impl FailingStore {
         inner: Arc<dyn Store>,
         hook: impl Fn(&'static str) -> StoreResult<()> + Send + Sync + 'static,
     ) -> Self {
-        Self { inner, hook: Box::new(hook) }
+        Self::waiting(inner, move |call| std::future::ready(hook(call)))
     }
 
-    fn before(&self, call: &'static str) -> StoreResult<&dyn Store> {
-        (self.hook)(call)?;
+    /// The same with a hook whose word is waited for.
+    pub fn waiting<F>(
+        inner: Arc<dyn Store>,
+        hook: impl Fn(&'static str) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = StoreResult<()>> + Send + 'static,
+    {
+        Self { inner, hook: Box::new(move |call| Box::pin(hook(call))) }
+    }
+
+    async fn before(&self, call: &'static str) -> StoreResult<&dyn Store> {
+        (self.hook)(call).await?;
         Ok(self.inner.as_ref())
     }
 }
@@ -54,7 +69,7 @@ macro_rules! hand_on {
         #[async_trait]
         impl $trait for FailingStore {
             $(async fn $name(&self, $($argument: $kind),*) -> StoreResult<$answer> {
-                self.before(stringify!($name))?.$name($($argument),*).await
+                self.before(stringify!($name)).await?.$name($($argument),*).await
             })*
         }
     };
@@ -130,7 +145,7 @@ hand_on!(AuditStore {
 #[async_trait]
 impl ReadStore for FailingStore {
     async fn generation(&self) -> StoreResult<Generation> {
-        self.before("generation")?.generation().await
+        self.before("generation").await?.generation().await
     }
 
     fn watch(&self) -> watch::Receiver<Generation> {
@@ -142,10 +157,10 @@ impl ReadStore for FailingStore {
         since: Generation,
         pieces: mpsc::Sender<Vec<ListingRow>>,
     ) -> StoreResult<Generation> {
-        self.before("changes")?.changes(since, pieces).await
+        self.before("changes").await?.changes(since, pieces).await
     }
 
     async fn ping(&self) -> StoreResult<StoreInfo> {
-        self.before("ping")?.ping().await
+        self.before("ping").await?.ping().await
     }
 }
