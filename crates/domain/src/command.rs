@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RunId, SourceName, Timestamp};
+use crate::{DriftId, PageId, RunId, SourceName, Timestamp};
 
 /// The number of a command row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,6 +45,30 @@ pub enum CommandKind {
         /// Why.
         why: String,
     },
+    /// Read a refused page of a source after all.
+    RetryPage {
+        /// Its source.
+        source: SourceName,
+        /// The page.
+        page_id: PageId,
+        /// True to read it whatever speaks against it.
+        forced: bool,
+        /// Who asks.
+        who: String,
+        /// Why.
+        why: String,
+    },
+    /// Accept changes of an upstream.
+    AcceptDrift {
+        /// Their source.
+        source: SourceName,
+        /// Their numbers.
+        drift: Vec<DriftId>,
+        /// Who asks.
+        who: String,
+        /// Why.
+        why: String,
+    },
 }
 
 impl CommandKind {
@@ -54,7 +78,9 @@ impl CommandKind {
         match self {
             Self::Run { source, .. }
             | Self::Retry { source, .. }
-            | Self::Discard { source, .. } => source,
+            | Self::Discard { source, .. }
+            | Self::RetryPage { source, .. }
+            | Self::AcceptDrift { source, .. } => source,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PageId, RunId, SourceName, Timestamp};
+use crate::{DriftKey, PageId, RunId, SourceName, Timestamp};
 
 /// The number of a decision, in the order in which they were made.
 #[derive(
@@ -19,6 +19,10 @@ pub enum DecisionKind {
     Retry,
     /// Quarantined rows were given up.
     Discard,
+    /// A refused page was read after all.
+    Reopen,
+    /// Changes of an upstream were accepted.
+    AcceptDrift,
 }
 
 impl DecisionKind {
@@ -28,13 +32,17 @@ impl DecisionKind {
         match self {
             Self::Retry => "retry",
             Self::Discard => "discard",
+            Self::Reopen => "reopen",
+            Self::AcceptDrift => "accept_drift",
         }
     }
 
     /// The kind with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Retry, Self::Discard].into_iter().find(|kind| kind.name() == name)
+        [Self::Retry, Self::Discard, Self::Reopen, Self::AcceptDrift]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 }
 
@@ -56,8 +64,12 @@ pub struct Decision {
     pub kind: DecisionKind,
     /// The source of the rows.
     pub source: SourceName,
-    /// The rows it is about, sorted.
+    /// The rows it is about, sorted; for a page that was reopened its first row.
     pub rows: Vec<PageRow>,
+    /// The changes that were accepted, sorted.
+    pub drift: Vec<DriftKey>,
+    /// True where a page was to be read whatever speaks against it.
+    pub forced: bool,
     /// Who decided.
     pub who: String,
     /// Why.
@@ -66,6 +78,6 @@ pub struct Decision {
     pub decided_at: Timestamp,
     /// The newest page that was landed before it.
     pub after_page: PageId,
-    /// The run that read the rows again, for a retry.
+    /// The run that read the rows or the page again.
     pub run_id: Option<RunId>,
 }

@@ -3,11 +3,14 @@
 //! Nothing here performs I/O, reads a clock or is asynchronous, so every other crate can use it and
 //! the same input always gives the same value. `docs/GLOSSARY.md` defines each term.
 
+mod alert;
+mod anomaly;
 mod checkpoint;
 mod clock;
 mod command;
 mod decimal;
 mod decision;
+mod drift;
 mod evidence;
 mod ids;
 mod listing;
@@ -20,11 +23,19 @@ mod run;
 mod statement;
 mod timestamp;
 
+pub use alert::{Alert, NewAlert};
+pub use anomaly::{
+    Anomaly, AnomalySubject, RunAnomaly, RunAnomalyKind, ValueAnomaly, ValueAnomalyKind,
+};
 pub use checkpoint::Checkpoint;
 pub use clock::{Clock, ManualClock};
 pub use command::{Command, CommandId, CommandKind, CommandState};
 pub use decimal::{Decimal, DecimalError, MAX_DIGITS};
 pub use decision::{Decision, DecisionId, DecisionKind, PageRow};
+pub use drift::{
+    DriftEvent, DriftId, DriftKey, DriftKind, DriftMode, DriftRow, DriftSeverity, DriftStatus,
+    FieldRole, FieldUse,
+};
 pub use evidence::Evidence;
 pub use ids::{AssetId, Generation, ListingId, PageId, RunId, SourceName};
 pub use listing::{Attributes, Contract, Membership, SWEEPS_TO_INACTIVE};

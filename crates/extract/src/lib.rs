@@ -5,10 +5,12 @@
 
 mod error;
 pub mod frame;
+mod limits;
 mod request;
 mod source;
 
-pub use error::{PageError, Remedy};
+pub use error::{ErrorClass, PageError, Remedy};
+pub use limits::{Cost, Counted, LimitWindow, Limits};
 pub use request::{Credential, HttpRequest, Purpose, Request, Target};
 pub use source::{
     Answer, Framing, OptionError, PageMeta, PageSummary, RowReader, RunStart, Source, SourceSpec,

@@ -3,6 +3,8 @@
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::Cost;
+
 /// A secret that goes into one request header. It is never printed or stored.
 #[derive(Debug, Clone)]
 pub struct Credential {
@@ -30,6 +32,8 @@ pub struct HttpRequest {
     /// True where the upstream is asked for the answer only if it has changed since the last one that
     /// was loaded (`ETag`, `Last-Modified`).
     pub conditional: bool,
+    /// What the request costs.
+    pub cost: Cost,
     /// The key, where the source has one.
     pub credential: Option<Credential>,
 }

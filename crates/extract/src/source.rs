@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::io::Read;
 use std::time::Duration;
 
-use kasparro_domain::{Checkpoint, Rejection, Statement, Timestamp};
+use kasparro_domain::{Checkpoint, FieldUse, Rejection, Statement, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{PageError, Request};
+use crate::{Limits, PageError, Request};
 
 /// What is fixed about a source.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +100,12 @@ pub trait RowReader: Send {
     /// # Errors
     /// A [`Rejection`] that names the field; the row's neighbours are not affected.
     fn read(&mut self, row: &[u8]) -> Result<Statement, Rejection>;
+
+    /// The members of one row as JSON, by which changes of the layout are found; `None` where the row
+    /// cannot be read or its layout is not followed.
+    fn members(&mut self, row: &[u8]) -> Option<Value> {
+        serde_json::from_slice(row).ok()
+    }
 }
 
 /// One upstream: what to ask, and what an answer means.
@@ -107,8 +113,11 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     /// What is fixed about it.
     fn spec(&self) -> &'static SourceSpec;
 
-    /// Requests a minute that the upstream allows to this configuration; `None` for files.
-    fn requests_per_minute(&self) -> Option<u32>;
+    /// What the upstream allows to this configuration; nothing for files.
+    fn limits(&self) -> Limits;
+
+    /// What the members of the rows of an endpoint are read into; drift of these matters most.
+    fn mapped(&self, endpoint: &str) -> &'static [FieldUse];
 
     /// The requests that a run begins with, in order.
     ///

@@ -6,6 +6,8 @@ use kasparro_domain::{
     Rejection, RunCounts, RunId, SourceName, Timestamp,
 };
 
+use crate::{Examined, RowAnomaly};
+
 /// Which listing a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListingRef {
@@ -66,6 +68,9 @@ pub struct BatchRow {
     pub source_timed: bool,
     /// XXH3-64 of the row's bytes, by which an identical row is recognised.
     pub raw_hash: u64,
+    /// What is unusual about the values, each kind at most once. It is kept beside the point, and a quote
+    /// that the row brings is marked.
+    pub anomalies: Vec<RowAnomaly>,
 }
 
 /// Where a statement of a list goes.
@@ -193,6 +198,8 @@ pub struct Batch {
     /// Set when the rows come from quarantine. The page is loaded already and does not move on; the
     /// store writes the decision into the same transaction.
     pub retry: Option<Retry>,
+    /// What examining the page brought, with the batch that ends it.
+    pub examined: Option<Examined>,
     /// The time of the commit.
     pub stored_at: Timestamp,
 }

@@ -2,12 +2,45 @@
 
 use std::collections::BTreeSet;
 
-use kasparro_domain::{Attributes, Decimal, Evidence, NewsItem, QuoteField, Rejection};
+use kasparro_domain::{Attributes, Decimal, DriftKey, Evidence, NewsItem, QuoteField, Rejection};
 
-use crate::{Batch, Retry, StoreError, StoreResult};
+use crate::{Batch, Examined, Retry, RowAnomaly, StoreError, StoreResult};
 
 /// What is wrong with a text that PostgreSQL would refuse.
 const NUL: &str = "holds the character U+0000";
+
+impl Examined {
+    /// Checks what can be checked without looking at what is stored; stores call it before they keep
+    /// what came with a refused page, too.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] when an endpoint is empty, a text holds U+0000 or one change is
+    /// told twice.
+    pub fn check(&self) -> StoreResult<()> {
+        if self.endpoint.is_empty() || self.endpoint.contains('\0') {
+            let what = "what examining a page brought names no endpoint, or one with U+0000";
+            return Err(StoreError::Conflict(what.to_owned()));
+        }
+        let mut keys = BTreeSet::new();
+        for event in &self.drift {
+            let DriftKey { endpoint, kind: _, pointer, before, after } = &event.key;
+            if endpoint.is_empty() {
+                let what = format!("the change at {pointer:?} names no endpoint");
+                return Err(StoreError::Conflict(what));
+            }
+            let texts = [endpoint, pointer, before, after, &event.suggestion];
+            if texts.into_iter().chain(&event.breaks).any(|text| text.contains('\0')) {
+                return Err(StoreError::Conflict(format!("the change at {pointer:?} {NUL}")));
+            }
+            if !keys.insert(&event.key) {
+                return Err(StoreError::Conflict(format!(
+                    "the change at {pointer:?} is told twice"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Batch {
     /// Checks what can be checked without looking at what is stored; stores call it before they
@@ -37,6 +70,8 @@ impl Batch {
                 return Err(self.refusal(row.ordinal, "has an amount below zero"));
             }
         }
+        self.check_anomalies()?;
+        self.check_examined()?;
         self.check_evidence()?;
         self.check_news()?;
         self.check_quarantined()?;
@@ -74,6 +109,33 @@ impl Batch {
             return refuse("does not account for each of its rows once");
         }
         Ok(())
+    }
+
+    /// What is unusual about a row is said once of each kind.
+    fn check_anomalies(&self) -> StoreResult<()> {
+        for row in self.rows.iter().filter(|row| !row.anomalies.is_empty()) {
+            let mut kinds = BTreeSet::new();
+            for RowAnomaly { kind, value, expected } in &row.anomalies {
+                if value.contains('\0') || expected.contains('\0') {
+                    return Err(self.refusal(row.ordinal, NUL));
+                }
+                if !kinds.insert(*kind) {
+                    return Err(self.refusal(row.ordinal, "has an anomaly of one kind twice"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What examining a page brought stands with the batch that ends it.
+    fn check_examined(&self) -> StoreResult<()> {
+        let Some(examined) = &self.examined else { return Ok(()) };
+        if !self.page_done {
+            let (source, sequence) = (&self.source, self.sequence);
+            let what = "tells what its page shows, and the page goes on";
+            return Err(StoreError::Conflict(format!("{source}: batch {sequence} {what}")));
+        }
+        examined.check()
     }
 
     fn check_evidence(&self) -> StoreResult<()> {

@@ -3,13 +3,16 @@
 //! A store is used as `Arc<dyn Store>`; no transaction handle leaves it. Everything that belongs
 //! together is one call, and one call is one transaction.
 
+mod anomaly;
 mod audit;
 mod batch;
+mod budget;
 mod changed;
 mod check;
 mod content;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod drift;
 mod error;
 mod history;
 mod lease;
@@ -20,6 +23,7 @@ mod quarantine;
 mod read;
 mod transfer;
 
+pub use anomaly::{AnomalyAbout, AnomalyFilter, RowAnomaly};
 pub use audit::{
     Audit, AuditReport, BodyChunks, EvidenceRecord, Origin, PageRecord, QuarantineRecord,
     TableAudit, TableDump, Violation,
@@ -29,17 +33,20 @@ pub use batch::{
     KnownNews, KnownQuote, ListingRef, NewsRow, QuarantinedRow, Retry, RowChange, SourceMemory,
     Sweep,
 };
+pub use budget::{AlertOutcome, NamedBudget, StoredBudget};
 pub use changed::{decode_changed, encode_changed};
 pub use content::{evidence_hash, news_hash};
+pub use drift::{DriftFilter, Examined};
 pub use error::{StoreError, StoreResult};
 pub use history::{HistoryPoint, HistoryRange};
 pub use lease::Lease;
 pub use memory::MemoryStore;
 pub use news::{NewsFilter, StoredNews};
-pub use page::{CHUNK_BYTES, CompressedBody, NewPage};
+pub use page::{CHUNK_BYTES, CompressedBody, NewPage, PageFilter, Reopening};
 pub use quarantine::{QuarantineFilter, QuarantineRow, QuarantineStatus};
 pub use read::{
-    ListingRow, QuarantineCount, RunFilter, RunUpdate, SourceState, SourceSummary, StoreInfo,
+    Findings, ListingRow, QuarantineCount, RunFilter, RunUpdate, SourceState, SourceSummary,
+    StoreInfo,
 };
 pub use transfer::{
     Arrival, Cell, CellKind, ColumnSpec, Copied, CopyError, CopyProgress, GENERATION, PIECE_BYTES,
@@ -50,9 +57,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    BodyHash, Command, CommandId, CommandKind, Decision, Generation, ListingId, PageId, RawPage,
-    RunCounts, RunError, RunId, RunReason, SourceName, Timestamp,
+    Alert, Anomaly, BodyHash, Command, CommandId, CommandKind, Decision, DriftId, DriftRow,
+    Generation, ListingId, PageId, RawPage, RunCounts, RunError, RunId, RunReason, SourceName,
+    Timestamp,
 };
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 /// Keeps raw pages.
@@ -62,9 +71,26 @@ pub trait PageStore: Send + Sync {
     /// kept is not written again. [`StoreError::Fenced`] where the page's epoch is over.
     async fn land(&self, page: NewPage, body: CompressedBody) -> StoreResult<RawPage>;
 
-    /// Marks a landed page as not believed as a whole, with the reason. [`StoreError::Fenced`] where
-    /// `epoch` is over.
-    async fn refuse(&self, page: PageId, epoch: u64, error: RunError) -> StoreResult<()>;
+    /// Marks a landed page as not believed as a whole, with the reason, and keeps what has changed since
+    /// the pages before, as far as examining it got. [`StoreError::Fenced`] where `epoch` is over.
+    async fn refuse(
+        &self,
+        page: PageId,
+        epoch: u64,
+        error: RunError,
+        examined: Option<Examined>,
+    ) -> StoreResult<()>;
+
+    /// Makes a refused page landed again and writes the decision down, in one transaction. The page keeps
+    /// its run; what is loaded of it counts for the run of whoever loads it. [`StoreError::Fenced`] where
+    /// `epoch` is over, [`StoreError::Conflict`] where the page is not refused.
+    async fn reopen(&self, page: PageId, epoch: u64, reopening: Reopening) -> StoreResult<RawPage>;
+
+    /// Pages that fit, by ascending number.
+    async fn pages(&self, filter: PageFilter) -> StoreResult<Vec<PageRecord>>;
+
+    /// How many pages fit, `limit` and `offset` left aside.
+    async fn count_pages(&self, filter: PageFilter) -> StoreResult<u64>;
 
     /// Pages of a source in state `landed`, in landing order: what a crash left unfinished.
     async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>>;
@@ -76,7 +102,7 @@ pub trait PageStore: Send + Sync {
     async fn last_loaded(
         &self,
         source: &SourceName,
-        request: &serde_json::Value,
+        request: &Value,
     ) -> StoreResult<Option<RawPage>>;
 
     /// One page.
@@ -158,7 +184,7 @@ pub trait RunStore: Send + Sync {
     async fn update_run(&self, run_id: RunId, epoch: u64, update: RunUpdate) -> StoreResult<()>;
 
     /// The options of its source that a run was started with; `None` before its start.
-    async fn run_options(&self, run_id: RunId) -> StoreResult<Option<serde_json::Value>>;
+    async fn run_options(&self, run_id: RunId) -> StoreResult<Option<Value>>;
 
     /// One run.
     async fn run(&self, run_id: RunId) -> StoreResult<Option<kasparro_domain::Run>>;
@@ -205,6 +231,77 @@ pub trait QuarantineStore: Send + Sync {
     async fn decisions(&self) -> StoreResult<Vec<Decision>>;
 }
 
+/// Keeps what is learned of endpoints, and the changes that were found.
+#[async_trait]
+pub trait DriftStore: Send + Sync {
+    /// What is known of an endpoint, as the engine wrote it with its last loaded page.
+    async fn profile(&self, source: &SourceName, endpoint: &str) -> StoreResult<Option<Value>>;
+
+    /// Changes that fit, by ascending number.
+    async fn drift(&self, filter: DriftFilter) -> StoreResult<Vec<DriftRow>>;
+
+    /// How many changes fit, `after`, `limit` and `offset` left aside.
+    async fn count_drift(&self, filter: DriftFilter) -> StoreResult<u64>;
+
+    /// Accepts open changes, all in one transaction with one decision for each source; returns how many
+    /// were open.
+    async fn accept_drift(
+        &self,
+        drift: Vec<DriftId>,
+        who: &str,
+        why: &str,
+        now: Timestamp,
+    ) -> StoreResult<u64>;
+}
+
+/// Shows what is unusual. Anomalies are kept by commits and by the ends of runs.
+#[async_trait]
+pub trait AnomalyStore: Send + Sync {
+    /// Anomalies that fit, newest first.
+    async fn anomalies(&self, filter: AnomalyFilter) -> StoreResult<Vec<Anomaly>>;
+
+    /// How many anomalies fit, `limit` and `offset` left aside.
+    async fn count_anomalies(&self, filter: AnomalyFilter) -> StoreResult<u64>;
+}
+
+/// Keeps how much of the limits of upstreams is spent.
+#[async_trait]
+pub trait BudgetStore: Send + Sync {
+    /// One budget; version 0 where nothing is stored.
+    async fn budget(&self, source: &SourceName, name: &str) -> StoreResult<StoredBudget>;
+
+    /// Replaces a budget where it still has this version, and raises the version by one; false where
+    /// somebody else was faster.
+    async fn put_budget(
+        &self,
+        source: &SourceName,
+        name: &str,
+        version: u64,
+        state: Value,
+    ) -> StoreResult<bool>;
+
+    /// Every budget, by source and name.
+    async fn budgets(&self) -> StoreResult<Vec<NamedBudget>>;
+}
+
+/// Keeps alerts until they are delivered. They are raised by the ends of runs.
+#[async_trait]
+pub trait AlertStore: Send + Sync {
+    /// Alerts of these sources that are to be sent at `now`, oldest first, at most `limit`.
+    async fn due_alerts(
+        &self,
+        sources: &[SourceName],
+        now: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<Alert>>;
+
+    /// Records how sending an alert went.
+    async fn settle_alert(&self, alert_id: i64, outcome: AlertOutcome) -> StoreResult<()>;
+
+    /// The newest alerts, newest first, at most `limit`.
+    async fn alerts(&self, limit: u32) -> StoreResult<Vec<Alert>>;
+}
+
 /// Serves news.
 #[async_trait]
 pub trait NewsStore: Send + Sync {
@@ -236,12 +333,7 @@ pub trait CommandStore: Send + Sync {
     ) -> StoreResult<Vec<Command>>;
 
     /// Records the outcome of a command that was claimed under this epoch, which must not be over.
-    async fn complete(
-        &self,
-        command: CommandId,
-        epoch: u64,
-        result: serde_json::Value,
-    ) -> StoreResult<()>;
+    async fn complete(&self, command: CommandId, epoch: u64, result: Value) -> StoreResult<()>;
 
     /// One command.
     async fn command(&self, command: CommandId) -> StoreResult<Option<Command>>;
@@ -313,6 +405,10 @@ pub trait Store:
     + BatchStore
     + RunStore
     + QuarantineStore
+    + DriftStore
+    + AnomalyStore
+    + BudgetStore
+    + AlertStore
     + NewsStore
     + CommandStore
     + ReadStore
@@ -327,6 +423,10 @@ impl<T> Store for T where
         + BatchStore
         + RunStore
         + QuarantineStore
+        + DriftStore
+        + AnomalyStore
+        + BudgetStore
+        + AlertStore
         + NewsStore
         + CommandStore
         + ReadStore

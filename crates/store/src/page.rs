@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use kasparro_domain::{BodyHash, RunId, SourceName, Timestamp};
+use kasparro_domain::{BodyHash, PageState, RunId, SourceName, Timestamp};
 
 /// Length of the pieces in which a compressed body is kept, in bytes; only the last is shorter.
 pub const CHUNK_BYTES: usize = 1 << 20;
@@ -28,6 +28,36 @@ pub struct NewPage {
     pub headers: serde_json::Value,
     /// When the answer was complete.
     pub fetched_at: Timestamp,
+}
+
+/// Which pages to list, by ascending number; the default is all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PageFilter {
+    /// Only of this source.
+    pub source: Option<SourceName>,
+    /// Only in this state.
+    pub state: Option<PageState>,
+    /// Only of this run.
+    pub run_id: Option<RunId>,
+    /// At most so many.
+    pub limit: Option<u32>,
+    /// Leave out the first so many.
+    pub offset: u64,
+}
+
+/// That a person wants a refused page to be read after all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reopening {
+    /// Who.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// True to read it whatever speaks against it.
+    pub forced: bool,
+    /// The run that reads it.
+    pub run_id: RunId,
+    /// When it was decided.
+    pub decided_at: Timestamp,
 }
 
 /// A body compressed as one zstd frame, and what it was before.

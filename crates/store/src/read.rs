@@ -2,10 +2,11 @@
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    AssetId, Attributes, Checkpoint, Contract, ListingId, Quote, RejectionReason, Run, RunError,
-    RunStatus, SourceName, Timestamp,
+    AssetId, Attributes, Checkpoint, Contract, DriftMode, ListingId, NewAlert, Quote,
+    RejectionReason, Run, RunAnomaly, RunError, RunStatus, SourceName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A listing with its current quote, as the read model takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct ListingRow {
     pub source_timed: bool,
     /// When the values were fetched.
     pub fetched_at: Option<Timestamp>,
+    /// True when something is unusual about the values.
+    pub unusual: bool,
     /// When the listing was first fetched.
     pub first_seen_at: Timestamp,
 }
@@ -72,7 +75,20 @@ pub enum RunUpdate {
         requests: u64,
         /// Why it ended early.
         error: Option<RunError>,
+        /// What else there is to say of it.
+        findings: Findings,
     },
+}
+
+/// What the end of a run brings to light.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings {
+    /// What is unusual about the run, each kind at most once.
+    pub anomalies: Vec<RunAnomaly>,
+    /// What operators should hear of.
+    pub alerts: Vec<NewAlert>,
+    /// True when alerts are to be sent; otherwise they are only kept.
+    pub send_alerts: bool,
 }
 
 /// Totals and latest runs of one source.
@@ -124,6 +140,12 @@ pub struct SourceState {
     pub next_run_at: Option<Timestamp>,
     /// Age in seconds from which its quotes count as stale.
     pub stale_after_seconds: u64,
+    /// What it does about pages that have drifted.
+    #[serde(default)]
+    pub drift_mode: DriftMode,
+    /// What is left of its upstreams' limits, one object for each key (JSON array), as the engine shows it.
+    #[serde(default)]
+    pub budgets: Vec<Value>,
 }
 
 /// What a store says of itself.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use kasparro_domain::{
-    BodyHash, Checkpoint, Contract, Decision, Evidence, ListingId, PageId, PageState, RawPage, Run,
-    RunCounts, RunId, SWEEPS_TO_INACTIVE, SourceName, Timestamp,
+    BodyHash, Checkpoint, Contract, Decision, DriftRow, Evidence, ListingId, PageId, PageState,
+    RawPage, Run, RunCounts, RunId, SWEEPS_TO_INACTIVE, SourceName, Timestamp,
 };
 use serde_json::Value;
 
@@ -179,6 +179,14 @@ impl Checks {
             self.found.say("decision", what);
         }
         self.judged.decision(decision, &mut self.found);
+    }
+
+    pub(super) fn drift(&mut self, row: &DriftRow) {
+        self.judged.drift(row);
+        if !self.pages.contains_key(&row.page_id) {
+            let (number, page) = (row.drift_id.0, row.page_id);
+            self.say("drift", format!("change {number} was seen on page {page}, which is gone"));
+        }
     }
 
     pub(super) fn sweep(&mut self, source: &SourceName) {

@@ -1,8 +1,10 @@
 //! What batches, quarantine and decisions tell of rows that were not believed: all three the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use kasparro_domain::{Decision, DecisionKind, PageId, PageRow};
+use kasparro_domain::{
+    Decision, DecisionKind, DriftKey, DriftRow, DriftStatus, PageId, PageRow, SourceName,
+};
 
 use super::QuarantineRecord;
 use super::found::Found;
@@ -32,6 +34,10 @@ pub(super) struct Judged {
     loaded: u64,
     /// Rows that are not open, and whether a decision says so.
     settled: HashMap<PageRow, (QuarantineStatus, bool)>,
+    /// Changes that decisions accept.
+    accepted: BTreeSet<(SourceName, DriftKey)>,
+    /// Changes that are accepted and that no decision accepts.
+    unaccepted: Vec<i64>,
 }
 
 impl Judged {
@@ -52,6 +58,8 @@ impl Judged {
     }
 
     pub(super) fn decision(&mut self, decision: &Decision, found: &mut Found) {
+        let accepted = decision.drift.iter().map(|key| (decision.source.clone(), key.clone()));
+        self.accepted.extend(accepted);
         for row in &decision.rows {
             let settled = self.settled.get_mut(row);
             match (decision.kind, settled) {
@@ -60,7 +68,7 @@ impl Judged {
                     *told = true;
                 }
                 // Read again and refused once more, whatever was decided later.
-                (DecisionKind::Retry, _) => {}
+                (DecisionKind::Retry | DecisionKind::Reopen | DecisionKind::AcceptDrift, _) => {}
                 (DecisionKind::Discard, _) => {
                     let (number, page) = (decision.decision_id.0, row.page_id);
                     let what = format!(
@@ -70,6 +78,14 @@ impl Judged {
                     found.say("decision", what);
                 }
             }
+        }
+    }
+
+    /// Notes a change; decisions come before.
+    pub(super) fn drift(&mut self, row: &DriftRow) {
+        let key = (row.source.clone(), row.event.key.clone());
+        if row.status == DriftStatus::Accepted && !self.accepted.contains(&key) {
+            self.unaccepted.push(row.drift_id.0);
         }
     }
 
@@ -94,7 +110,10 @@ impl Judged {
 
     /// Tells what does not hold.
     pub(super) fn finish(self, found: &mut Found) {
-        let Self { repeats, pages, settled, believed, loaded } = self;
+        let Self { repeats, pages, settled, believed, loaded, unaccepted, accepted: _ } = self;
+        for number in unaccepted {
+            found.say("decision", format!("no decision tells why change {number} is accepted"));
+        }
         if believed != loaded {
             let what = format!("retries believed {believed} rows, {loaded} are loaded");
             found.say("decision", what);

@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use kasparro_domain::{
-    AssetId, BodyHash, Checkpoint, Command, Decision, ListingId, PageId, Quote, QuoteField, Run,
-    RunCounts, RunId, SourceName, Timestamp,
+    Alert, Anomaly, AnomalySubject, AssetId, BodyHash, Checkpoint, Command, Decision, DriftKey,
+    DriftRow, ListingId, PageId, Quote, QuoteField, Run, RunCounts, RunId, SourceName, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -59,6 +59,7 @@ pub struct Audit {
     /// What each page brought.
     brought: HashMap<PageId, Arc<str>>,
     history: PointOrdinal,
+    anomalies: AnomalyOrdinal,
     generation: u64,
 }
 
@@ -87,6 +88,24 @@ impl PointOrdinal {
         }
         self.last_untimed = Some(point.observed_at);
         json!(self.untimed)
+    }
+}
+
+/// Counts the anomalies of one listing and kind whose points have no time of their own.
+#[derive(Debug, Default)]
+struct AnomalyOrdinal {
+    about: [String; 3],
+    untimed: u64,
+}
+
+impl AnomalyOrdinal {
+    fn ordinal(&mut self, source: &str, external_id: &str, kind: &str) -> u64 {
+        if self.about != [source, external_id, kind] {
+            self.about = [source, external_id, kind].map(str::to_owned);
+            self.untimed = 0;
+        }
+        self.untimed += 1;
+        self.untimed
     }
 }
 
@@ -120,6 +139,7 @@ impl Audit {
             fetched: BTreeMap::new(),
             brought: HashMap::new(),
             history: PointOrdinal::default(),
+            anomalies: AnomalyOrdinal::default(),
             generation: 0,
         }
     }
@@ -152,6 +172,7 @@ impl Audit {
                 row.observed_at,
                 row.source_timed,
                 row.fetched_at,
+                row.unusual,
                 origin.map(|origin| origin.raw_hash),
                 origin.map(|origin| origin.ordinal)
             ]);
@@ -285,10 +306,90 @@ impl Audit {
                 json!([brought, row.ordinal])
             })
             .collect();
-        let text = json!([decision.kind, decision.source, rows, decision.who, decision.why]);
+        let text = json!([
+            decision.kind,
+            decision.source,
+            rows,
+            decision.drift,
+            decision.forced,
+            decision.who,
+            decision.why
+        ]);
         self.checks.decision(decision);
         let number = format!("{:020}", decision.decision_id.0);
         self.tables.add("decision", &[&number], &text);
+    }
+
+    /// A change of an upstream; by source, endpoint, kind, pointer, before and after.
+    pub fn drift(&mut self, row: &DriftRow) {
+        let DriftKey { endpoint, kind, pointer, before, after } = &row.event.key;
+        let key = [row.source.as_str(), endpoint, kind.name(), pointer, before, after];
+        self.tables.add("drift", &key, &json!([key, row.status]));
+        self.checks.drift(row);
+        if self.dumps() {
+            let brought = self.brought.get(&row.page_id).map(AsRef::as_ref);
+            let detail = json!([
+                row.source,
+                row.event,
+                brought,
+                row.refused,
+                row.first_seen_at,
+                row.last_seen_at,
+                row.pages_seen
+            ]);
+            self.tables.add("drift_detail", &[], &detail);
+        }
+    }
+
+    /// What is known of an endpoint.
+    pub fn profile(&mut self, source: &SourceName, endpoint: &str, profile: &Value) {
+        if self.dumps() {
+            self.tables.add("profile", &[], &json!([source, endpoint, profile]));
+        }
+    }
+
+    /// Something unusual: those about values by source, external id, kind and instant; those about runs
+    /// behind them. `source_timed` tells whether the source gave the instant of a value.
+    pub fn anomaly(&mut self, anomaly: &Anomaly, source_timed: bool) {
+        match &anomaly.subject {
+            AnomalySubject::Value(value) => {
+                let (source, kind) = (anomaly.source.as_str(), value.kind.name());
+                let instant = match source_timed {
+                    true => json!(value.observed_at),
+                    false => json!(self.anomalies.ordinal(source, &value.external_id, kind)),
+                };
+                let millis = format!("{:020}", value.observed_at.as_millis());
+                let key = [source, &value.external_id, kind, &millis];
+                let row = json!([source, value.external_id, kind, instant]);
+                self.tables.add("anomaly", &key, &row);
+                if self.dumps() {
+                    let detail = json!([key, value.value, value.expected, anomaly.found_at]);
+                    self.tables.add("anomaly_detail", &[], &detail);
+                }
+            }
+            AnomalySubject::Run { .. } if self.dumps() => {
+                let row = json!([anomaly.source, anomaly.subject, anomaly.found_at]);
+                self.tables.add("run_anomaly", &[], &row);
+            }
+            AnomalySubject::Run { .. } => {}
+        }
+    }
+
+    /// How much of an upstream's limits is spent.
+    pub fn budget(&mut self, source: &SourceName, name: &str, version: u64, state: &Value) {
+        if self.dumps() {
+            self.tables.add("budget", &[], &json!([source, name, version, state]));
+        }
+    }
+
+    /// An alert.
+    pub fn alert(&mut self, alert: &Alert) {
+        if self.dumps() {
+            let Alert { alert_id: _, source, run_id, alert: said, .. } = alert;
+            let when = [Some(alert.raised_at), alert.next_attempt_at, alert.delivered_at];
+            let row = json!([source, run_id, said, alert.attempts, when]);
+            self.tables.add("alert", &[], &row);
+        }
     }
 
     /// A source's checkpoint; by source.

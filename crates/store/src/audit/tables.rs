@@ -15,12 +15,18 @@ pub(super) enum Mode {
 }
 
 /// Every table, so that an empty one counts too, and whether the digest covers it.
-const TABLES: [(&str, bool); 23] = [
+const TABLES: [(&str, bool); 31] = [
+    ("alert", false),
+    ("anomaly", true),
+    ("anomaly_detail", false),
     ("batch", false),
     ("body", false),
+    ("budget", false),
     ("checkpoint", true),
     ("command", false),
     ("decision", true),
+    ("drift", true),
+    ("drift_detail", false),
     ("evidence", true),
     ("evidence_origin", false),
     ("generation", false),
@@ -32,11 +38,13 @@ const TABLES: [(&str, bool); 23] = [
     ("origin", false),
     ("page", false),
     ("partition", true),
+    ("profile", false),
     ("quarantine", true),
     ("quarantine_detail", false),
     ("quote", true),
     ("raw_body", true),
     ("run", false),
+    ("run_anomaly", false),
     ("source_state", false),
     ("sweep", false),
 ];

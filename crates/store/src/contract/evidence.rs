@@ -55,6 +55,7 @@ pub(super) async fn a_list_makes_a_listing_known_without_a_quote(store: Subject)
         observed_at: None,
         source_timed: false,
         fetched_at: None,
+        unusual: false,
         first_seen_at: at(3),
     };
     let (_, all) = changes(&store, Generation(0)).await?;

@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    BodyHash, Command, CommandId, CommandKind, Decision, Generation, ListingId, PageId, RawPage,
-    Run, RunCounts, RunError, RunId, RunReason, SourceName, Timestamp,
+    Alert, Anomaly, BodyHash, Command, CommandId, CommandKind, Decision, DriftId, DriftRow,
+    Generation, ListingId, PageId, RawPage, Run, RunCounts, RunError, RunId, RunReason, SourceName,
+    Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Audit, AuditStore, Batch, BatchStore, CommandStore, Committed, CompressedBody, HistoryPoint,
-    HistoryRange, HistoryStore, Lease, LeaseStore, ListingRow, NewPage, NewsFilter, NewsStore,
-    PageRecord, PageStore, QuarantineCount, QuarantineFilter, QuarantineRow, QuarantineStore,
-    ReadStore, RunFilter, RunStore, RunUpdate, SourceMemory, SourceState, SourceSummary, Store,
-    StoreInfo, StoreResult, StoredNews,
+    AlertOutcome, AlertStore, AnomalyFilter, AnomalyStore, Audit, AuditStore, Batch, BatchStore,
+    BudgetStore, CommandStore, Committed, CompressedBody, DriftFilter, DriftStore, Examined,
+    HistoryPoint, HistoryRange, HistoryStore, Lease, LeaseStore, ListingRow, NamedBudget, NewPage,
+    NewsFilter, NewsStore, PageFilter, PageRecord, PageStore, QuarantineCount, QuarantineFilter,
+    QuarantineRow, QuarantineStore, ReadStore, Reopening, RunFilter, RunStore, RunUpdate,
+    SourceMemory, SourceState, SourceSummary, Store, StoreInfo, StoreResult, StoredBudget,
+    StoredNews,
 };
 
 /// What a hook says in the end.
@@ -77,7 +80,10 @@ macro_rules! hand_on {
 
 hand_on!(PageStore {
     fn land(page: NewPage, body: CompressedBody) -> RawPage;
-    fn refuse(page: PageId, epoch: u64, error: RunError) -> ();
+    fn refuse(page: PageId, epoch: u64, error: RunError, examined: Option<Examined>) -> ();
+    fn reopen(page: PageId, epoch: u64, reopening: Reopening) -> RawPage;
+    fn pages(filter: PageFilter) -> Vec<PageRecord>;
+    fn count_pages(filter: PageFilter) -> u64;
     fn landed_pages(source: &SourceName) -> Vec<RawPage>;
     fn loaded_pages(run_id: RunId) -> Vec<RawPage>;
     fn last_loaded(source: &SourceName, request: &Value) -> Option<RawPage>;
@@ -130,6 +136,30 @@ hand_on!(QuarantineStore {
     fn count_quarantined(filter: QuarantineFilter) -> u64;
     fn discard(rows: Vec<i64>, who: &str, why: &str, now: Timestamp) -> u64;
     fn decisions() -> Vec<Decision>;
+});
+
+hand_on!(DriftStore {
+    fn profile(source: &SourceName, endpoint: &str) -> Option<Value>;
+    fn drift(filter: DriftFilter) -> Vec<DriftRow>;
+    fn count_drift(filter: DriftFilter) -> u64;
+    fn accept_drift(drift: Vec<DriftId>, who: &str, why: &str, now: Timestamp) -> u64;
+});
+
+hand_on!(AnomalyStore {
+    fn anomalies(filter: AnomalyFilter) -> Vec<Anomaly>;
+    fn count_anomalies(filter: AnomalyFilter) -> u64;
+});
+
+hand_on!(BudgetStore {
+    fn budget(source: &SourceName, name: &str) -> StoredBudget;
+    fn put_budget(source: &SourceName, name: &str, version: u64, state: Value) -> bool;
+    fn budgets() -> Vec<NamedBudget>;
+});
+
+hand_on!(AlertStore {
+    fn due_alerts(sources: &[SourceName], now: Timestamp, limit: u32) -> Vec<Alert>;
+    fn settle_alert(alert_id: i64, outcome: AlertOutcome) -> ();
+    fn alerts(limit: u32) -> Vec<Alert>;
 });
 
 hand_on!(NewsStore {

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 use super::Broken;
 use crate::{
-    Batch, BatchRow, Committed, CompressedBody, ListingRef, ListingRow, NewPage, QuarantinedRow,
-    RowChange, RunUpdate, Store, StoreResult,
+    Batch, BatchRow, Committed, CompressedBody, Findings, ListingRef, ListingRow, NewPage,
+    QuarantinedRow, RowChange, RunUpdate, Store, StoreResult,
 };
 
 /// A store in a story.
@@ -97,6 +97,7 @@ pub(super) fn row(
         observed_at,
         source_timed: true,
         raw_hash: u64::MAX - ordinal,
+        anomalies: Vec::new(),
     }
 }
 
@@ -147,8 +148,13 @@ pub(super) async fn hold(store: &Subject, source: SourceName, run: u128) -> Stor
 
 /// Ends the run of a held source.
 pub(super) async fn end(store: &Subject, held: &Held) -> StoreResult<()> {
-    let ended =
-        RunUpdate::Ended { at: at(2), status: RunStatus::Success, requests: 1, error: None };
+    let ended = RunUpdate::Ended {
+        at: at(2),
+        status: RunStatus::Success,
+        requests: 1,
+        error: None,
+        findings: Findings::default(),
+    };
     store.update_run(held.run_id, held.epoch, ended).await
 }
 
@@ -209,6 +215,7 @@ impl Held {
             position: None,
             returned: Vec::new(),
             sweep: None,
+            examined: None,
             retry: None,
             stored_at: at(1),
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::fixture::{LEASE, Subject, at, body, gecko, hold, paprika, run_id, started};
 use super::{Told, ensure, expect_conflict, expect_eq};
-use crate::{RunUpdate, StoreError, StoreResult};
+use crate::{Findings, RunUpdate, StoreError, StoreResult};
 
 fn held_by<T: std::fmt::Debug>(what: &str, outcome: StoreResult<T>, by: &str) -> Told {
     match outcome {
@@ -74,19 +74,25 @@ pub(super) async fn i4_an_old_epoch_lands_refuses_and_ends_nothing(store: Subjec
     let late = held.new_page(1);
     fenced("a page", store.land(late, body(b"landed too late")).await, held.epoch)?;
     let error = RunError { code: "a".into(), message: "b".into(), hint: "c".into() };
-    let refused = store.refuse(page.page_id, held.epoch, error.clone()).await;
+    let refused = store.refuse(page.page_id, held.epoch, error.clone(), None).await;
     fenced("a refusal", refused, held.epoch)?;
-    let ended =
-        RunUpdate::Ended { at: at(2), status: RunStatus::Success, requests: 1, error: None };
+    let ended = RunUpdate::Ended {
+        at: at(2),
+        status: RunStatus::Success,
+        requests: 1,
+        error: None,
+        findings: Findings::default(),
+    };
     fenced("an end", store.update_run(held.run_id, held.epoch, ended.clone()).await, held.epoch)?;
     let abandoned = RunUpdate::Ended {
         at: at(3),
         status: RunStatus::Abandoned,
         requests: 1,
         error: Some(error.clone()),
+        findings: Findings::default(),
     };
     expect_eq("tables", store.dump().await?, before)?;
-    store.refuse(page.page_id, next, error).await?;
+    store.refuse(page.page_id, next, error, None).await?;
     store.update_run(held.run_id, next, abandoned).await?;
     store.queue_run(run_id(2), &paprika(), kasparro_domain::RunReason::Schedule, at(4)).await?;
     fenced("a start", store.update_run(run_id(2), held.epoch, started(5)).await, held.epoch)?;

@@ -8,6 +8,7 @@ mod changes;
 mod commands;
 mod digests;
 mod evidence;
+mod examined;
 mod failing;
 mod fixture;
 mod leases;
@@ -20,6 +21,7 @@ mod runs;
 mod stated;
 mod sweeps;
 pub mod transfer;
+mod unusual;
 
 use std::fmt;
 use std::pin::Pin;
@@ -169,6 +171,14 @@ macro_rules! store_contract {
             runs::runs_that_fetch_nothing_say_nothing_of_their_source,
             runs::the_options_of_a_run_are_kept,
             runs::the_state_of_a_source_is_replaced,
+            examined::a_change_is_one_row_however_often_it_is_seen,
+            examined::what_examining_brought_ends_its_page,
+            examined::a_page_refused_for_a_change_is_read_after_all,
+            examined::an_accepted_change_stays_accepted,
+            unusual::what_is_unusual_stands_beside_its_point,
+            unusual::the_end_of_a_run_tells_what_was_unusual,
+            unusual::alerts_that_nobody_wants_are_only_kept,
+            unusual::i10_a_budget_changes_for_whoever_read_it_last,
             leases::i4_a_source_is_held_by_one_at_a_time,
             leases::i4_an_ended_lease_is_taken_once,
             leases::an_ended_lease_that_nobody_took_may_be_renewed,

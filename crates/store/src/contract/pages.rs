@@ -91,14 +91,14 @@ pub(super) async fn a_refused_page_keeps_its_reason_and_does_not_come_back(store
         message: "the answer is HTML".to_owned(),
         hint: "look at the page".to_owned(),
     };
-    store.refuse(page.page_id, held.epoch, error.clone()).await?;
+    store.refuse(page.page_id, held.epoch, error.clone(), None).await?;
     expect_eq("landed", store.landed_pages(&paprika()).await?, Vec::new())?;
     expect_eq("state", page_now(&store, &page).await?.state, PageState::Refused)?;
     let kept = table(&store, "page").await?;
     ensure(kept.iter().any(|row| row.contains("the answer is HTML")), "the reason is kept")?;
     let known = store.last_loaded(&paprika(), &page.request).await?;
     expect_eq("last loaded", known, None)?;
-    expect_conflict("refused twice", store.refuse(page.page_id, held.epoch, error).await)?;
+    expect_conflict("refused twice", store.refuse(page.page_id, held.epoch, error, None).await)?;
     let batch = held.batch(&page, 0, vec![row(0, NEW, "btc", at(1), "1")]);
     expect_conflict("rows of a refused page", store.commit(batch).await)
 }
@@ -159,7 +159,7 @@ pub(super) async fn pages_are_read_behind_a_number(store: Subject) -> Told {
     let error = RunError { code: "not_json".into(), message: "HTML".into(), hint: "look".into() };
     let landed = held.land(&store, 0, b"one").await?;
     let refused = other.land(&store, 0, b"two").await?;
-    store.refuse(refused.page_id, held.epoch, error.clone()).await?;
+    store.refuse(refused.page_id, held.epoch, error.clone(), None).await?;
     let loaded = held.land(&store, 1, b"three").await?;
     let mut batch = held.batch(&loaded, 0, vec![row(0, NEW, "btc", at(1), "1")]);
     batch.page_done = true;

@@ -132,6 +132,8 @@ pub(super) async fn a_discard_is_written_down_for_each_source(store: Subject) ->
         kind: DecisionKind::Discard,
         source,
         rows,
+        drift: Vec::new(),
+        forced: false,
         who: "a person".to_owned(),
         why: "test data".to_owned(),
         decided_at: at(9),

@@ -1,13 +1,13 @@
 //! Stories about the log of runs.
 
-use kasparro_domain::{RejectionReason, Run, RunCounts, RunError, RunReason, RunStatus};
+use kasparro_domain::{DriftMode, RejectionReason, Run, RunCounts, RunError, RunReason, RunStatus};
 use serde_json::json;
 
 use super::fixture::{
     Held, LEASE, NEW, Subject, at, bad, gecko, hold, paprika, row, run_id, start, started,
 };
 use super::{Broken, Told, expect_conflict, expect_eq};
-use crate::{RunFilter, RunUpdate, SourceState};
+use crate::{Findings, RunFilter, RunUpdate, SourceState};
 
 fn ended(minute: i64, status: RunStatus) -> RunUpdate {
     let error = (status != RunStatus::Success).then(|| RunError {
@@ -15,7 +15,7 @@ fn ended(minute: i64, status: RunStatus) -> RunUpdate {
         message: "nobody answers".to_owned(),
         hint: "look at the network".to_owned(),
     });
-    RunUpdate::Ended { at: at(minute), status, requests: 3, error }
+    RunUpdate::Ended { at: at(minute), status, requests: 3, error, findings: Findings::default() }
 }
 
 /// Queues, starts and ends a run that begins at `minute`.
@@ -202,6 +202,8 @@ pub(super) async fn the_state_of_a_source_is_replaced(store: Subject) -> Told {
         schedule: "every 1h".to_owned(),
         next_run_at: Some(at(60)),
         stale_after_seconds,
+        drift_mode: DriftMode::Freeze,
+        budgets: vec![json!({"window": "minute", "remaining": 4})],
     };
     store.put_source_state(state(paprika(), 1)).await?;
     store.put_source_state(state(gecko(), 2)).await?;

@@ -1,12 +1,19 @@
 //! Everything the in-memory store keeps, handed to an audit.
 
 use async_trait::async_trait;
+use kasparro_domain::{DriftKey, DriftRow, SourceName};
 
 use super::MemoryStore;
 use super::tables::Tables;
 use crate::{
     Audit, AuditStore, CHUNK_BYTES, EvidenceRecord, PageRecord, QuarantineRecord, StoreResult,
 };
+
+/// The order of changes in an audit: kinds stand by their names.
+fn drift_order(row: &DriftRow) -> (&SourceName, [&str; 5]) {
+    let DriftKey { endpoint, kind, pointer, before, after } = &row.event.key;
+    (&row.source, [endpoint, kind.name(), pointer, before, after])
+}
 
 /// Listings with what hangs on them, and news; each by business key.
 fn read_model(tables: &Tables, audit: &mut Audit) {
@@ -37,6 +44,7 @@ fn read_model(tables: &Tables, audit: &mut Audit) {
             .for_each(|(_, point)| audit.point(point));
     }
     tables.news.values().for_each(|news| audit.news(&news.stored, news.content_hash));
+    tables.anomalies.audit(tables, audit);
 }
 
 #[async_trait]
@@ -54,6 +62,12 @@ impl AuditStore for MemoryStore {
         let records = tables.quarantine.values().map(|row| &row.record);
         records.for_each(|row: &QuarantineRecord| audit.quarantined(row));
         tables.decisions.iter().for_each(|decision| audit.decision(decision));
+        let mut drift: Vec<_> = tables.drift.values().collect();
+        drift.sort_by(|one, next| drift_order(one).cmp(&drift_order(next)));
+        drift.into_iter().for_each(|row| audit.drift(row));
+        for ((source, endpoint), profile) in &tables.profiles {
+            audit.profile(source, endpoint, profile);
+        }
         for (source, checkpoint) in &tables.checkpoints {
             audit.checkpoint(source, checkpoint);
         }
@@ -82,6 +96,10 @@ impl AuditStore for MemoryStore {
         }
         tables.commands.values().for_each(|command| audit.command(command));
         tables.states.values().for_each(|state| audit.source_state(state));
+        for ((source, name), budget) in &tables.budgets {
+            audit.budget(source, name, budget.version, &budget.state);
+        }
+        tables.alerts.values().for_each(|alert| audit.alert(alert));
         audit.generation(tables.generation);
         Ok(audit)
     }

@@ -8,7 +8,7 @@ use kasparro_domain::{
 };
 
 use super::tables::{CurrentQuote, Listing, Manifest, Tables};
-use super::{quarantine, refused, statements};
+use super::{drift, quarantine, refused, statements};
 use crate::{
     Batch, BatchRow, Committed, HistoryPoint, ListingRef, Origin, RowChange, StoreError,
     StoreResult,
@@ -74,6 +74,9 @@ pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed
             tables.checkpoints.insert(batch.source.clone(), checkpoint);
         }
     }
+    if let Some(examined) = &batch.examined {
+        drift::examined(tables, batch.page_id, examined, false)?;
+    }
     tables.generation += 1;
     let manifest = Manifest {
         run_id: batch.run_id,
@@ -129,6 +132,7 @@ impl Applied<'_> {
         };
         self.replace_quote(listing_id, row);
         self.append_history(listing_id, row);
+        self.keep_anomalies(listing_id, row);
         self.changed.insert(listing_id);
         Ok(())
     }
@@ -149,7 +153,17 @@ impl Applied<'_> {
             Some(_) => self.counts.updated += 1,
         }
         self.append_history(listing_id, row);
+        self.keep_anomalies(listing_id, row);
         Ok(())
+    }
+
+    fn keep_anomalies(&mut self, listing_id: ListingId, row: &BatchRow) {
+        self.tables.anomalies.keep_values(
+            &self.batch.source,
+            self.batch.fetched_at,
+            listing_id,
+            row,
+        );
     }
 
     /// The listing that a row names, which must be one of the batch's source and have the row's id.
@@ -225,6 +239,7 @@ impl Applied<'_> {
                 source_timed: row.source_timed,
                 fetched_at: self.batch.fetched_at,
                 origin: Origin { raw_hash: row.raw_hash, ordinal: row.ordinal },
+                unusual: !row.anomalies.is_empty(),
             });
         }
     }

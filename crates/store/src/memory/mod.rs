@@ -3,8 +3,11 @@
 //! It keeps plain maps behind one lock and commits by changing a copy, so that what it does can be
 //! checked by reading it. It is for tests; nothing survives the process.
 
+mod anomalies;
 mod audit;
+mod budgets;
 mod commit;
+mod drift;
 mod news;
 mod quarantine;
 mod read;
@@ -18,15 +21,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use compact_str::CompactString;
 use kasparro_domain::{
-    BodyHash, Command, CommandId, CommandKind, CommandState, Generation, PageId, PageState,
-    RawPage, Run, RunCounts, RunError, RunId, RunReason, RunStatus, SourceName, Timestamp,
+    BodyHash, Command, CommandId, CommandKind, CommandState, Decision, DecisionKind, Generation,
+    PageId, PageRow, PageState, RawPage, Run, RunCounts, RunError, RunId, RunReason, RunStatus,
+    SourceName, Timestamp,
 };
 use tokio::sync::watch;
 
 use crate::{
-    Batch, BatchStore, CHUNK_BYTES, CommandStore, Committed, CompressedBody, KnownEvidence,
-    KnownListing, KnownNews, KnownQuote, Lease, LeaseStore, NewPage, PageRecord, PageStore,
-    SourceMemory, StoreError, StoreResult,
+    Batch, BatchStore, CHUNK_BYTES, CommandStore, Committed, CompressedBody, Examined,
+    KnownEvidence, KnownListing, KnownNews, KnownQuote, Lease, LeaseStore, NewPage, PageFilter,
+    PageRecord, PageStore, Reopening, SourceMemory, StoreError, StoreResult,
 };
 use tables::{Body, Tables};
 
@@ -59,6 +63,17 @@ impl MemoryStore {
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Pages that fit by ascending number; paging left aside.
+fn fitting(tables: &Tables, filter: &PageFilter) -> Vec<PageRecord> {
+    let fits = |record: &&PageRecord| {
+        let page = &record.page;
+        filter.source.as_ref().is_none_or(|source| page.source == *source)
+            && filter.state.is_none_or(|state| page.state == state)
+            && filter.run_id.is_none_or(|run_id| page.run_id == run_id)
+    };
+    tables.pages.values().filter(fits).cloned().collect()
 }
 
 #[async_trait]
@@ -105,7 +120,16 @@ impl PageStore for MemoryStore {
         Ok(landed)
     }
 
-    async fn refuse(&self, page: PageId, epoch: u64, error: RunError) -> StoreResult<()> {
+    async fn refuse(
+        &self,
+        page: PageId,
+        epoch: u64,
+        error: RunError,
+        examined: Option<Examined>,
+    ) -> StoreResult<()> {
+        if let Some(examined) = &examined {
+            examined.check()?;
+        }
         let mut tables = self.tables();
         if let Some(source) = tables.pages.get(&page).map(|record| record.page.source.clone()) {
             tables.check_epoch(&source, epoch)?;
@@ -114,10 +138,54 @@ impl PageStore for MemoryStore {
             Some(record) if record.page.state == PageState::Landed => {
                 record.page.state = PageState::Refused;
                 record.error = Some(error);
-                Ok(())
             }
-            _ => refused(format!("page {page} is not landed")),
+            _ => return refused(format!("page {page} is not landed")),
         }
+        match &examined {
+            Some(examined) => drift::examined(&mut tables, page, examined, true),
+            None => Ok(()),
+        }
+    }
+
+    async fn reopen(&self, page: PageId, epoch: u64, reopening: Reopening) -> StoreResult<RawPage> {
+        let mut tables = self.tables();
+        if let Some(source) = tables.pages.get(&page).map(|record| record.page.source.clone()) {
+            tables.check_epoch(&source, epoch)?;
+        }
+        let reopened = match tables.pages.get_mut(&page) {
+            Some(record) if record.page.state == PageState::Refused => {
+                record.page.state = PageState::Landed;
+                record.error = None;
+                record.page.clone()
+            }
+            _ => return refused(format!("page {page} is not refused")),
+        };
+        let decision = Decision {
+            decision_id: quarantine::next_decision(&tables),
+            kind: DecisionKind::Reopen,
+            source: reopened.source.clone(),
+            rows: vec![PageRow { page_id: page, ordinal: 0 }],
+            drift: Vec::new(),
+            forced: reopening.forced,
+            who: reopening.who,
+            why: reopening.why,
+            decided_at: reopening.decided_at,
+            after_page: tables.last_page(),
+            run_id: Some(reopening.run_id),
+        };
+        tables.decisions.push(decision);
+        Ok(reopened)
+    }
+
+    async fn pages(&self, filter: PageFilter) -> StoreResult<Vec<PageRecord>> {
+        let pages = fitting(&self.tables(), &filter).into_iter();
+        let offset = usize::try_from(filter.offset).unwrap_or(usize::MAX);
+        let limit = filter.limit.and_then(|limit| usize::try_from(limit).ok());
+        Ok(pages.skip(offset).take(limit.unwrap_or(usize::MAX)).collect())
+    }
+
+    async fn count_pages(&self, filter: PageFilter) -> StoreResult<u64> {
+        Ok(fitting(&self.tables(), &filter).len() as u64)
     }
 
     async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>> {

@@ -82,6 +82,8 @@ pub(super) fn retry(
         kind: DecisionKind::Retry,
         source: batch.source.clone(),
         rows,
+        drift: Vec::new(),
+        forced: false,
         who: retry.who.clone(),
         why: retry.why.clone(),
         decided_at: batch.stored_at,
@@ -92,7 +94,7 @@ pub(super) fn retry(
     Ok(())
 }
 
-fn next_decision(tables: &Tables) -> DecisionId {
+pub(super) fn next_decision(tables: &Tables) -> DecisionId {
     DecisionId(tables.decisions.last().map_or(1, |last| last.decision_id.0 + 1))
 }
 
@@ -179,6 +181,8 @@ impl QuarantineStore for MemoryStore {
                 kind: DecisionKind::Discard,
                 source: source.clone(),
                 rows: rows.iter().map(|(_, row)| *row).collect(),
+                drift: Vec::new(),
+                forced: false,
                 who: who.to_owned(),
                 why: why.to_owned(),
                 decided_at: now,

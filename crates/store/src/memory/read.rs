@@ -9,7 +9,7 @@ use kasparro_domain::{
 use tokio::sync::{mpsc, watch};
 
 use super::tables::Tables;
-use super::{MemoryStore, queued, refused};
+use super::{MemoryStore, budgets, queued, refused};
 use crate::{
     HistoryPoint, HistoryRange, HistoryStore, ListingRow, QuarantineCount, QuarantineStatus,
     ReadStore, RunFilter, RunStore, RunUpdate, SourceState, SourceSummary, StoreError, StoreInfo,
@@ -68,7 +68,7 @@ impl RunStore for MemoryStore {
                 run.started_at = Some(at);
                 tables.options.insert(run_id, options);
             }
-            RunUpdate::Ended { at, status, requests, error } => {
+            RunUpdate::Ended { at, status, requests, error, findings } => {
                 if !run.status.open() || status.open() {
                     return refused(format!("run {run_id} is {}, not to end {status}", run.status));
                 }
@@ -76,6 +76,9 @@ impl RunStore for MemoryStore {
                 run.completed_at = Some(at);
                 run.requests = requests;
                 run.error = error;
+                let source = run.source.clone();
+                tables.anomalies.keep_runs(&source, run_id, at, &findings.anomalies);
+                budgets::raise(&mut tables, &source, run_id, at, findings);
             }
         }
         Ok(())
@@ -195,8 +198,10 @@ impl HistoryStore for MemoryStore {
         range: HistoryRange,
     ) -> StoreResult<Vec<HistoryPoint>> {
         let tables = self.tables();
-        let points =
-            tables.history.iter().filter(|((id, at, _), _)| *id == listing && range.contains(*at));
+        let of_listing = tables.history.range((listing, Timestamp::EPOCH, 0)..);
+        let points = of_listing
+            .take_while(|((id, ..), _)| *id == listing)
+            .filter(|((_, at, _), _)| range.contains(*at));
         let mut points: Vec<HistoryPoint> = points.map(|(_, point)| point.clone()).collect();
         if range.newest_first {
             points.reverse();

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    AssetId, Attributes, BodyHash, Checkpoint, Command, CommandId, Contract, Decision, Evidence,
-    Generation, ListingId, PageId, Quote, Run, RunCounts, RunId, SWEEPS_TO_INACTIVE, SourceName,
-    Timestamp,
+    Alert, AssetId, Attributes, BodyHash, Checkpoint, Command, CommandId, Contract, Decision,
+    DriftKey, DriftRow, Evidence, Generation, ListingId, PageId, Quote, Run, RunCounts, RunId,
+    SWEEPS_TO_INACTIVE, SourceName, Timestamp,
 };
 
 use crate::{
     Committed, HistoryPoint, ListingRow, Origin, PageRecord, QuarantineRecord, SourceState,
-    StoreError, StoreResult, StoredNews,
+    StoreError, StoreResult, StoredBudget, StoredNews,
 };
+
+use super::anomalies::Anomalies;
 
 /// Everything, in maps by business key or by minted id.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +35,13 @@ pub(super) struct Tables {
     /// By source, text of the request, body and ordinal.
     pub(super) quarantine: BTreeMap<(SourceName, String, BodyHash, u64), Quarantined>,
     pub(super) decisions: Vec<Decision>,
+    /// Changes of upstreams by source and what has changed.
+    pub(super) drift: BTreeMap<(SourceName, DriftKey), DriftRow>,
+    /// What is known of endpoints, by source.
+    pub(super) profiles: BTreeMap<(SourceName, String), serde_json::Value>,
+    pub(super) anomalies: Anomalies,
+    pub(super) budgets: BTreeMap<(SourceName, String), StoredBudget>,
+    pub(super) alerts: BTreeMap<i64, Alert>,
     pub(super) batches: BTreeMap<(SourceName, u64), Manifest>,
     pub(super) checkpoints: BTreeMap<SourceName, Checkpoint>,
     pub(super) leases: BTreeMap<SourceName, Lease>,
@@ -75,6 +84,7 @@ pub(super) struct CurrentQuote {
     pub(super) source_timed: bool,
     pub(super) fetched_at: Timestamp,
     pub(super) origin: Origin,
+    pub(super) unusual: bool,
 }
 
 /// What a list states about a listing.
@@ -154,6 +164,7 @@ impl Listing {
             observed_at: quote.map(|quote| quote.observed_at),
             source_timed: quote.is_some_and(|quote| quote.source_timed),
             fetched_at: quote.map(|quote| quote.fetched_at),
+            unusual: quote.is_some_and(|quote| quote.unusual),
             first_seen_at: self.first_seen_at,
         }
     }

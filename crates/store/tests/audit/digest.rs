@@ -8,17 +8,17 @@ use serde_json::json;
 
 use crate::world::{World, at, run_id};
 
-type Change = fn(&mut World);
+pub(crate) type Change = fn(&mut World);
 
 /// Names of tables.
-type Tables = &'static [&'static str];
+pub(crate) type Tables = &'static [&'static str];
 
-fn digest(world: &World) -> String {
+pub(crate) fn digest(world: &World) -> String {
     world.report().unwrap().digest
 }
 
 /// Names of the tables whose digest a change touches.
-fn touched(change: impl FnOnce(&mut World)) -> Vec<&'static str> {
+pub(crate) fn touched(change: impl FnOnce(&mut World)) -> Vec<&'static str> {
     let before = World::new().report().unwrap();
     let after = World::new().with(change).report().unwrap();
     let tables = before.tables.iter().zip(after.tables.values());

@@ -66,7 +66,9 @@ fn a_row_that_was_read_again_and_given_up_later_violates_nothing() {
         retry.kind = DecisionKind::Retry;
         retry.run_id = Some(run_id(2));
         world.decisions.insert(1, retry);
-        world.decisions[2].decision_id.0 = 3;
+        for (decision, number) in world.decisions.iter_mut().zip(1..) {
+            decision.decision_id.0 = number;
+        }
     });
     assert_eq!(found, []);
 }
@@ -75,7 +77,7 @@ fn a_row_that_was_read_again_and_given_up_later_violates_nothing() {
 fn a_loaded_row_that_nobody_had_read_again_is_named() {
     let found = violations(|world| {
         world.quarantine[1].status = QuarantineStatus::Loaded;
-        world.decisions.pop();
+        world.decisions.remove(1);
     });
     let details: Vec<_> = found.iter().map(|violation| violation.detail.as_str()).collect();
     assert!(details.contains(&"retries believed 0 rows, 1 are loaded"), "{details:?}");

@@ -3,6 +3,7 @@
 
 mod digest;
 mod judged;
+mod unusual;
 mod world;
 
 use kasparro_domain::{DecisionKind, ListingId, PageId, PageState};
@@ -194,7 +195,7 @@ named! {
             world.quarantine.insert(0, row);
         };
     a_bad_row_that_nobody_gave_up_is_named: "decision", "tells why row 6 of page 2 is discarded",
-        |world| { world.decisions.pop(); };
+        |world| { world.decisions.remove(1); };
     a_bad_row_that_was_given_up_and_is_open_is_named: "decision", "decision 2 gives row 6 of page 2 up",
         |world| world.quarantine[1].status = QuarantineStatus::Open;
     a_bad_row_that_was_given_up_and_not_read_again_is_named: "decision", "row 6 of page 2 is discarded",

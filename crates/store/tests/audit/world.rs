@@ -3,16 +3,19 @@
 use std::ops::Range;
 
 use kasparro_domain::{
-    AssetId, Attributes, BodyHash, Checkpoint, Contract, Decimal, Decision, DecisionId,
-    DecisionKind, Evidence, ListingId, NewsItem, PageId, PageRow, PageState, Quote, RawPage,
-    Rejection, RejectionReason, Run, RunCounts, RunId, RunReason, RunStatus, SourceName, Timestamp,
+    Alert, Anomaly, AssetId, Attributes, BodyHash, Checkpoint, Contract, Decimal, Decision,
+    DecisionId, DecisionKind, DriftRow, Evidence, ListingId, NewsItem, PageId, PageRow, PageState,
+    Quote, RawPage, Rejection, RejectionReason, Run, RunCounts, RunId, RunReason, RunStatus,
+    SourceName, Timestamp,
 };
 use kasparro_store::{
     Audit, AuditReport, EvidenceRecord, HistoryPoint, ListingRow, Origin, PageRecord,
     QuarantineRecord, QuarantineStatus, StoreResult, StoredNews, evidence_hash, news_hash,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::unusual;
 
 /// A body and the chunks of its frame.
 #[derive(Clone)]
@@ -43,16 +46,23 @@ pub(crate) struct World {
     pub(crate) evidence: Vec<EvidenceRecord>,
     pub(crate) points: Vec<HistoryPoint>,
     pub(crate) news: Vec<StoredNews>,
+    /// Anomalies, and whether the source gave the instant.
+    pub(crate) anomalies: Vec<(Anomaly, bool)>,
     pub(crate) pages: Vec<PageRecord>,
     pub(crate) bodies: Vec<Body>,
     /// Hashes of the news.
     pub(crate) news_hashes: Vec<u64>,
     pub(crate) quarantine: Vec<QuarantineRecord>,
     pub(crate) decisions: Vec<Decision>,
+    pub(crate) drift: Vec<DriftRow>,
+    pub(crate) profiles: Vec<(SourceName, String, Value)>,
     pub(crate) checkpoints: Vec<(SourceName, Checkpoint)>,
     pub(crate) sweeps: Vec<(SourceName, Timestamp)>,
     pub(crate) batches: Vec<Manifest>,
     pub(crate) runs: Vec<Run>,
+    /// Source, name, version and state.
+    pub(crate) budgets: Vec<(SourceName, String, u64, Value)>,
+    pub(crate) alerts: Vec<Alert>,
     pub(crate) generation: u64,
 }
 
@@ -102,6 +112,7 @@ fn listing(number: i64, source: SourceName, id: &str, price: Option<&str>) -> Li
         source_timed: quote.is_some(),
         fetched_at: quote.is_some().then(|| at(13)),
         quote,
+        unusual: false,
         first_seen_at: at(1),
     }
 }
@@ -213,6 +224,8 @@ fn decision(number: i64, after_page: i64, ordinal: u64) -> Decision {
         kind: DecisionKind::Discard,
         source: paprika(),
         rows: vec![PageRow { page_id: PageId(2), ordinal }],
+        drift: Vec::new(),
+        forced: false,
         who: "a person".to_owned(),
         why: "noise".to_owned(),
         decided_at: at(20),
@@ -287,10 +300,13 @@ impl World {
             ],
             news_hashes: news.iter().map(|news| news_hash(&news.item)).collect(),
             news,
+            anomalies: unusual::anomalies(),
             pages,
             bodies,
             quarantine,
-            decisions: vec![decision(1, 2, 5), decision(2, 2, 6)],
+            decisions: vec![decision(1, 2, 5), decision(2, 2, 6), unusual::acceptance(3)],
+            drift: unusual::drift(),
+            profiles: vec![(paprika(), "tickers".to_owned(), json!({"rows": 250}))],
             checkpoints: vec![(gecko(), moved(1)), (paprika(), moved(2))],
             sweeps: vec![(gecko(), at(1)), (paprika(), at(2))],
             batches: vec![
@@ -299,6 +315,8 @@ impl World {
                 batch(3, paprika(), 2, again, true),
             ],
             runs: vec![run(1, gecko(), first), run(2, paprika(), both)],
+            budgets: vec![(gecko(), "public".to_owned(), 4, json!({"spent": [1]}))],
+            alerts: vec![unusual::alert()],
             generation: 3,
         }
     }
@@ -328,6 +346,7 @@ impl World {
         for (news, hash) in self.news.iter().zip(&self.news_hashes) {
             audit.news(news, *hash);
         }
+        self.anomalies.iter().for_each(|(anomaly, timed)| audit.anomaly(anomaly, *timed));
         self.pages.iter().for_each(|page| audit.page(page));
         for body in &self.bodies {
             audit.body(body.hash, body.body_bytes, &mut |index| {
@@ -336,6 +355,10 @@ impl World {
         }
         self.quarantine.iter().for_each(|row| audit.quarantined(row));
         self.decisions.iter().for_each(|decision| audit.decision(decision));
+        self.drift.iter().for_each(|row| audit.drift(row));
+        for (source, endpoint, profile) in &self.profiles {
+            audit.profile(source, endpoint, profile);
+        }
         for (source, checkpoint) in &self.checkpoints {
             audit.checkpoint(source, checkpoint);
         }
@@ -348,6 +371,10 @@ impl World {
         }
         audit.lease(&gecko(), "a holder", 1);
         self.runs.iter().for_each(|run| audit.run(run, Some(&json!({"page_size": 250}))));
+        for (source, name, version, state) in &self.budgets {
+            audit.budget(source, name, *version, state);
+        }
+        self.alerts.iter().for_each(|alert| audit.alert(alert));
         audit.generation(self.generation);
         Ok(audit)
     }

@@ -199,6 +199,86 @@ rejected! {
         NeverReclaims, "commands_go_to_whoever_holds_their_source";
     a_store_that_takes_outcomes_of_anybody_is_rejected:
         TakesAnyOutcome, "commands_go_to_whoever_holds_their_source";
+    a_store_that_keeps_a_change_twice_is_rejected:
+        KeepsChangesTwice, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_counts_one_sighting_of_a_change_is_rejected:
+        CountsOneSighting, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_dates_a_change_by_its_first_page_is_rejected:
+        DatesChangesByTheFirst, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_lets_an_older_page_rewrite_a_change_is_rejected:
+        LetsOldPagesSpeakLast, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_keeps_the_first_profile_is_rejected:
+        KeepsTheFirstProfile, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_clears_the_profile_where_none_comes_is_rejected:
+        ClearsProfiles, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_shares_a_profile_between_endpoints_is_rejected:
+        SharesProfiles, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_lists_changes_from_the_start_is_rejected:
+        IgnoresDriftNumber, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_counts_one_page_of_changes_is_rejected:
+        CountsOnePageOfDrift, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_takes_changes_of_a_page_that_goes_on_is_rejected:
+        TakesChangesOfUnfinishedPages, "what_examining_brought_ends_its_page";
+    a_store_that_takes_any_change_is_rejected:
+        TakesAnyChange, "what_examining_brought_ends_its_page";
+    a_store_that_forgets_why_a_page_was_refused_is_rejected:
+        ForgetsDriftOfRefusedPages, "a_page_refused_for_a_change_is_read_after_all";
+    a_store_that_forgets_that_a_change_refused_a_page_is_rejected:
+        ForgetsWhatWasRefused, "a_page_refused_for_a_change_is_read_after_all";
+    a_store_that_reopens_without_a_decision_is_rejected:
+        DecidesNothing, "a_page_refused_for_a_change_is_read_after_all";
+    i4_a_store_that_reopens_pages_for_anybody_is_rejected:
+        ReopensForAnybody, "a_page_refused_for_a_change_is_read_after_all";
+    a_store_that_reopens_what_is_not_refused_is_rejected:
+        ReopensAnything, "a_page_refused_for_a_change_is_read_after_all";
+    a_store_that_leaves_the_error_of_a_reopened_page_is_rejected:
+        LeavesTheErrorOfReopenedPages, "a_page_refused_for_a_change_is_read_after_all";
+    a_store_that_lists_pages_in_any_state_is_rejected:
+        IgnoresPageState, "a_page_refused_for_a_change_is_read_after_all";
+    a_store_that_counts_one_list_of_pages_is_rejected:
+        CountsOneListOfPages, "a_page_refused_for_a_change_is_read_after_all";
+    a_store_that_opens_an_accepted_change_again_is_rejected:
+        ReopensChanges, "an_accepted_change_stays_accepted";
+    a_store_that_accepts_without_a_decision_is_rejected:
+        DecidesNothing, "an_accepted_change_stays_accepted";
+    a_store_that_counts_changes_accepted_before_is_rejected:
+        CountsEveryAcceptance, "an_accepted_change_stays_accepted";
+    a_store_that_loses_anomalies_of_late_points_is_rejected:
+        LosesAnomaliesOfTheLate, "what_is_unusual_stands_beside_its_point";
+    a_store_that_keeps_the_first_words_of_an_anomaly_is_rejected:
+        KeepsTheFirstWords, "what_is_unusual_stands_beside_its_point";
+    a_store_that_marks_no_quote_is_rejected:
+        MarksNothing, "what_is_unusual_stands_beside_its_point";
+    a_store_that_never_removes_a_mark_is_rejected:
+        NeverRemovesMarks, "what_is_unusual_stands_beside_its_point";
+    a_store_that_lists_anomalies_oldest_first_is_rejected:
+        ListsAnomaliesOldestFirst, "what_is_unusual_stands_beside_its_point";
+    a_store_that_counts_one_page_of_anomalies_is_rejected:
+        CountsOnePageOfAnomalies, "what_is_unusual_stands_beside_its_point";
+    a_store_that_takes_any_anomaly_is_rejected:
+        TakesAnyAnomaly, "what_is_unusual_stands_beside_its_point";
+    a_store_that_forgets_what_a_run_found_is_rejected:
+        ForgetsFindings, "the_end_of_a_run_tells_what_was_unusual";
+    a_store_that_shows_anomalies_of_other_runs_is_rejected:
+        IgnoresAnomalyRun, "the_end_of_a_run_tells_what_was_unusual";
+    a_store_that_delivers_an_alert_twice_is_rejected:
+        DeliversAlertsTwice, "the_end_of_a_run_tells_what_was_unusual";
+    a_store_that_never_gives_an_alert_up_is_rejected:
+        NeverGivesAlertsUp, "the_end_of_a_run_tells_what_was_unusual";
+    a_store_that_sends_alerts_of_other_sources_is_rejected:
+        SendsAlertsOfOthers, "the_end_of_a_run_tells_what_was_unusual";
+    a_store_that_sends_alerts_too_early_is_rejected:
+        SendsAlertsTooEarly, "the_end_of_a_run_tells_what_was_unusual";
+    a_store_that_sends_alerts_that_nobody_wants_is_rejected:
+        SendsUnwantedAlerts, "alerts_that_nobody_wants_are_only_kept";
+    a_store_that_forgets_alerts_that_nobody_wants_is_rejected:
+        ForgetsUnwantedAlerts, "alerts_that_nobody_wants_are_only_kept";
+    i10_a_store_that_changes_a_budget_under_its_reader_is_rejected:
+        IgnoresBudgetVersions, "i10_a_budget_changes_for_whoever_read_it_last";
+    i10_a_store_that_keeps_the_first_budget_is_rejected:
+        KeepsTheFirstBudget, "i10_a_budget_changes_for_whoever_read_it_last";
+    i10_a_store_that_lists_no_budgets_is_rejected:
+        ListsNoBudgets, "i10_a_budget_changes_for_whoever_read_it_last";
     a_store_that_finds_its_tables_broken_is_rejected:
         FindsItsTablesBroken, "landing_keeps_every_byte";
 }

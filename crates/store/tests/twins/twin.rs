@@ -2,17 +2,21 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod commit;
+mod drift;
 mod leases;
 mod pages;
 mod people;
 mod reads;
 mod runs;
+mod unusual;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
+use compact_str::CompactString;
 use kasparro_domain::{
-    Attributes, BodyHash, Checkpoint, CommandId, Generation, PageId, RunCounts, SourceName,
+    Attributes, BodyHash, Checkpoint, CommandId, DriftEvent, DriftKey, Generation, PageId,
+    RunCounts, RunError, SourceName,
 };
 use kasparro_store::MemoryStore;
 use tokio::sync::watch;
@@ -27,15 +31,23 @@ pub(crate) enum Fault {
     ClaimsForAnybody,
     ClaimsTwice,
     ClaimsWhatIsUnderWay,
+    ClearsProfiles,
+    CountsEveryAcceptance,
     CountsEveryDiscard,
     CountsNewsAsListings,
+    CountsOneListOfPages,
+    CountsOnePageOfAnomalies,
+    CountsOnePageOfDrift,
     CountsOnePageOfNews,
     CountsOnePageOfQuarantine,
+    CountsOneSighting,
     CountsRepeatsAnew,
     CountsRetriesAsFetches,
     CountsRetriesTowardsThePage,
     CutsBodies,
+    DatesChangesByTheFirst,
     DecidesNothing,
+    DeliversAlertsTwice,
     DigestsHowItCame,
     DigestsOnce,
     DoesNotFence,
@@ -43,6 +55,8 @@ pub(crate) enum Fault {
     FindsAnyLoadedPage,
     FindsItsTablesBroken,
     ForgetsDelisting,
+    ForgetsDriftOfRefusedPages,
+    ForgetsFindings,
     ForgetsLoadedPages,
     ForgetsNews,
     ForgetsOptions,
@@ -50,53 +64,81 @@ pub(crate) enum Fault {
     ForgetsReturns,
     ForgetsStatements,
     ForgetsSweeps,
+    ForgetsUnwantedAlerts,
+    ForgetsWhatWasRefused,
     ForgetsWhoAsked,
     HidesUnquoted,
+    IgnoresAnomalyRun,
+    IgnoresBudgetVersions,
+    IgnoresDriftNumber,
     IgnoresNewsOffset,
     IgnoresPageLimit,
+    IgnoresPageState,
     IgnoresQuarantineFilter,
     IgnoresQuarantineNumber,
+    KeepsChangesTwice,
     KeepsCheckpointBack,
     KeepsEqualBytesOnce,
     KeepsHalfABatch,
     KeepsLastRevisionOnly,
     KeepsOldNames,
     KeepsRetriedRowsOpen,
+    KeepsTheFirstBudget,
+    KeepsTheFirstProfile,
     KeepsTheFirstRefusal,
     KeepsTheFirstText,
+    KeepsTheFirstWords,
     LandsUnderOldEpochs,
+    LeavesTheErrorOfReopenedPages,
     LetsListsRename,
     LetsOldEpochsEndRuns,
+    LetsOldPagesSpeakLast,
     LetsRunsGoBack,
     LetsTwoHold,
+    ListsAnomaliesOldestFirst,
     ListsNewsOldestFirst,
+    ListsNoBudgets,
     ListsRunsOldestFirst,
+    LosesAnomaliesOfTheLate,
     LosesPointsOfNewListings,
+    MarksNothing,
     Miscounts,
     MovesCheckpointOnFailure,
     NeverEndsActivity,
     NeverEndsLeases,
+    NeverGivesAlertsUp,
     NeverGivesUp,
     NeverReclaims,
+    NeverRemovesMarks,
     NumbersFromZero,
     OpensASecondRun,
     RefusesUnderOldEpochs,
     RenewsNothingEnded,
     RenewsOldEpochs,
+    ReopensAnything,
+    ReopensChanges,
+    ReopensForAnybody,
     ReopensRows,
     ReplacesByLateStatements,
     RetriesAnything,
     SeesFirstSightOnly,
+    SendsAlertsOfOthers,
+    SendsAlertsTooEarly,
     SendsEverything,
     SendsRowsTwice,
+    SendsUnwantedAlerts,
     SetsCheckpointBack,
     SettlesTooSoon,
+    SharesProfiles,
     ShowsOneContract,
     SkipsRefusedPages,
     SweepsStrangers,
+    TakesAnyAnomaly,
+    TakesAnyChange,
     TakesAnyInBatch,
     TakesAnyOutcome,
     TakesAnyStatement,
+    TakesChangesOfUnfinishedPages,
     TakesPointsBesideNoQuote,
     TakesWildcards,
     TrustsProgress,
@@ -121,6 +163,16 @@ struct Notes {
     digest: Option<String>,
     /// The first page of each body.
     bodies: BTreeMap<BodyHash, PageId>,
+    /// Why pages were refused.
+    errors: BTreeMap<PageId, RunError>,
+    /// What was said of each change last, whatever the page.
+    said: BTreeMap<(SourceName, DriftKey), DriftEvent>,
+    /// Endpoints that came with a profile, on their way in.
+    profiled: BTreeSet<(SourceName, String)>,
+    /// Endpoints whose profile is kept, in the order of the commits.
+    profiles: Vec<(SourceName, String)>,
+    /// Listings whose quote was unusual once.
+    marked: BTreeSet<CompactString>,
 }
 
 /// A store with a fault.

@@ -75,9 +75,9 @@ fn quotes() -> Vec<Vec<Cell>> {
         d("1e21"),
         d("1.5"),
     ]);
-    let first = first.chain([n(4_294_967_295), n(-1), n(2), n(0)]);
+    let first = first.chain([n(4_294_967_295), n(-1), n(2), n(0), YES]);
     let second = [n(7), at(0), NO, at(0)].into_iter().chain([const { Cell::Null }; 9]);
-    vec![first.collect(), second.chain([n(i64::MIN), n(2), n(5)]).collect()]
+    vec![first.collect(), second.chain([n(i64::MIN), n(2), n(5), NO]).collect()]
 }
 
 fn history() -> Vec<Vec<Cell>> {
@@ -137,7 +137,41 @@ fn evidence() -> Vec<Vec<Cell>> {
 fn decisions() -> Vec<Vec<Cell>> {
     let discard = [n(1), t("discard"), n(3), t("[]"), t("ada"), t(""), at(25), n(9), NULL];
     let retry = [n(2), t("retry"), n(1), t("[[2,2]]"), t("bob"), t("why"), at(26), n(0), t(RUN)];
-    vec![discard.to_vec(), retry.to_vec()]
+    let accept = [n(3), t("accept_drift"), n(1), t("[]"), t("ada"), t(""), at(27), n(9), NULL];
+    let reopen = [n(5), t("reopen"), n(3), t("[[9,0]]"), t("bob"), t(""), at(28), n(9), t(OPEN)];
+    let with = |row: [Cell; 9], drift, forced| row.into_iter().chain([t(drift), forced]).collect();
+    vec![
+        with(discard, "[]", NO),
+        with(retry, "[]", NO),
+        with(accept, "[{\"pointer\" : \"/\u{e9}\"}]", NO),
+        with(reopen, "[]", YES),
+    ]
+}
+
+fn drift() -> Vec<Vec<Cell>> {
+    let open = [n(2), n(1), t("tickers"), t("nested"), t("/quotes/*"), t("number"), t("")];
+    let open = open.into_iter().chain([t("breaking"), n(i64::MAX), n(i64::MAX), n(100), t("")]);
+    let open = open.chain([t("[\"rank\"]"), n(2), NO, at(0), at(7), n(1), t("open")]);
+    let accepted = [n(6), n(3), t("\u{1f980}"), t("error_page"), t(""), t(""), t("\u{e9}")];
+    let accepted = accepted.into_iter().chain([t("info"), n(0), n(0), n(0), t("look \"there\"")]);
+    let accepted = accepted.chain([t("[]"), n(9), YES, at(22), at(22), n(1 << 40), t("accepted")]);
+    vec![open.collect(), accepted.collect()]
+}
+
+fn anomalies() -> Vec<Vec<Cell>> {
+    let timed = [n(1), n(1), t("price_jump"), n(1), at(1000), YES, NULL, t("1e80"), t("")];
+    let untimed = [n(2), n(3), t("price_jump"), n(7), at(0), NO, NULL, t(""), t("\u{e9}")];
+    let run = [n(4), n(1), t("few_rows"), NULL, NULL, NULL, t(RUN), t("3 rows"), t("more")];
+    let found = |row: [Cell; 9], millis| row.into_iter().chain([at(millis)]).collect();
+    vec![found(timed, 1001), found(untimed, 0), found(run, NOVEMBER)]
+}
+
+fn alerts() -> Vec<Vec<Cell>> {
+    let due =
+        [n(1), n(1), t(FAILED), t("drift"), t("\u{1f980}"), t(""), at(30), n(0), at(31), NULL];
+    let sent = [n(2), n(1), t(FAILED), t("x"), t(""), t("h"), at(30), n(9), NULL, at(32)];
+    let kept = [n(5), n(3), t(OPEN), t("x"), t(""), t(""), at(0), n(4_294_967_295), NULL, NULL];
+    vec![due.to_vec(), sent.to_vec(), kept.to_vec()]
 }
 
 fn news() -> Vec<Vec<Cell>> {
@@ -178,6 +212,17 @@ fn rows_of(table: &str) -> (Option<i64>, Vec<Vec<Cell>>) {
         "sweep" => (None, vec![vec![n(1), at(9)]]),
         "news" => (Some(2), news()),
         "decision" => (Some(40), decisions()),
+        "drift_profile" => {
+            let first = vec![n(1), t("tickers"), t("{\"rows\" : 1e-7}")];
+            (None, vec![first, vec![n(3), t("\u{1f980}"), t("null")]])
+        }
+        "drift" => (Some(6), drift()),
+        "anomaly" => (Some(9), anomalies()),
+        "budget" => {
+            let first = vec![n(1), t(""), n(1), t("{}")];
+            (None, vec![first, vec![n(1), t("\u{e9}"), n(i64::MAX), t("[\"\\u0001\" ]")]])
+        }
+        "alert" => (Some(5), alerts()),
         _ => (None, Vec::new()),
     }
 }

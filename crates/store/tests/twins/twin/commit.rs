@@ -104,6 +104,9 @@ impl Twin {
                 matches!(row.change, RowChange::Late { .. } | RowChange::Correction { .. })
             }),
             Fault::TakesAnyInBatch => batch.rows.iter().any(|row| in_batch(&row.change)),
+            Fault::TakesChangesOfUnfinishedPages => batch.examined.is_some() && !batch.page_done,
+            Fault::TakesAnyChange => batch.examined.is_some() && batch.page_done,
+            Fault::TakesAnyAnomaly => batch.rows.iter().any(|row| !row.anomalies.is_empty()),
             Fault::TakesAnyStatement => !batch.evidence.is_empty(),
             Fault::SweepsStrangers => batch.sweep.is_some() || !batch.returned.is_empty(),
             Fault::RetriesAnything => batch.retry.is_some(),
@@ -171,6 +174,8 @@ impl BatchStore for Twin {
             }
         }
         self.spoil(&mut batch, done);
+        self.spoil_examined(&mut batch);
+        self.spoil_anomalies(&mut batch);
         let outcome = self.inner.commit(batch.clone()).await;
         match self.fault {
             Fault::MovesCheckpointOnFailure if outcome.is_err() => self.note(|notes| {
@@ -203,6 +208,14 @@ impl BatchStore for Twin {
             for row in &batch.evidence {
                 let stated = row.evidence.attributes.clone();
                 notes.stated.insert(row.evidence.external_id.to_string(), stated);
+            }
+            let unusual = batch.rows.iter().filter(|row| {
+                !row.anomalies.is_empty() && !matches!(row.change, RowChange::Late { .. })
+            });
+            notes.marked.extend(unusual.map(|row| row.external_id.clone()));
+            let examined = batch.examined.as_ref();
+            if let Some(examined) = examined.filter(|examined| examined.profile.is_some()) {
+                notes.profiles.push((batch.source.clone(), examined.endpoint.clone()));
             }
             if batch.retry.is_some() {
                 notes.retried.insert(batch.page_id, committed.counts);

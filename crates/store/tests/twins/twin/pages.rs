@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use kasparro_domain::{BodyHash, PageId, PageState, RawPage, RunError, RunId, SourceName};
-use kasparro_store::{CompressedBody, NewPage, PageRecord, PageStore, StoreError, StoreResult};
+use kasparro_store::{
+    CompressedBody, Examined, NewPage, PageFilter, PageRecord, PageStore, Reopening, StoreError,
+    StoreResult,
+};
 
 use super::{Fault, Twin};
 
@@ -18,13 +21,55 @@ impl PageStore for Twin {
         }
     }
 
-    async fn refuse(&self, page: PageId, epoch: u64, error: RunError) -> StoreResult<()> {
-        match self.inner.refuse(page, epoch, error).await {
+    async fn refuse(
+        &self,
+        page: PageId,
+        epoch: u64,
+        error: RunError,
+        examined: Option<Examined>,
+    ) -> StoreResult<()> {
+        let examined = examined.filter(|_| self.fault != Fault::ForgetsDriftOfRefusedPages);
+        match self.inner.refuse(page, epoch, error.clone(), examined).await {
             Err(StoreError::Fenced { .. }) if self.fault == Fault::RefusesUnderOldEpochs => {}
             outcome => outcome?,
         }
-        self.note(|notes| notes.refused.push(page));
+        self.note(|notes| {
+            notes.refused.push(page);
+            notes.errors.insert(page, error);
+        });
         Ok(())
+    }
+
+    async fn reopen(&self, page: PageId, epoch: u64, reopening: Reopening) -> StoreResult<RawPage> {
+        let before = self.inner.page(page).await?;
+        let newest = before.as_ref().and_then(|page| self.newest_epoch(&page.source));
+        let epoch = newest.filter(|_| self.fault == Fault::ReopensForAnybody).unwrap_or(epoch);
+        match (self.inner.reopen(page, epoch, reopening).await, before) {
+            (Err(StoreError::Conflict(_)), Some(page)) if self.fault == Fault::ReopensAnything => {
+                Ok(page)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn pages(&self, mut filter: PageFilter) -> StoreResult<Vec<PageRecord>> {
+        if self.fault == Fault::IgnoresPageState {
+            filter.state = None;
+        }
+        let mut pages = self.inner.pages(filter).await?;
+        if self.fault == Fault::LeavesTheErrorOfReopenedPages {
+            for record in &mut pages {
+                record.error = self.note(|notes| notes.errors.get(&record.page.page_id).cloned());
+            }
+        }
+        Ok(pages)
+    }
+
+    async fn count_pages(&self, filter: PageFilter) -> StoreResult<u64> {
+        match self.fault {
+            Fault::CountsOneListOfPages => Ok(self.inner.pages(filter).await?.len() as u64),
+            _ => self.inner.count_pages(filter).await,
+        }
     }
 
     async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>> {

@@ -16,6 +16,11 @@ impl Twin {
         match self.fault {
             Fault::ShowsOneContract => row.contracts.truncate(1),
             Fault::NeverEndsActivity => row.active = true,
+            Fault::MarksNothing => row.unusual = false,
+            Fault::NeverRemovesMarks => {
+                let marked = self.note(|notes| notes.marked.contains(&row.external_id));
+                row.unusual |= marked;
+            }
             Fault::SeesFirstSightOnly => {
                 row.last_seen_at = row.last_seen_at.map(|_| row.first_seen_at);
             }
