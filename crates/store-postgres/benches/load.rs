@@ -201,7 +201,7 @@ async fn round(count: usize) -> [f64; 4] {
     let hour = first.first().unwrap().observed_at.hour();
     let prepare = format!(
         "SET search_path = bare; SELECT ensure_history_partition({hour});
-         CREATE TEMP TABLE bare_quote (LIKE quote) ON COMMIT DELETE ROWS"
+         CREATE TEMP TABLE bare_quote (LIKE quote INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
     );
     client.batch_execute(&prepare).await.unwrap();
     let bare_first = bare(&mut client, &first, true).await;

@@ -1,7 +1,9 @@
 //! The handle: opening it, and its ways to read and write.
 
+mod pages;
 mod traits;
 mod transfer;
+mod watched;
 
 pub(crate) use traits::snapshot;
 

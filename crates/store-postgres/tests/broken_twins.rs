@@ -113,3 +113,84 @@ async fn a_row_of_quarantine_that_is_kept_twice() {
     );
     finds_out("quarantined_rows_are_kept_once_and_counted_each_time", change).await;
 }
+
+#[tokio::test]
+async fn a_quote_that_is_never_marked() {
+    let change = trigger!("quote", "new.unusual := false; RETURN new;");
+    finds_out("what_is_unusual_stands_beside_its_point", change).await;
+}
+
+#[tokio::test]
+async fn an_anomaly_that_keeps_what_was_said_first() {
+    let change =
+        trigger!("anomaly", "IF tg_op = 'UPDATE' THEN new.value := old.value; END IF; RETURN new;");
+    finds_out("what_is_unusual_stands_beside_its_point", change).await;
+}
+
+#[tokio::test]
+async fn an_anomaly_of_a_run_that_is_lost() {
+    let change =
+        trigger!("anomaly", "IF new.run_id IS NOT NULL THEN RETURN NULL; END IF; RETURN new;");
+    finds_out("the_end_of_a_run_tells_what_was_unusual", change).await;
+}
+
+#[tokio::test]
+async fn a_change_that_counts_no_pages() {
+    let change = trigger!("drift", "new.pages_seen := 1; RETURN new;");
+    finds_out("a_change_is_one_row_however_often_it_is_seen", change).await;
+}
+
+#[tokio::test]
+async fn a_change_that_an_older_page_sets_back() {
+    let change =
+        trigger!("drift", "IF tg_op = 'UPDATE' THEN new.rows_affected := 240; END IF; RETURN new;");
+    finds_out("a_change_is_one_row_however_often_it_is_seen", change).await;
+}
+
+#[tokio::test]
+async fn an_accepted_change_that_is_open_again_when_it_is_seen() {
+    let change = trigger!(
+        "drift",
+        "IF tg_op = 'UPDATE' AND new.pages_seen > 1 THEN new.status := 'open'; END IF; RETURN new;"
+    );
+    finds_out("an_accepted_change_stays_accepted", change).await;
+}
+
+#[tokio::test]
+async fn a_profile_that_stays() {
+    let change = trigger!(
+        "drift_profile",
+        "IF tg_op = 'UPDATE' THEN new.state := old.state; END IF; RETURN new;"
+    );
+    finds_out("a_change_is_one_row_however_often_it_is_seen", change).await;
+}
+
+#[tokio::test]
+async fn a_refusal_that_forgets_the_change() {
+    let change = trigger!("drift", "new.refused := false; RETURN new;");
+    finds_out("a_page_refused_for_a_change_is_read_after_all", change).await;
+}
+
+#[tokio::test]
+async fn a_decision_that_does_not_tell_of_force() {
+    let change = trigger!("decision", "new.forced := false; RETURN new;");
+    finds_out("a_page_refused_for_a_change_is_read_after_all", change).await;
+}
+
+#[tokio::test]
+async fn a_budget_that_keeps_its_version() {
+    let change = trigger!("budget", "new.version := 1; RETURN new;");
+    finds_out("i10_a_budget_changes_for_whoever_read_it_last", change).await;
+}
+
+#[tokio::test]
+async fn an_alert_that_is_not_counted() {
+    let change = trigger!("alert", "new.attempts := 0; RETURN new;");
+    finds_out("the_end_of_a_run_tells_what_was_unusual", change).await;
+}
+
+#[tokio::test]
+async fn an_alert_that_is_sent_to_nobody() {
+    let change = trigger!("alert", "new.next_attempt_at := new.raised_at; RETURN new;");
+    finds_out("alerts_that_nobody_wants_are_only_kept", change).await;
+}

@@ -3,12 +3,12 @@
 mod rows;
 
 use kasparro_domain::{
-    Attributes, Contract, Decimal, Evidence, Generation, ListingId, Membership, NewsItem,
-    QuoteField, Rejection, RejectionReason,
+    Attributes, Contract, Decimal, DriftEvent, DriftId, Evidence, Generation, ListingId,
+    Membership, NewsItem, QuoteField, Rejection, RejectionReason, RunError, ValueAnomalyKind,
 };
 use kasparro_store::{
-    Batch, BatchRow, BatchStore, EvidenceChange, EvidenceRow, NewsRow, QuarantineStore,
-    QuarantinedRow, Retry, StoreError,
+    Batch, BatchRow, BatchStore, DriftStore, EvidenceChange, EvidenceRow, NewsRow, PageStore,
+    QuarantineStore, QuarantinedRow, Reopening, Retry, RowAnomaly, StoreError,
 };
 use kasparro_testkit::postgres::{Relay, connect};
 use rows::{at, database, landed, new_row, new_store, store_at, whole};
@@ -63,7 +63,26 @@ fn full_of(text: &str, page: &kasparro_domain::RawPage, epoch: u64) -> Vec<(&'st
         let retry = Retry { who: who.to_owned(), why: why.to_owned(), ordinals: Vec::new() };
         Batch { retry: Some(retry), position: None, ..empty() }
     };
+    let unusual = |value: &str, expected: &str| {
+        let (value, expected) = (value.to_owned(), expected.to_owned());
+        let anomaly = RowAnomaly { kind: ValueAnomalyKind::PriceJump, value, expected };
+        row(&|row| row.anomalies = vec![anomaly.clone()])
+    };
+    let changed = |change: &dyn Fn(&mut DriftEvent)| {
+        let mut event = rows::findings::change("/price");
+        change(&mut event);
+        let examined = Some(rows::findings::examined(vec![event]));
+        Batch { page_done: true, examined, ..empty() }
+    };
     vec![
+        ("unusual value", unusual(text, "")),
+        ("expected value", unusual("", text)),
+        ("changed endpoint", changed(&|event| event.key.endpoint = text.to_owned())),
+        ("changed member", changed(&|event| event.key.pointer = text.to_owned())),
+        ("before", changed(&|event| event.key.before = text.to_owned())),
+        ("after", changed(&|event| event.key.after = text.to_owned())),
+        ("suggestion", changed(&|event| event.suggestion = text.to_owned())),
+        ("what breaks", changed(&|event| event.breaks = vec![text.to_owned()])),
         ("external id", row(&|row| row.external_id = text.into())),
         ("symbol", row(&|row| row.attributes.symbol = Some(text.into()))),
         ("name", row(&|row| row.attributes.name = Some(text.into()))),
@@ -102,6 +121,21 @@ async fn d4_nul_is_refused_before_anything_is_sent() {
         assert!(refused.to_string().contains("U+0000"), "{place}: {refused}");
     }
     let refused = store.discard(vec![1], "a\0b", "why", at(0)).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    let refused = store.accept_drift(vec![DriftId(1)], "who", "a\0b", at(0)).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    let error = RunError { code: "a".into(), message: "b".into(), hint: "c".into() };
+    let examined = rows::findings::examined(vec![rows::findings::change("a\0b")]);
+    let refused = store.refuse(page.page_id, epoch, error, Some(examined)).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    let reopening = Reopening {
+        who: "a\0b".to_owned(),
+        why: "why".to_owned(),
+        forced: false,
+        run_id: rows::run_id(1),
+        decided_at: at(0),
+    };
+    let refused = store.reopen(page.page_id, epoch, reopening).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     for (place, batch) in full_of("text", &page, epoch) {
         let unsent = store.commit(batch).await;
@@ -260,4 +294,48 @@ async fn a_month_that_was_taken_out_meanwhile_is_made_anew() {
     let again: Vec<String> =
         client.query(months, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
     assert_eq!(again, first);
+}
+
+#[tokio::test]
+async fn names_of_any_length_that_an_upstream_gives_its_members_are_kept_and_told_apart() {
+    let database = database();
+    let store = new_store(&database, "s").await;
+    let (epoch, page) = landed(&store).await;
+    // Random letters, so that they are long in an index too.
+    let mut letter = 1_u32;
+    let mut name: String = (0..20_000)
+        .map(|_| {
+            letter = letter.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + u8::try_from(letter >> 24).unwrap() % 26)
+        })
+        .collect();
+    let one = rows::findings::change(&format!("/{name}"));
+    name.push('x');
+    let other = rows::findings::change(&format!("/{name}"));
+    let error = RunError { code: "a".into(), message: "b".into(), hint: "c".into() };
+    let examined = rows::findings::examined(vec![one.clone(), other.clone()]);
+    store.refuse(page.page_id, epoch, error, Some(examined)).await.unwrap();
+    let reopening = Reopening {
+        who: "me".to_owned(),
+        why: "why".to_owned(),
+        forced: true,
+        run_id: rows::run_id(1),
+        decided_at: at(0),
+    };
+    let page = store.reopen(page.page_id, epoch, reopening).await.unwrap();
+    let examined = Some(rows::findings::examined(vec![other.clone(), one.clone()]));
+    let batch = Batch { page_done: true, examined, ..whole(&page, epoch, 0, Vec::new()) };
+    store.commit(batch).await.unwrap();
+    let kept = store.drift(kasparro_store::DriftFilter::default()).await.unwrap();
+    let told: Vec<_> = kept.into_iter().map(|row| (row.event, row.pages_seen)).collect();
+    assert_eq!(told, [(one, 2), (other, 2)]);
+
+    let copied = "INSERT INTO s.drift (source_id, endpoint, kind, pointer, before_value, after_value,
+                      severity, rows_affected, rows_examined, confidence_percent, suggestion, breaks,
+                      page_id, refused, first_seen_at, last_seen_at, pages_seen)
+                  SELECT source_id, endpoint, kind, pointer, before_value, after_value, severity,
+                      rows_affected, rows_examined, confidence_percent, suggestion, breaks, page_id,
+                      refused, first_seen_at, last_seen_at, pages_seen FROM s.drift";
+    let twice = kasparro_testkit::postgres::execute(&database.url(), copied).await.unwrap_err();
+    assert_eq!(twice.code().map(|code| code.code()), Some("23P01"), "{twice:?}");
 }

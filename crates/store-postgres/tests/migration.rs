@@ -2,17 +2,26 @@
 
 mod common;
 
+use common::findings::watch;
+use common::whole::fill;
 use common::{first_batch, new_store, settings};
 use kasparro_store::{AuditStore, ReadStore, StoreError};
 use kasparro_store_postgres::{MigrateMode, Migrated, PostgresStore, migrate, status};
 use kasparro_testkit::postgres::Postgres;
 
 /// Migrations with XXH3-64 of their text. A released one is never changed: add another.
-const RELEASED: [(&str, &str, u64); 1] = [(
-    "V1__first_store",
-    include_str!("../migrations/V1__first_store.sql"),
-    6_319_806_259_057_414_020,
-)];
+const RELEASED: [(&str, &str, u64); 2] = [
+    (
+        "V1__first_store",
+        include_str!("../migrations/V1__first_store.sql"),
+        6_319_806_259_057_414_020,
+    ),
+    (
+        "V2__watched_upstreams",
+        include_str!("../migrations/V2__watched_upstreams.sql"),
+        6_447_554_605_285_943_012,
+    ),
+];
 
 #[test]
 fn a_released_migration_is_as_it_was() {
@@ -29,17 +38,17 @@ async fn a_schema_is_made_once() {
     let database = Postgres::shared().fresh_database();
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.known, before.size_bytes), (0, 1, 0));
-    assert_eq!(before.pending, ["V1__first_store"]);
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 0, to: 1 });
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 1, to: 1 });
+    assert_eq!((before.found, before.known, before.size_bytes), (0, 2, 0));
+    assert_eq!(before.pending, ["V1__first_store", "V2__watched_upstreams"]);
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 0, to: 2 });
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 2, to: 2 });
     let after = status(&settings).await.unwrap();
-    assert_eq!((after.found, after.pending.len()), (1, 0));
+    assert_eq!((after.found, after.pending.len()), (2, 0));
     assert!(after.size_bytes > 0 && !after.server.is_empty(), "{after:?}");
     let mut checking = settings.clone();
     checking.migrate = MigrateMode::Check;
     let info = PostgresStore::open(checking).await.unwrap().ping().await.unwrap();
-    assert_eq!((info.kind, info.schema_version), ("postgres", 1));
+    assert_eq!((info.kind, info.schema_version), ("postgres", 2));
 }
 
 #[tokio::test]
@@ -64,7 +73,7 @@ async fn processes_that_migrate_at_once_come_one_after_another() {
     let mut made = 0;
     for outcome in migrating.collect::<Vec<_>>() {
         let migrated = outcome.await.unwrap().unwrap();
-        assert_eq!(migrated.to, 1);
+        assert_eq!(migrated.to, 2);
         made += u32::from(migrated.from == 0);
     }
     assert_eq!(made, 1, "one of them made it");
@@ -76,13 +85,13 @@ async fn a_newer_schema_is_left_as_it_is() {
     drop(store);
     let newer = "INSERT INTO kasparro.refinery_schema_history
                  SELECT 99, 'of_a_newer_program', applied_on, checksum
-                 FROM kasparro.refinery_schema_history";
+                 FROM kasparro.refinery_schema_history WHERE version = 1";
     database.sql(newer).await;
     for mode in [MigrateMode::Run, MigrateMode::Check] {
         let mut settings = settings(&database.url());
         settings.migrate = mode;
         let refused = PostgresStore::open(settings).await.unwrap_err();
-        assert_eq!(refused, StoreError::Newer { found: 99, known: 1 }, "{mode:?}");
+        assert_eq!(refused, StoreError::Newer { found: 99, known: 2 }, "{mode:?}");
     }
     assert_eq!(status(&settings(&database.url())).await.unwrap().found, 99);
 }
@@ -150,7 +159,8 @@ async fn months_of_history_are_made_once_however_many_ask() {
 #[tokio::test]
 async fn a_value_that_no_store_may_hold_is_refused_by_the_schema() {
     let (database, store) = new_store().await;
-    first_batch(&store).await;
+    fill(&store).await;
+    watch(&store).await;
     for change in [
         "UPDATE quote SET price_usd = 'NaN'",
         "UPDATE quote SET price_usd = 'Infinity'",
@@ -164,7 +174,7 @@ async fn a_value_that_no_store_may_hold_is_refused_by_the_schema() {
         "UPDATE history SET price_usd = 'NaN'",
         "UPDATE run SET received = received + 1",
         "UPDATE run SET status = 'lost'",
-        "UPDATE run SET completed_at = now()",
+        "UPDATE run SET completed_at = NULL",
         "UPDATE page SET error = '{}'",
         "UPDATE listing SET external_id = ''",
         "UPDATE listing SET asset_id = 99",
@@ -178,12 +188,49 @@ async fn a_value_that_no_store_may_hold_is_refused_by_the_schema() {
                                  rule, first_seen_at)
          SELECT source_id, body_id, ordinal, page_id, run_id, reason, field, value, rule, first_seen_at
          FROM quarantine",
+        "UPDATE drift SET kind = ''",
+        "UPDATE drift SET endpoint = ''",
+        "UPDATE drift SET severity = 'none'",
+        "UPDATE drift SET status = 'closed'",
+        "UPDATE drift SET rows_affected = -1",
+        "UPDATE drift SET rows_examined = -1",
+        "UPDATE drift SET confidence_percent = 101",
+        "UPDATE drift SET pages_seen = 0",
+        "UPDATE drift SET last_seen_at = first_seen_at - interval '1 second'",
+        "UPDATE drift SET page_id = 99",
+        "UPDATE drift SET pointer = '/the same'",
+        "UPDATE drift_profile SET endpoint = ''",
+        "UPDATE anomaly SET kind = ''",
+        "UPDATE anomaly SET listing_id = NULL",
+        "UPDATE anomaly SET listing_id = 1",
+        "UPDATE anomaly SET observed_at = NULL WHERE run_id IS NULL",
+        "UPDATE anomaly SET observed_at = '1969-12-31T23:59:59Z' WHERE run_id IS NULL",
+        "UPDATE anomaly SET source_timed = NULL WHERE run_id IS NULL",
+        "UPDATE anomaly SET source_timed = true WHERE run_id IS NOT NULL",
+        "INSERT INTO anomaly (source_id, kind, run_id, value, expected, found_at)
+         SELECT source_id, kind, run_id, value, expected, found_at FROM anomaly
+         WHERE run_id IS NOT NULL",
+        "INSERT INTO anomaly (source_id, kind, listing_id, observed_at, source_timed, value, expected,
+                              found_at)
+         SELECT source_id, kind, listing_id, observed_at, source_timed, value, expected, found_at
+         FROM anomaly WHERE run_id IS NULL",
+        "UPDATE budget SET version = 0",
+        "UPDATE alert SET attempts = -1",
+        "UPDATE alert SET delivered_at = now()",
+        "UPDATE alert SET code = ''",
+        "UPDATE quote SET unusual = NULL",
+        "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page)
+         VALUES ('reopen', 1, '[]', 'a', 'b', now(), 0)",
+        "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page, forced)
+         VALUES ('discard', 1, '[]', 'a', 'b', now(), 0, true)",
+        "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page, drift)
+         VALUES ('discard', 1, '[]', 'a', 'b', now(), 0, '[1]')",
         "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page)
          VALUES ('discard', 1, '[]', 'a', 'b', now(), 0); DELETE FROM decision",
     ] {
         let sql = format!("SET search_path = kasparro; {change}");
         let refused = kasparro_testkit::postgres::execute(&database.url(), &sql).await;
-        let code = refused.unwrap_err().code().map(|code| code.code().to_owned());
+        let code = refused.err().and_then(|error| error.code().map(|code| code.code().to_owned()));
         assert!(code.is_some_and(|code| code.starts_with("23")), "{change}");
     }
     assert_eq!(store.verify().await.unwrap().violations, []);

@@ -3,11 +3,14 @@
 
 mod common;
 
+use common::findings::watch;
+use common::whole::fill;
 use common::{LEASE, at, first_batch, run_id, settings, source};
 use kasparro_domain::{CommandKind, Generation, ListingId, RunReason};
 use kasparro_store::{
-    AuditStore, CommandStore, HistoryRange, HistoryStore, LeaseStore, NewsFilter, NewsStore,
-    QuarantineStore, ReadStore, RunFilter, RunStore, StoreError,
+    AlertOutcome, AlertStore, AnomalyFilter, AnomalyStore, AuditStore, BudgetStore, CommandStore,
+    DriftFilter, DriftStore, HistoryRange, HistoryStore, LeaseStore, NewsFilter, NewsStore,
+    PageFilter, PageStore, QuarantineStore, ReadStore, RunFilter, RunStore, StoreError,
 };
 use kasparro_store_postgres::{MigrateMode, PostgresStore, migrate, roles_sql};
 use kasparro_testkit::postgres::{Database, Postgres, execute};
@@ -82,6 +85,11 @@ async fn a_worker_does_its_work_and_changes_no_table() {
             "UPDATE batch SET epoch = 1",
             "UPDATE decision SET who = ''",
             "UPDATE source SET name = 'x'",
+            "DELETE FROM drift",
+            "DELETE FROM drift_profile",
+            "DELETE FROM anomaly",
+            "DELETE FROM budget",
+            "TRUNCATE alert",
             "TRUNCATE quote",
             "DROP TABLE quote",
             "ALTER TABLE quote DROP COLUMN rank",
@@ -92,6 +100,35 @@ async fn a_worker_does_its_work_and_changes_no_table() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_worker_keeps_what_it_finds_and_the_api_reads_it() {
+    let (server, database) = with_roles().await;
+    let worker = open(&server, &database, "the_worker").await;
+    fill(&worker).await;
+    watch(&worker).await;
+    let spent = worker.budget(&source(), "key").await.unwrap();
+    let put = worker.put_budget(&source(), "key", spent.version, serde_json::json!(2)).await;
+    assert_eq!(put, Ok(true));
+    let due = worker.due_alerts(&[source()], at(50), 9).await.unwrap();
+    let [alert] = due.as_slice() else { panic!("{due:?}") };
+    worker.settle_alert(alert.alert_id, AlertOutcome::Delivered { at: at(51) }).await.unwrap();
+
+    let api = open(&server, &database, "the_api").await;
+    assert_eq!(api.drift(DriftFilter::default()).await.unwrap().len(), 2);
+    assert!(api.profile(&source(), "tickers").await.unwrap().is_some());
+    assert_eq!(api.anomalies(AnomalyFilter::default()).await.unwrap().len(), 2);
+    assert_eq!(api.budget(&source(), "key").await.unwrap().version, 2);
+    assert_eq!(api.budgets().await.unwrap().len(), 1);
+    assert_eq!(api.alerts(9).await.unwrap()[0].delivered_at, Some(at(51)));
+    assert_eq!(api.pages(PageFilter::default()).await.unwrap().len(), 3);
+    assert_eq!(api.verify().await.unwrap().violations, []);
+    let numbers = vec![kasparro_domain::DriftId(2)];
+    let refused = api.accept_drift(numbers, "the api", "why", at(52)).await.unwrap_err();
+    assert!(refused.to_string().contains("lacks a right"), "{refused}");
+    let refused = api.put_budget(&source(), "key", 2, serde_json::json!(3)).await.unwrap_err();
+    assert!(refused.to_string().contains("lacks a right"), "{refused}");
 }
 
 #[tokio::test]
@@ -137,6 +174,13 @@ async fn the_api_reads_and_asks_and_does_nothing_else() {
             "UPDATE command SET state = 'done'",
             "INSERT INTO command (kind, created_at, state, result) VALUES ('{}', now(), 'done', '{}')",
             "INSERT INTO lease VALUES (1, 'a', 1, now())",
+            "UPDATE drift SET status = 'accepted'",
+            "INSERT INTO drift_profile VALUES (1, 'tickers', '{}')",
+            "UPDATE anomaly SET value = ''",
+            "UPDATE alert SET delivered_at = now(), next_attempt_at = NULL",
+            "INSERT INTO budget VALUES (1, 'key', 1, '{}')",
+            "UPDATE budget SET version = 7",
+            "UPDATE page SET state = 'landed', error = NULL",
             "DELETE FROM run",
             "DELETE FROM command",
             "TRUNCATE history",

@@ -66,7 +66,9 @@ async fn a_hot_table_has_no_foreign_key_trigger_identity_or_sequence() {
          UNION ALL SELECT tgrelid::regclass || ': ' || tgname FROM pg_trigger
          WHERE tgrelid IN ({HOT})
          UNION ALL SELECT attrelid::regclass || ': ' || attname FROM pg_attribute
-         WHERE attrelid IN ({HOT}) AND attnum > 0 AND (attidentity <> '' OR atthasdef)
+         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+         WHERE attrelid IN ({HOT}) AND attnum > 0
+           AND (attidentity <> '' OR pg_get_expr(adbin, adrelid) <> 'false')
          UNION ALL SELECT refobjid::regclass || ': ' || objid::regclass FROM pg_depend
          JOIN pg_class ON pg_class.oid = objid AND relkind = 'S'
          WHERE refclassid = 'pg_class'::regclass AND refobjid IN ({HOT})"

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::findings::{change, examined};
 use common::{LEASE, at, batch, body, landed, new_page, new_row, run_id, settings, source};
-use kasparro_domain::{CommandKind, ListingId, RunReason, SourceName};
+use kasparro_domain::{CommandKind, DriftId, DriftStatus, ListingId, RunReason, SourceName};
 use kasparro_store::{
-    AuditStore, BatchStore, CommandStore, HistoryRange, HistoryStore, LeaseStore, ListingRef,
-    NewPage, PageStore, RowChange, RunStore, StoreError, StoreResult,
+    AuditStore, BatchStore, CommandStore, DriftFilter, DriftStore, HistoryRange, HistoryStore,
+    LeaseStore, ListingRef, NewPage, PageStore, RowChange, RunStore, StoreError, StoreResult,
 };
 use kasparro_store_postgres::PostgresStore;
 use kasparro_testkit::postgres::{Database, Postgres};
@@ -166,4 +167,34 @@ async fn points_that_lie_years_apart_are_found_both_ways() {
     let newest = HistoryRange { newest_first: true, ..HistoryRange::default() };
     assert_eq!(read(newest).await, all);
     assert_eq!(read(HistoryRange { limit: Some(2), ..newest }).await, all[..2]);
+}
+
+/// Both lock the rows of changes in one order, so neither waits for the other in a circle.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_may_be_accepted_while_a_page_shows_it_again() {
+    let (_database, handles) = handles().await;
+    let (epoch, mut page) = landed(&handles[0]).await;
+    let changes: Vec<_> = (0..40).map(|number| change(&format!("/{number}"))).collect();
+    for sequence in 0..10 {
+        let mut changes = changes.clone();
+        if sequence % 2 == 1 {
+            changes.reverse();
+        }
+        let mut batch = batch(&page, epoch, sequence, Vec::new());
+        (batch.page_done, batch.examined) = (true, Some(examined(changes)));
+        let few = (1..=4).rev().map(|number| DriftId(4 * sequence.cast_signed() + number));
+        let accepting = handles[1].accept_drift(few.collect(), "a person", "fine", at(1));
+        let (committed, accepted) = tokio::join!(handles[0].commit(batch), accepting);
+        committed.unwrap();
+        // Those of the first batch may not have been there yet.
+        assert!(accepted.clone().unwrap() == 4 || sequence == 0, "{accepted:?}");
+        let next = NewPage { sequence: sequence + 1, epoch, ..new_page() };
+        page = handles[0].land(next, body(b"a page")).await.unwrap();
+    }
+    let rows = handles[2].drift(DriftFilter::default()).await.unwrap();
+    assert_eq!(rows.len(), 40);
+    assert!(rows.iter().all(|row| row.pages_seen == 10));
+    let accepted = |row: &kasparro_domain::DriftRow| row.status == DriftStatus::Accepted;
+    assert!(rows.iter().skip(4).all(accepted));
+    assert_eq!(handles[2].verify().await.unwrap().violations, []);
 }

@@ -3,78 +3,18 @@
 
 mod common;
 
-use common::{LEASE, at, batch, body, first_batch, new_page, new_row, new_store, source};
-use kasparro_domain::{Attributes, Contract, Decimal, Evidence, ListingId, Membership, NewsItem};
-use kasparro_store::{
-    AuditStore, BatchRow, BatchStore, EvidenceChange, EvidenceRow, LeaseStore, ListingRef, NewPage,
-    NewsRow, PageStore, QuarantineStore, RowChange, Sweep, Violation, evidence_hash, news_hash,
-};
-use kasparro_store_postgres::PostgresStore;
-use kasparro_testkit::postgres::Database;
+use common::findings::watched_store;
+use common::whole::whole_store;
+use kasparro_store::{AuditStore, Violation};
 
-fn later_row(ordinal: u64, id: &str, minute: i64, change: RowChange) -> BatchRow {
-    let mut row = new_row(ordinal, id);
-    row.change = change;
-    row.observed_at = at(minute);
-    row.quote.price_usd = Some(Decimal::parse(&format!("{ordinal}.5")).unwrap());
-    row
-}
-
-/// A store with two loaded pages: points, a correction, a statement, news, a sweep that misses a listing,
-/// a position, and a row in quarantine that was given up.
-async fn whole_store() -> (Database, PostgresStore) {
-    let (database, store) = new_store().await;
-    first_batch(&store).await;
-    let epoch = store.acquire(&source(), "test", LEASE).await.unwrap();
-    let context = serde_json::json!({"position": {"sequence": 1}});
-    let page = NewPage { context, epoch, ..new_page() };
-    let page = store.land(page, body(b"a page")).await.unwrap();
-    let btc = ListingRef::Stored(ListingId(1));
-    let rows = vec![
-        later_row(0, "btc", 10, RowChange::Newer { listing: btc }),
-        later_row(1, "btc", 10, RowChange::Correction { listing: btc }),
-        later_row(2, "btc", 20, RowChange::Newer { listing: btc }),
-    ];
-    let mut second = batch(&page, epoch, 1, rows);
-    let contract = Contract { platform: "ethereum".into(), address: "0xabc".into() };
-    let evidence = Evidence {
-        external_id: "xrp".into(),
-        part: "".into(),
-        attributes: Attributes { symbol: Some("XRP".into()), name: None },
-        contracts: vec![contract],
-        active: None,
-    };
-    second.evidence = vec![EvidenceRow {
-        ordinal: 3,
-        change: EvidenceChange::New { membership: Membership::Founds },
-        endpoint: "coins_list".into(),
-        content_hash: evidence_hash(&evidence),
-        evidence,
-    }];
-    let item = NewsItem {
-        item_id: "1".into(),
-        title: "a headline".to_owned(),
-        link: None,
-        summary: None,
-        author: None,
-        published_at: None,
-    };
-    let (feed, content_hash) = ("news.example.com/feed".into(), news_hash(&item));
-    second.news = vec![NewsRow { ordinal: 4, known: false, feed, item, content_hash }];
-    second.sweep = Some(Sweep { missing: vec![ListingId(2)] });
-    (second.rows_done, second.page_done) = (5, true);
-    store.commit(second).await.unwrap();
-    assert_eq!(store.discard(vec![1], "a person", "noise", at(5)).await.unwrap(), 1);
-    (database, store)
-}
+/// Past foreign keys and triggers.
+const PAST: &str = "SET search_path = kasparro; SET session_replication_role = replica;";
 
 /// What `verify` finds after rows were changed; before it, nothing.
 async fn found_after(change: &str) -> Vec<Violation> {
     let (database, store) = whole_store().await;
     assert_eq!(store.verify().await.unwrap().violations, []);
-    // Past foreign keys and triggers.
-    let past = "SET search_path = kasparro; SET session_replication_role = replica;";
-    database.sql(&format!("{past} {change}")).await;
+    database.sql(&format!("{PAST} {change}")).await;
     store.verify().await.unwrap().violations
 }
 
@@ -170,8 +110,7 @@ async fn a_row_that_points_nowhere_is_named() {
         ("UPDATE quarantine SET body_id = 77", "row 1 of quarantine points to no row of raw_body"),
     ] {
         let (database, store) = whole_store().await;
-        let past = "SET search_path = kasparro; SET session_replication_role = replica;";
-        database.sql(&format!("{past} {change}")).await;
+        database.sql(&format!("{PAST} {change}")).await;
         let found = store.integrity().await.unwrap();
         assert!(found.iter().any(|line| line.contains(part)), "{change}: {found:?}");
     }
@@ -188,6 +127,106 @@ async fn an_instant_or_a_number_that_is_none_of_ours_is_damage() {
     ] {
         let (database, store) = whole_store().await;
         database.sql(&format!("SET search_path = kasparro; {change}")).await;
+        let told = store.verify().await.unwrap_err();
+        assert!(matches!(told, kasparro_store::StoreError::Corrupt(_)), "{change}: {told}");
+    }
+}
+
+/// What `verify` finds in a store that was watched, after rows were changed; before it, nothing.
+async fn found_in_watched(change: &str) -> Vec<Violation> {
+    let (database, store) = watched_store().await;
+    assert_eq!(store.verify().await.unwrap().violations, []);
+    database.sql(&format!("{PAST} {change}")).await;
+    store.verify().await.unwrap().violations
+}
+
+#[tokio::test]
+async fn a_change_of_an_upstream_that_nobody_accepted_or_showed_is_named() {
+    for (change, invariant, part) in [
+        (
+            "UPDATE drift SET status = 'accepted' WHERE drift_id = 2",
+            "decision",
+            "no decision tells why change 2 is accepted",
+        ),
+        (
+            "DELETE FROM decision WHERE kind = 'accept_drift'",
+            "decision",
+            "no decision tells why change 1 is accepted",
+        ),
+        (
+            "UPDATE decision SET drift = '[]' WHERE kind = 'accept_drift'",
+            "decision",
+            "no decision tells why change 1 is accepted",
+        ),
+        (
+            "UPDATE drift SET after_value = 'another' WHERE drift_id = 1",
+            "decision",
+            "no decision tells why change 1 is accepted",
+        ),
+        (
+            "UPDATE drift SET page_id = 99 WHERE drift_id = 2",
+            "drift",
+            "change 2 was seen on page 99, which is gone",
+        ),
+    ] {
+        names(&found_in_watched(change).await, invariant, part);
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_and_points_nowhere_is_named() {
+    for (change, part) in [
+        ("UPDATE drift_profile SET source_id = 99", "99 tickers of drift_profile", "source"),
+        ("UPDATE drift SET source_id = 99", "1 of drift", "source"),
+        ("UPDATE drift SET page_id = 99", "2 of drift", "page"),
+        ("UPDATE anomaly SET listing_id = 99 WHERE anomaly_id = 1", "1 of anomaly", "listing"),
+        (
+            "UPDATE anomaly SET run_id = gen_random_uuid() WHERE anomaly_id = 2",
+            "2 of anomaly",
+            "run",
+        ),
+        ("UPDATE budget SET source_id = 99", "99 key of budget", "source"),
+        ("UPDATE alert SET source_id = 99", "1 of alert", "source"),
+        ("UPDATE alert SET run_id = gen_random_uuid()", "1 of alert", "run"),
+    ]
+    .map(|(change, row, parent)| (change, format!("row {row} points to no row of {parent}")))
+    {
+        let (database, store) = watched_store().await;
+        database.sql(&format!("{PAST} {change}")).await;
+        let found = store.integrity().await.unwrap();
+        assert!(found.contains(&part), "{change}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_digest_tells_of_a_changed_change_or_anomaly() {
+    let (database, store) = watched_store().await;
+    let before = store.verify().await.unwrap();
+    let mut last = before.digest.clone();
+    for (table, change) in [
+        ("drift", "UPDATE drift SET pointer = '/c' WHERE drift_id = 2"),
+        ("anomaly", "UPDATE anomaly SET kind = 'cap_mismatch' WHERE run_id IS NULL"),
+    ] {
+        database.sql(&format!("{PAST} {change}")).await;
+        let after = store.verify().await.unwrap();
+        assert_ne!(after.tables[table], before.tables[table], "{change}");
+        assert_ne!(after.digest, last, "{change}");
+        last = after.digest;
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_and_cannot_be_read_is_damage() {
+    for change in [
+        "UPDATE drift SET kind = 'of_a_newer_program'",
+        "UPDATE drift SET breaks = '{}'",
+        "UPDATE drift SET last_seen_at = 'infinity'",
+        "UPDATE anomaly SET kind = 'few_rows' WHERE run_id IS NULL",
+        "UPDATE alert SET raised_at = raised_at + interval '1 microsecond'",
+        "UPDATE decision SET drift = '{}' WHERE kind = 'accept_drift'",
+    ] {
+        let (database, store) = watched_store().await;
+        database.sql(&format!("{PAST} {change}")).await;
         let told = store.verify().await.unwrap_err();
         assert!(matches!(told, kasparro_store::StoreError::Corrupt(_)), "{change}: {told}");
     }

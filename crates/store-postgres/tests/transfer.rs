@@ -3,11 +3,16 @@
 
 mod common;
 
-use common::{LEASE, batch, body, first_batch, new_page, new_row, new_store, settings, source};
+use common::findings::{findings, watched_store};
+use common::{
+    LEASE, at, batch, body, first_batch, new_page, new_row, new_store, run_id, settings, source,
+};
+use kasparro_domain::{RunReason, RunStatus};
 use kasparro_store::contract::transfer::{self, Schema};
 use kasparro_store::{
-    AuditStore, Batch, BatchStore, CellKind, CopyError, LeaseStore, NewPage, PageStore, ReadStore,
-    StoreError, TransferStore, copy,
+    AlertStore, AnomalyFilter, AnomalyStore, AuditStore, Batch, BatchStore, BudgetStore, CellKind,
+    CopyError, DriftFilter, DriftStore, LeaseStore, NewPage, PageStore, ReadStore, RunStore,
+    RunUpdate, StoreError, TransferStore, copy,
 };
 use kasparro_store_postgres::PostgresStore;
 use kasparro_testkit::postgres::{Database, connect};
@@ -106,6 +111,31 @@ async fn a_copy_is_equal_and_goes_on_where_the_origin_stood() {
     let committed = to.commit(next).await.unwrap();
     assert_eq!((committed.new_listings[0].0, committed.generation.0), (3, 2));
     assert_eq!(to.verify().await.unwrap().violations, Vec::new());
+}
+
+#[tokio::test]
+async fn what_was_found_travels_too() {
+    let (_origin, from) = watched_store().await;
+    let (_target, to) = new_store().await;
+    let copied = copy(&from, &to, |_| {}).await.unwrap();
+    assert!(copied.is_equal());
+    let rows = ["drift_profile", "drift", "anomaly", "budget", "alert"];
+    assert_eq!(rows.map(|table| copied.tables[table]), [1, 2, 2, 1, 1]);
+    assert_eq!(to.dump().await.unwrap(), from.dump().await.unwrap());
+    let all = DriftFilter::default();
+    assert_eq!(to.drift(all.clone()).await.unwrap(), from.drift(all).await.unwrap());
+    assert_eq!(to.alerts(9).await.unwrap(), from.alerts(9).await.unwrap());
+
+    // Numbers and versions go on where the origin stood.
+    assert_eq!(to.put_budget(&source(), "key", 0, serde_json::json!(2)).await, Ok(false));
+    assert_eq!(to.put_budget(&source(), "key", 1, serde_json::json!(2)).await, Ok(true));
+    let epoch = to.acquire(&source(), "another", LEASE).await.unwrap();
+    let run = to.queue_run(run_id(2), &source(), RunReason::Manual, at(50)).await.unwrap();
+    let (at, status, findings) = (at(51), RunStatus::Success, findings());
+    let ended = RunUpdate::Ended { at, status, requests: 0, error: None, findings };
+    to.update_run(run.run_id, epoch, ended).await.unwrap();
+    assert_eq!(to.alerts(9).await.unwrap()[0].alert_id, 2);
+    assert_eq!(to.anomalies(AnomalyFilter::default()).await.unwrap()[0].anomaly_id, 3);
 }
 
 #[tokio::test]

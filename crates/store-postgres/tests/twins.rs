@@ -6,16 +6,19 @@ mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kasparro_domain::{
-    Attributes, Contract, Decimal, Evidence, ListingId, Membership, NewsItem, PageId, Rejection,
-    RejectionReason, RunCounts, RunReason, Timestamp,
+    Anomaly, Attributes, Contract, Decimal, DriftId, DriftKind, DriftRow, DriftStatus, Evidence,
+    ListingId, Membership, NewsItem, PageId, PageState, RawPage, Rejection, RejectionReason,
+    RunCounts, RunError, RunReason, Timestamp, ValueAnomalyKind,
 };
 use kasparro_store::{
-    Batch, BatchRow, BatchStore, EvidenceChange, EvidenceRow, LeaseStore, ListingRef, MemoryStore,
-    NewPage, NewsFilter, NewsRow, NewsStore, PageStore, QuarantineFilter, QuarantineStatus,
-    QuarantineStore, QuarantinedRow, Retry, RowChange, RunStore, Store, StoreError, Sweep,
-    evidence_hash, news_hash,
+    AnomalyAbout, AnomalyFilter, AnomalyStore, Batch, BatchRow, BatchStore, DriftFilter,
+    DriftStore, EvidenceChange, EvidenceRow, Examined, LeaseStore, ListingRef, MemoryStore,
+    NewPage, NewsFilter, NewsRow, NewsStore, PageFilter, PageRecord, PageStore, QuarantineFilter,
+    QuarantineStatus, QuarantineStore, QuarantinedRow, Reopening, Retry, RowAnomaly, RowChange,
+    RunStore, Store, StoreError, Sweep, evidence_hash, news_hash,
 };
 use kasparro_testkit::postgres::Database;
+use rows::findings::{change, unusual};
 use rows::{
     LEASE, at, batch, body, database, landed, new_page, new_row, new_store, run_id, source,
 };
@@ -104,6 +107,12 @@ impl Story<'_> {
         row.attributes = Attributes { symbol: self.lot.name(), name: self.lot.name() };
         row.quote.price_usd = self.price();
         row.raw_hash = self.lot.below(u64::MAX);
+        for kind in ValueAnomalyKind::ALL {
+            if self.lot.once_in(9) {
+                let value = format!("value {}", self.lot.below(5));
+                row.anomalies.push(RowAnomaly { value, ..unusual(kind) });
+            }
+        }
         let known =
             self.known.entry(id).or_insert(Known { listing: ListingRef::InBatch, minute: None });
         known.minute = known.minute.max(Some(minute));
@@ -187,6 +196,9 @@ impl Story<'_> {
             landed.push(store.land(page, body(bytes.as_bytes())).await.unwrap());
         }
         assert_eq!(landed[0], landed[1]);
+        if self.lot.once_in(6) {
+            self.refuse_and_reopen(&landed[0]).await;
+        }
         let mut seen = BTreeSet::new();
         let rows: Vec<_> =
             (0..self.lot.below(20)).filter_map(|ordinal| self.row(ordinal, &mut seen)).collect();
@@ -207,7 +219,48 @@ impl Story<'_> {
             + (batch.rows.len() + batch.evidence.len() + batch.news.len()) as u64
             + batch.quarantined.len() as u64;
         batch.page_done = !self.lot.once_in(4);
+        if batch.page_done {
+            batch.examined = self.examined();
+        }
         batch
+    }
+
+    /// Changes, now and then one twice, and now and then a profile.
+    fn examined(&mut self) -> Option<Examined> {
+        let changes = (0..self.lot.below(3)).map(|_| {
+            let mut event = change(["/a", "/b", ""][usize::try_from(self.lot.below(3)).unwrap()]);
+            event.key.kind = DriftKind::ALL[usize::try_from(self.lot.below(14)).unwrap()];
+            event.rows_affected = self.lot.below(3);
+            event
+        });
+        let drift: Vec<_> = changes.collect();
+        let profile = self.lot.once_in(2).then(|| serde_json::json!({"seen": drift.len()}));
+        Some(Examined { endpoint: "tickers".to_owned(), drift, profile })
+    }
+
+    /// Has a page refused, and read after all.
+    async fn refuse_and_reopen(&mut self, page: &RawPage) {
+        let examined = if self.lot.once_in(3) { None } else { self.examined() };
+        let error = RunError { code: "drift".into(), message: "it".into(), hint: "look".into() };
+        let reopening = Reopening {
+            who: "me".to_owned(),
+            why: "it is right".to_owned(),
+            forced: self.lot.once_in(2),
+            run_id: page.run_id,
+            decided_at: at(150),
+        };
+        let mut reopened = Vec::new();
+        for store in self.stores {
+            let (page_id, epoch) = (page.page_id, self.epoch);
+            // One change twice is refused; then there is nothing to refuse the page for.
+            let refused = store.refuse(page_id, epoch, error.clone(), examined.clone()).await;
+            if refused.is_err() {
+                store.refuse(page_id, epoch, error.clone(), None).await.unwrap();
+            }
+            reopened.push((refused, store.reopen(page_id, epoch, reopening.clone()).await));
+        }
+        assert_eq!(reopened[0], reopened[1]);
+        assert_eq!(reopened[0].1.as_ref(), Ok(page));
     }
 
     /// A batch of quarantined rows of one page, if any are open.
@@ -291,7 +344,7 @@ impl Story<'_> {
                 store.verify().await.unwrap(),
                 format!("{:#?}", store.memory(&source()).await.unwrap()),
                 store.quarantined(QuarantineFilter::default()).await.unwrap(),
-                store.decisions().await.unwrap(),
+                (store.decisions().await.unwrap(), found(store).await),
                 [NewsFilter::default(), search, early].map(|filter| store.news(filter)).into_iter(),
                 settled,
             ));
@@ -309,6 +362,34 @@ impl Story<'_> {
     }
 }
 
+/// What was found out: changes, anomalies and pages, by several filters.
+async fn found(store: &dyn Store) -> (Vec<DriftRow>, Vec<Anomaly>, Vec<PageRecord>, Vec<u64>) {
+    let of_source = || Some(source());
+    let accepted = DriftFilter { status: Some(DriftStatus::Accepted), ..DriftFilter::default() };
+    let mut changes = store.drift(DriftFilter::default()).await.unwrap();
+    changes.extend(store.drift(accepted.clone()).await.unwrap());
+    let some = DriftFilter { source: of_source(), after: Some(2), offset: 1, ..accepted.clone() };
+    changes.extend(store.drift(some).await.unwrap());
+    let all = AnomalyFilter::default();
+    let jumps = AnomalyFilter { kind: Some("price_jump".to_owned()), ..all.clone() };
+    let of_coin = AnomalyFilter { external_id: Some("coin-1".into()), ..all.clone() };
+    let runs = AnomalyFilter { about: Some(AnomalyAbout::Runs), ..all.clone() };
+    let page = AnomalyFilter { limit: Some(3), offset: 2, source: of_source(), ..all.clone() };
+    let mut counts = vec![store.count_drift(accepted).await.unwrap()];
+    let mut anomalies = Vec::new();
+    for filter in [all, jumps, of_coin, runs, page] {
+        counts.push(store.count_anomalies(filter.clone()).await.unwrap());
+        anomalies.extend(store.anomalies(filter).await.unwrap());
+    }
+    let landed = PageFilter { state: Some(PageState::Landed), ..PageFilter::default() };
+    let some = PageFilter { limit: Some(3), offset: 1, source: of_source(), ..landed.clone() };
+    counts.push(store.count_pages(landed).await.unwrap());
+    let of_run = PageFilter { run_id: Some(run_id(1)), ..PageFilter::default() };
+    let mut pages = store.pages(some).await.unwrap();
+    pages.extend(store.pages(of_run).await.unwrap());
+    (changes, anomalies, pages, counts)
+}
+
 fn bad(ordinal: u64) -> QuarantinedRow {
     let rejection = Rejection::new(RejectionReason::BadNumber, "/price", "1e400");
     QuarantinedRow { ordinal, rejection, rule: "domain/1" }
@@ -320,9 +401,11 @@ struct Told {
     batches: usize,
     taken: usize,
     counts: RunCounts,
-    /// Retries and discards.
+    /// By kind.
     decisions: BTreeMap<&'static str, usize>,
     news: usize,
+    changes: u64,
+    anomalies: u64,
     inactive: usize,
 }
 
@@ -360,6 +443,12 @@ async fn tell(database: &Database, number: u64, all: &mut Told) {
             let told = stores[0].discard(rows.clone(), "me", "beyond repair", now).await;
             assert_eq!(told, stores[1].discard(rows, "me", "beyond repair", now).await);
         }
+        if story.lot.once_in(9) {
+            let changes: Vec<_> =
+                (0..2).map(|_| DriftId(story.lot.below(9).cast_signed())).collect();
+            let told = stores[0].accept_drift(changes.clone(), "me", "fine", at(201)).await;
+            assert_eq!(told, stores[1].accept_drift(changes, "me", "fine", at(201)).await);
+        }
         if step % 8 == 7 {
             story.compare(pages).await;
         }
@@ -371,6 +460,8 @@ async fn tell(database: &Database, number: u64, all: &mut Told) {
         *all.decisions.entry(decision.kind.name()).or_default() += 1;
     }
     all.news += store.news(NewsFilter::default()).await.unwrap().len();
+    all.changes += store.count_drift(DriftFilter::default()).await.unwrap();
+    all.anomalies += store.count_anomalies(AnomalyFilter::default()).await.unwrap();
     let known = store.memory(&source()).await.unwrap().listings;
     all.inactive += known.iter().filter(|known| known.missed == 3).count();
 }
@@ -387,5 +478,6 @@ async fn both_stores_know_the_same_after_any_story() {
     let RunCounts { inserted, updated, unchanged, stale, duplicate, quarantined, .. } = all.counts;
     let came = [inserted, updated, unchanged, stale, duplicate, quarantined];
     assert!(came.into_iter().all(|count| count > 0), "{all:?}");
-    assert!(all.decisions.len() == 2 && all.news > 0 && all.inactive > 0, "{all:?}");
+    assert!(all.decisions.len() == 4 && all.news > 0 && all.inactive > 0, "{all:?}");
+    assert!(all.changes > 0 && all.anomalies > 0, "{all:?}");
 }

@@ -1,5 +1,7 @@
 //! The handle: opening it, and its ways to read and write.
 
+mod found;
+mod pages;
 mod traits;
 mod transfer;
 

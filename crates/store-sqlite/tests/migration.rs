@@ -9,7 +9,7 @@ use kasparro_domain::{
     Timestamp,
 };
 use kasparro_store::{
-    AuditStore, Batch, BatchStore, CommandStore, HistoryRange, HistoryStore, PageStore,
+    AuditStore, Batch, BatchStore, CommandStore, Findings, HistoryRange, HistoryStore, PageStore,
     QuarantineFilter, QuarantineStore, ReadStore, RunFilter, RunStore, RunUpdate, StoreError,
 };
 use kasparro_store_sqlite::SqliteStore;
@@ -125,7 +125,12 @@ fn rows(path: &Path) -> Vec<String> {
             "listing_id, source_id, external_id, asset_id, symbol, name, contracts, active,
              first_seen_at",
         ),
-        ("quote", "*"),
+        (
+            "quote",
+            "listing_id, observed_at, source_timed, fetched_at, price_usd, market_cap, volume_24h,
+             price_change_24h, circulating_supply, total_supply, max_supply,
+             fully_diluted_valuation, rank, raw_hash, page_id, ordinal",
+        ),
         ("history", "*"),
         ("quarantine", "*"),
         (
@@ -177,7 +182,7 @@ async fn every_row_of_the_first_version_is_there_afterwards() {
     let before = rows(&path);
     assert!(before.len() >= 24, "{before:?}");
     let store = SqliteStore::open(&path, clock()).unwrap();
-    assert_eq!(store.ping().await.unwrap().schema_version, 3);
+    assert_eq!(store.ping().await.unwrap().schema_version, 4);
     assert_eq!(rows(&path), before);
 }
 
@@ -279,6 +284,7 @@ async fn a_batch_of_the_first_version_that_is_sent_again_has_its_outcome() {
         returned: Vec::new(),
         sweep: None,
         retry: None,
+        examined: None,
         stored_at: Timestamp::EPOCH,
     };
     let first = store.commit(again(0)).await.unwrap();
@@ -305,7 +311,8 @@ async fn runs_of_the_first_version_go_on() {
     let started = RunUpdate::Started { at, options: options.clone() };
     store.update_run(run(3), 1, started).await.unwrap();
     assert_eq!(store.run_options(run(3)).await.unwrap(), Some(options));
-    let ended = RunUpdate::Ended { at, status: RunStatus::Success, requests: 0, error: None };
+    let (status, findings) = (RunStatus::Success, Findings::default());
+    let ended = RunUpdate::Ended { at, status, requests: 0, error: None, findings };
     store.update_run(run(3), 1, ended).await.unwrap();
     let asked = store.queue_run(run(9), &paprika, RunReason::Retry, at).await.unwrap();
     assert_eq!((asked.run_id, asked.reason), (run(9), RunReason::Retry));

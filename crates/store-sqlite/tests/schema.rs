@@ -1,13 +1,10 @@
 //! The last net: rules that the database itself enforces, tried past the program.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot be set up has failed"
-)]
 
 mod common;
 #[path = "common/first_batch.rs"]
 mod first_batch;
+#[path = "common/refused.rs"]
+mod refused;
 
 use common::{at, batch, body, clock, landed, new_page, new_row, new_store, source};
 use first_batch::first_batch;
@@ -17,21 +14,8 @@ use kasparro_store::{
     StoreError,
 };
 use kasparro_store_sqlite::SqliteStore;
+use refused::refused;
 use rusqlite::{Connection, ErrorCode};
-
-/// Runs a statement on a store with one batch and expects the schema to refuse it.
-async fn refused(statements: &[&str]) {
-    let (_folder, store) = new_store();
-    first_batch(&store).await;
-    let before = store.dump().await.unwrap();
-    let direct = Connection::open(store.path()).unwrap();
-    direct.pragma_update(None, "foreign_keys", true).unwrap();
-    for statement in statements {
-        let error = direct.execute_batch(statement).expect_err(statement);
-        assert_eq!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation), "{statement}");
-    }
-    assert_eq!(store.dump().await.unwrap(), before);
-}
 
 #[tokio::test]
 async fn i1_counters_that_do_not_add_up_cannot_be_stored() {

@@ -2,17 +2,26 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod common;
+#[path = "common/findings.rs"]
+mod findings;
 #[path = "common/first_batch.rs"]
 mod first_batch;
+#[path = "common/run_with_findings.rs"]
+mod run_with_findings;
 
 use common::{LEASE, at, batch, body, new_page, new_row, new_store, source};
+use findings::{change, unusual};
 use first_batch::first_batch;
-use kasparro_domain::{Attributes, Contract, Decimal, Evidence, ListingId, Membership, NewsItem};
+use kasparro_domain::{
+    Attributes, Contract, Decimal, Evidence, ListingId, Membership, NewsItem, ValueAnomalyKind,
+};
 use kasparro_store::{
-    AuditStore, BatchRow, BatchStore, EvidenceChange, EvidenceRow, LeaseStore, ListingRef, NewPage,
-    NewsRow, PageStore, QuarantineStore, RowChange, Sweep, Violation, evidence_hash, news_hash,
+    AuditStore, BatchRow, BatchStore, DriftFilter, DriftStore, EvidenceChange, EvidenceRow,
+    LeaseStore, ListingRef, NewPage, NewsRow, PageStore, QuarantineStore, RowChange, Sweep,
+    Violation, evidence_hash, news_hash,
 };
 use kasparro_store_sqlite::SqliteStore;
+use run_with_findings::{examined, run_with_findings};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -25,7 +34,8 @@ fn later_row(ordinal: u64, id: &str, minute: i64, change: RowChange) -> BatchRow
 }
 
 /// A store with two loaded pages: points, a correction, a statement, news, a sweep that misses a listing,
-/// a position, and a row in quarantine that was given up.
+/// a position, a row in quarantine that was given up, an unusual value, and two changes of which one was
+/// accepted.
 async fn whole_store() -> (TempDir, SqliteStore) {
     let (folder, store) = new_store();
     first_batch(&store).await;
@@ -33,8 +43,10 @@ async fn whole_store() -> (TempDir, SqliteStore) {
     let context = serde_json::json!({"position": {"sequence": 1}});
     let page = store.land(NewPage { context, epoch, ..new_page() }, body(b"a page")).await.unwrap();
     let btc = ListingRef::Stored(ListingId(1));
+    let mut unheard_of = later_row(0, "btc", 10, RowChange::Newer { listing: btc });
+    unheard_of.anomalies = vec![unusual(ValueAnomalyKind::PriceJump)];
     let rows = vec![
-        later_row(0, "btc", 10, RowChange::Newer { listing: btc }),
+        unheard_of,
         later_row(1, "btc", 10, RowChange::Correction { listing: btc }),
         later_row(2, "btc", 20, RowChange::Newer { listing: btc }),
     ];
@@ -66,8 +78,11 @@ async fn whole_store() -> (TempDir, SqliteStore) {
     second.news = vec![NewsRow { ordinal: 4, known: false, feed, item, content_hash }];
     second.sweep = Some(Sweep { missing: vec![ListingId(2)] });
     (second.rows_done, second.page_done) = (5, true);
+    second.examined = Some(examined(vec![change("/a"), change("/b")]));
     store.commit(second).await.unwrap();
     assert_eq!(store.discard(vec![1], "a person", "noise", at(5)).await.unwrap(), 1);
+    let first = store.drift(DriftFilter::default()).await.unwrap()[0].drift_id;
+    assert_eq!(store.accept_drift(vec![first], "a person", "fine", at(6)).await.unwrap(), 1);
     (folder, store)
 }
 
@@ -194,10 +209,72 @@ async fn a_row_of_quarantine_whose_status_nobody_decided_is_named() {
 async fn a_deleted_decision_is_named() {
     let violations = found_after(|direct| {
         direct.execute_batch("DROP TRIGGER decision_kept").unwrap();
-        direct.execute("DELETE FROM decision", []).unwrap()
+        direct.execute("DELETE FROM decision WHERE kind = 'discard'", []).unwrap()
     })
     .await;
     names(&violations, "decision", "no decision tells why row 2 of page 1 is discarded");
+}
+
+#[tokio::test]
+async fn a_change_that_nobody_accepted_is_named() {
+    let violations =
+        found_after_sql("UPDATE drift SET status = 'accepted' WHERE drift_id = 2").await;
+    names(&violations, "decision", "no decision tells why change 2 is accepted");
+    let violations = found_after(|direct| {
+        direct.execute_batch("DROP TRIGGER decision_kept").unwrap();
+        direct.execute("DELETE FROM decision WHERE kind = 'accept_drift'", []).unwrap()
+    })
+    .await;
+    names(&violations, "decision", "no decision tells why change 1 is accepted");
+}
+
+#[tokio::test]
+async fn a_change_whose_page_is_gone_is_named() {
+    let sql = "UPDATE drift SET page_id = 99 WHERE drift_id = 2";
+    let violations = found_after_sql(sql).await;
+    names(&violations, "drift", "change 2 was seen on page 99, which is gone");
+    names(&violations, "integrity", "row 2 of drift points to no row of page");
+}
+
+#[tokio::test]
+async fn a_finding_that_points_nowhere_is_named() {
+    let (_folder, store) = new_store();
+    run_with_findings(&store).await;
+    assert_eq!(store.verify().await.unwrap().violations, []);
+    let direct = Connection::open(store.path()).unwrap();
+    direct.pragma_update(None, "foreign_keys", false).unwrap();
+    let rows = [
+        ("anomaly", "listing_id = 99 WHERE anomaly_id = 1", "row 1 of anomaly", "listing"),
+        ("anomaly", "source_id = 99 WHERE anomaly_id = 2", "row 2 of anomaly", "source"),
+        ("alert", "source_id = 99", "row 1 of alert", "source"),
+        ("budget", "source_id = 99", "a row of budget", "source"),
+        ("drift_profile", "source_id = 99", "row 1 of drift_profile", "source"),
+    ];
+    for (table, change, row, parent) in rows {
+        let sql = format!("UPDATE {table} SET {change}");
+        assert_eq!(direct.execute(&sql, []).unwrap(), 1, "{sql}");
+        let found = store.integrity().await.unwrap();
+        let named = format!("{row} points to no row of {parent}");
+        assert!(found.contains(&named), "{named}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_digest_tells_of_a_tampered_change_or_anomaly() {
+    let (_folder, store) = whole_store().await;
+    let before = store.verify().await.unwrap();
+    let direct = Connection::open(store.path()).unwrap();
+    let mut last = before.digest.clone();
+    for (table, sql) in [
+        ("drift", "UPDATE drift SET pointer = '/c' WHERE drift_id = 2"),
+        ("anomaly", "UPDATE anomaly SET kind = 'cap_mismatch'"),
+    ] {
+        assert_eq!(direct.execute(sql, []).unwrap(), 1, "{sql}");
+        let after = store.verify().await.unwrap();
+        assert_ne!(after.tables[table], before.tables[table], "{sql}");
+        assert_ne!(after.digest, last, "{sql}");
+        last = after.digest;
+    }
 }
 
 #[tokio::test]

@@ -2,20 +2,27 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod common;
+#[path = "common/findings.rs"]
+mod findings;
 #[path = "common/first_batch.rs"]
 mod first_batch;
+#[path = "common/run_with_findings.rs"]
+mod run_with_findings;
 
 use std::sync::Arc;
 
 use common::{LEASE, at, batch, body, clock, new_page, new_row, new_store, run_id, source};
+use findings::change;
 use first_batch::first_batch;
-use kasparro_domain::{RunReason, SourceName};
+use kasparro_domain::{DriftId, RunError, RunReason, SourceName};
 use kasparro_store::contract::transfer::{self, Schema};
 use kasparro_store::{
-    AuditStore, Batch, BatchStore, CellKind, CopyError, LeaseStore, NewPage, PageStore, ReadStore,
-    RunFilter, RunStore, StoreError, TABLES, TransferStore, copy,
+    AlertStore, AnomalyFilter, AnomalyStore, AuditStore, Batch, BatchStore, BudgetStore, CellKind,
+    CopyError, DriftFilter, DriftStore, LeaseStore, NewPage, PageStore, QuarantineStore, ReadStore,
+    Reopening, RunFilter, RunStore, StoreError, TABLES, TransferStore, copy,
 };
 use kasparro_store_sqlite::SqliteStore;
+use run_with_findings::{examined, run_with_findings};
 use rusqlite::Connection;
 
 #[tokio::test]
@@ -126,6 +133,59 @@ async fn a_copy_is_equal_and_goes_on_where_the_origin_stood() {
         to.commit(Batch { rows_done: 1, ..batch(&page, 2, 1, vec![new_row(0, "xrp")]) });
     let committed = committed.await.unwrap();
     assert_eq!((committed.new_listings[0].0, committed.generation.0), (3, 2));
+    assert_eq!(to.verify().await.unwrap().violations, Vec::new());
+}
+
+#[tokio::test]
+async fn what_was_found_travels_and_goes_on() {
+    let (_folder, from) = new_store();
+    run_with_findings(&from).await;
+    let page = from.land(NewPage { sequence: 1, ..new_page() }, body(b"changed")).await.unwrap();
+    let error = RunError { code: "drift".into(), message: "changed".into(), hint: "look".into() };
+    from.refuse(page.page_id, 1, error, Some(examined(vec![change("/a")]))).await.unwrap();
+    let reopening = Reopening {
+        who: "a person".to_owned(),
+        why: "it is right".to_owned(),
+        forced: true,
+        run_id: run_id(1),
+        decided_at: at(5),
+    };
+    from.reopen(page.page_id, 1, reopening).await.unwrap();
+    assert_eq!(from.accept_drift(vec![DriftId(1)], "a person", "", at(6)).await, Ok(1));
+    let (_target, to) = new_store();
+    let copied = copy(&from, &to, |_| {}).await.unwrap();
+    assert!(copied.is_equal());
+    for (table, rows) in [
+        ("drift", 2),
+        ("drift_profile", 1),
+        ("anomaly", 2),
+        ("budget", 1),
+        ("alert", 1),
+        ("decision", 2),
+    ] {
+        assert_eq!(copied.tables[table], rows, "{table}");
+    }
+    assert_eq!(to.dump().await.unwrap(), from.dump().await.unwrap());
+    assert_eq!(to.drift(DriftFilter::default()).await, from.drift(DriftFilter::default()).await);
+    assert_eq!(
+        to.anomalies(AnomalyFilter::default()).await,
+        from.anomalies(AnomalyFilter::default()).await
+    );
+    assert_eq!(to.decisions().await, from.decisions().await);
+    assert_eq!(to.alerts(9).await, from.alerts(9).await);
+
+    // Budgets go on from the version that they had, numbers behind the largest.
+    let state = serde_json::json!({"spent": 2});
+    assert_eq!(to.put_budget(&source(), "key", 0, state.clone()).await, Ok(false));
+    assert_eq!(to.put_budget(&source(), "key", 1, state).await, Ok(true));
+    let epoch = to.acquire(&source(), "another", LEASE).await.unwrap();
+    let mut batch = batch(&page, epoch, 1, Vec::new());
+    batch.page_done = true;
+    batch.examined = Some(examined(vec![change("/a"), change("/c")]));
+    to.commit(batch).await.unwrap();
+    let changes = to.drift(DriftFilter::default()).await.unwrap();
+    let told: Vec<_> = changes.iter().map(|row| (row.drift_id.0, row.pages_seen)).collect();
+    assert_eq!(told, [(1, 3), (2, 1), (3, 1)]);
     assert_eq!(to.verify().await.unwrap().violations, Vec::new());
 }
 

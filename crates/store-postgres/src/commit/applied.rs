@@ -9,6 +9,7 @@ use compact_str::CompactString;
 use kasparro_domain::{Attributes, Contract, ListingId, RunCounts, SWEEPS_TO_INACTIVE, Timestamp};
 use kasparro_store::{Batch, BatchRow, ListingRef, NewsRow};
 
+use super::anomalies::Unusual;
 use super::evidence::Stated;
 use super::known::Known;
 use super::points::{Point, Points};
@@ -69,6 +70,8 @@ pub(super) struct Applied<'a> {
     /// Listings that readers see changed, in any order and perhaps repeated.
     pub(super) changed: Vec<ListingId>,
     pub(super) new_listings: Vec<ListingId>,
+    /// What is unusual about the points that are kept.
+    pub(super) unusual: Vec<Unusual<'a>>,
     points: Points<'a>,
     inserted: HashMap<&'a str, ListingId>,
     /// The number of the first new listing.
@@ -95,6 +98,7 @@ impl<'a> Applied<'a> {
             known_news: Vec::new(),
             changed: Vec::with_capacity(batch.rows.len() + batch.evidence.len()),
             new_listings: Vec::new(),
+            unusual: Vec::new(),
             points,
             inserted: HashMap::new(),
             first_new,

@@ -1,31 +1,37 @@
 //! What people decided.
 
 use deadpool_postgres::{GenericClient, Transaction};
-use kasparro_domain::{Decision, DecisionId, DecisionKind, PageId, PageRow, RunId, Timestamp};
+use kasparro_domain::{
+    Decision, DecisionId, DecisionKind, DriftKey, PageId, PageRow, RunId, Timestamp,
+};
 
 use crate::error::Queried;
 use crate::queries::{Instant, Sources, each, execute, get, instant, json, json_text, named};
 
 /// A decision on its way into the tables.
-pub(super) struct NewDecision<'a> {
-    pub(super) kind: DecisionKind,
-    pub(super) rows: Vec<PageRow>,
-    pub(super) who: &'a str,
-    pub(super) why: &'a str,
-    pub(super) decided_at: Timestamp,
-    pub(super) run_id: Option<RunId>,
+pub(crate) struct NewDecision<'a> {
+    pub(crate) kind: DecisionKind,
+    pub(crate) rows: Vec<PageRow>,
+    pub(crate) drift: Vec<DriftKey>,
+    pub(crate) forced: bool,
+    pub(crate) who: &'a str,
+    pub(crate) why: &'a str,
+    pub(crate) decided_at: Timestamp,
+    pub(crate) run_id: Option<RunId>,
 }
 
-/// Records a decision about rows of a source, behind the newest page.
-pub(super) async fn insert(
+/// Records a decision about a source, behind the newest page.
+pub(crate) async fn insert(
     transaction: &Transaction<'_>,
     source: i64,
     mut decision: NewDecision<'_>,
 ) -> Queried<()> {
     decision.rows.sort_unstable();
+    decision.drift.sort_unstable();
     let sql = "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, run_id,
-                                     after_page)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT coalesce(max(page_id), 0) FROM page))";
+                                     drift, forced, after_page)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+                       (SELECT coalesce(max(page_id), 0) FROM page))";
     execute(
         transaction,
         sql,
@@ -37,6 +43,8 @@ pub(super) async fn insert(
             &decision.why,
             &Instant(decision.decided_at),
             &decision.run_id.map(|run| run.0),
+            &json_text(&decision.drift)?,
+            &decision.forced,
         ],
     )
     .await?;
@@ -47,7 +55,7 @@ pub(super) async fn insert(
 pub(crate) async fn all(client: &impl GenericClient) -> Queried<Vec<Decision>> {
     let sources = Sources::read(client).await?;
     let sql = "SELECT decision_id, kind, source_id, page_rows, who, why, decided_at, after_page,
-                      run_id
+                      run_id, drift, forced
                FROM decision ORDER BY decision_id";
     each(client, sql, &[], |row| {
         Ok(Decision {
@@ -55,6 +63,8 @@ pub(crate) async fn all(client: &impl GenericClient) -> Queried<Vec<Decision>> {
             kind: named(row, 1, DecisionKind::from_name)?,
             source: sources.name(get(row, 2)?)?.clone(),
             rows: json(row, 3)?,
+            drift: json(row, 9)?,
+            forced: get(row, 10)?,
             who: get(row, 4)?,
             why: get(row, 5)?,
             decided_at: instant(row, 6)?,

@@ -3,6 +3,8 @@
 //! Whatever a batch needs to know is read in one round trip, applied to its rows here as the model does it
 //! ([`applied`]), and written with one statement for each table.
 
+mod accepted;
+mod anomalies;
 mod applied;
 pub(crate) mod decisions;
 mod evidence;

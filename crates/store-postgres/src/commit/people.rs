@@ -79,8 +79,16 @@ async fn discard(
         count += 1;
     }
     for (source, rows) in of_sources.into_values() {
-        let kind = DecisionKind::Discard;
-        let decision = NewDecision { kind, rows, who, why, decided_at: now, run_id: None };
+        let decision = NewDecision {
+            kind: DecisionKind::Discard,
+            rows,
+            drift: Vec::new(),
+            forced: false,
+            who,
+            why,
+            decided_at: now,
+            run_id: None,
+        };
         decisions::insert(transaction, source, decision).await?;
     }
     Ok(count)

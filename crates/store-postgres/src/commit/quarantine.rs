@@ -194,6 +194,8 @@ async fn settle(
     let decision = NewDecision {
         kind: DecisionKind::Retry,
         rows,
+        drift: Vec::new(),
+        forced: false,
         who: &retry.who,
         why: &retry.why,
         decided_at: batch.stored_at,

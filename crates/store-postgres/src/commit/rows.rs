@@ -1,5 +1,6 @@
 //! The believed rows of a batch.
 
+use kasparro_domain::ListingId;
 use kasparro_store::{BatchRow, ListingRef, RowChange};
 
 use super::applied::Applied;
@@ -33,7 +34,7 @@ impl<'a> Applied<'a> {
             RowChange::Late { listing, repeated } => return self.late(row, listing, repeated),
         };
         self.replace_quote(listing_id, row);
-        self.append(listing_id, row)
+        self.keep(listing_id, row)
     }
 
     /// Keeps a point that is older than the quote. Quote and attributes stay, so readers see no change.
@@ -53,6 +54,12 @@ impl<'a> Applied<'a> {
             Some(true) => self.counts.unchanged += 1,
             Some(false) => self.counts.updated += 1,
         }
+        self.keep(listing_id, row)
+    }
+
+    /// Keeps the point of a row, and beside it what is unusual about it.
+    fn keep(&mut self, listing_id: ListingId, row: &'a BatchRow) -> Queried<()> {
+        self.note_unusual(listing_id, row);
         self.append(listing_id, row)
     }
 }

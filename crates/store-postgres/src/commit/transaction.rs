@@ -6,10 +6,10 @@ use kasparro_store::{Batch, Committed, StoreError};
 
 use super::applied::Applied;
 use super::numbers::{Numbers, ensure_months};
-use super::{evidence, known, news, quarantine, records, sweeps, written};
+use super::{anomalies, evidence, known, news, quarantine, records, sweeps, written};
 use crate::PostgresStore;
 use crate::error::{Failure, Queried, refused};
-use crate::queries::{first, get, uint};
+use crate::queries::{drift, first, get, uint};
 use crate::store::finish;
 
 /// How a try ended well.
@@ -112,9 +112,13 @@ async fn write(
         evidence::write(transaction, &applied),
         news::write(transaction, source, &applied),
         sweeps::write(transaction, source, &applied),
+        anomalies::write(transaction, source, &applied),
         quarantine::write(transaction, source, batch, &page, &kept),
     )?;
     crash_point!("commit.quarantine");
+    if let Some(examined) = &batch.examined {
+        drift::keep(transaction, batch.page_id, examined, false).await?;
+    }
     records::advance(transaction, source, &applied).await?;
     let committed = records::write_manifest(transaction, source, applied).await?;
     crash_point!("commit.manifest");

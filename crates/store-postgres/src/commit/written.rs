@@ -132,11 +132,12 @@ async fn update_listings(transaction: &Transaction<'_>, applied: &Applied<'_>) -
 const WRITE_QUOTES: &str =
     "INSERT INTO quote (fetched_at, page_id, listing_id, observed_at, source_timed,
         rank, raw_hash, ordinal, price_usd, market_cap, volume_24h, price_change_24h,
-        circulating_supply, total_supply, max_supply, fully_diluted_valuation)
+        circulating_supply, total_supply, max_supply, fully_diluted_valuation, unusual)
     SELECT $1, $2, said.*
     FROM unnest($3::bigint[], $4::timestamptz[], $5::boolean[], $6::bigint[], $7::bigint[],
                 $8::bigint[], $9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[],
-                $13::numeric[], $14::numeric[], $15::numeric[], $16::numeric[]) AS said
+                $13::numeric[], $14::numeric[], $15::numeric[], $16::numeric[], $17::boolean[])
+         AS said
     ON CONFLICT (listing_id) DO UPDATE SET observed_at = excluded.observed_at,
         source_timed = excluded.source_timed, fetched_at = excluded.fetched_at,
         price_usd = excluded.price_usd, market_cap = excluded.market_cap,
@@ -144,7 +145,8 @@ const WRITE_QUOTES: &str =
         circulating_supply = excluded.circulating_supply, total_supply = excluded.total_supply,
         max_supply = excluded.max_supply,
         fully_diluted_valuation = excluded.fully_diluted_valuation, rank = excluded.rank,
-        raw_hash = excluded.raw_hash, page_id = excluded.page_id, ordinal = excluded.ordinal";
+        raw_hash = excluded.raw_hash, page_id = excluded.page_id, ordinal = excluded.ordinal,
+        unusual = excluded.unusual";
 
 /// Writes the quotes, by ascending listing.
 async fn write_quotes(transaction: &Transaction<'_>, applied: &Applied<'_>) -> Queried<()> {
@@ -161,6 +163,7 @@ async fn write_quotes(transaction: &Transaction<'_>, applied: &Applied<'_>) -> Q
         rows.iter().map(|(_, row)| row.quote.rank.map(i64::from)).collect();
     let hashes: Vec<i64> = rows.iter().map(|(_, row)| row.raw_hash.cast_signed()).collect();
     let ordinals = rows.iter().map(|(_, row)| int(row.ordinal)).collect::<Queried<Vec<i64>>>()?;
+    let unusual: Vec<bool> = rows.iter().map(|(_, row)| !row.anomalies.is_empty()).collect();
     let [price, cap, volume, change, circulating, total, most, diluted] =
         QuoteField::ALL.map(|field| {
             let values = rows.iter().map(|(_, row)| row.quote.get(field).map(NumericRef));
@@ -187,6 +190,7 @@ async fn write_quotes(transaction: &Transaction<'_>, applied: &Applied<'_>) -> Q
             &total,
             &most,
             &diluted,
+            &unusual,
         ],
     )
     .await?;

@@ -2,7 +2,7 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use kasparro_domain::{Attributes, BodyHash, Evidence, ListingId, PageId};
-use kasparro_store::{Audit, EvidenceRecord, StoreError, StoreResult, decode_changed};
+use kasparro_store::{Audit, EvidenceRecord, NamedBudget, StoreError, StoreResult, decode_changed};
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::Row;
 
@@ -10,8 +10,9 @@ use super::listings::{read_listing, read_missed, read_origin, select_listing};
 use super::pages::body_hash;
 use super::summaries::checkpoint;
 use super::{
-    Sources, bodies, commands, counts, each, get, history, instant, maybe_json, maybe_string, news,
-    pages, quarantine, run_id, runs, source_states, string, text, uint, walk,
+    Sources, alerts, anomalies, bodies, budgets, commands, counts, drift, each, get, history,
+    instant, json, maybe_json, maybe_string, news, pages, quarantine, run_id, runs, source_states,
+    string, text, uint, walk,
 };
 use crate::commit::decisions;
 use crate::error::Queried;
@@ -28,6 +29,16 @@ pub(crate) async fn audit(transaction: &Transaction<'_>, mut audit: Audit) -> Qu
     })
     .await?;
     decisions::all(transaction).await?.iter().for_each(|decision| audit.decision(decision));
+    of_every_source(transaction, &sources, drift::OF_SOURCE, |row| {
+        audit.drift(&drift::read_drift(row, &sources)?);
+        Ok(())
+    })
+    .await?;
+    of_every_source(transaction, &sources, drift::PROFILES, |row| {
+        audit.profile(sources.name(get(row, 0)?)?, text(row, 1)?, &json(row, 2)?);
+        Ok(())
+    })
+    .await?;
     for (source_id, source) in sources.by_name() {
         if let Some(checkpoint) = checkpoint(transaction, source_id).await? {
             audit.checkpoint(source, &checkpoint);
@@ -49,6 +60,10 @@ pub(crate) async fn audit(transaction: &Transaction<'_>, mut audit: Audit) -> Qu
     runs::every_run(transaction, &sources, |run, options| audit.run(run, options)).await?;
     commands::all(transaction).await?.iter().for_each(|command| audit.command(command));
     source_states::all(transaction).await?.iter().for_each(|state| audit.source_state(state));
+    for NamedBudget { source, name, budget } in &budgets::all(transaction).await? {
+        audit.budget(source, name, budget.version, &budget.state);
+    }
+    alerts::every_alert(transaction, &sources, |alert| audit.alert(alert)).await?;
     audit.generation(crate::changes::generation(transaction).await?.0);
     Ok(audit)
 }
@@ -104,6 +119,26 @@ async fn read_model(
     history::every_point(transaction, |point| audit.point(point)).await?;
     of_every_source(transaction, sources, news::OF_SOURCE, |row| {
         audit.news(&news::read_news(row, sources)?, news::read_content_hash(row)?);
+        Ok(())
+    })
+    .await?;
+    unusual(transaction, sources, audit).await
+}
+
+/// What is unusual about values by business key, and behind that what is unusual about runs.
+async fn unusual(
+    transaction: &Transaction<'_>,
+    sources: &Sources,
+    audit: &mut Audit,
+) -> Queried<()> {
+    of_every_source(transaction, sources, anomalies::OF_SOURCE, |row| {
+        let source_timed = anomalies::read_source_timed(row)?;
+        audit.anomaly(&anomalies::read_anomaly(row, sources)?, source_timed);
+        Ok(())
+    })
+    .await?;
+    walk(transaction, anomalies::OF_RUNS, &[], |row| {
+        audit.anomaly(&anomalies::read_anomaly(row, sources)?, false);
         Ok(())
     })
     .await

@@ -12,7 +12,7 @@ const MOST_TOLD: i64 = 100;
 /// Table, its key as text, its column, and the table that the column points to, by a column of the same
 /// name. The first five have no foreign key that would refuse such a row; the others may have lost theirs,
 /// or rows may have been changed past it.
-const RELATIONS: [(&str, &str, &str, &str); 28] = [
+const RELATIONS: [(&str, &str, &str, &str); 37] = [
     ("quote", "listing_id", "listing_id", "listing"),
     ("quote", "listing_id", "page_id", "page"),
     ("history", "concat_ws(' ', hour, listing_id, revision)", "listing_id", "listing"),
@@ -41,6 +41,15 @@ const RELATIONS: [(&str, &str, &str, &str); 28] = [
     ("lease", "source_id", "source_id", "source"),
     ("command", "command_id", "source_id", "source"),
     ("source_state", "source_id", "source_id", "source"),
+    ("drift_profile", "concat_ws(' ', source_id, endpoint)", "source_id", "source"),
+    ("drift", "drift_id", "source_id", "source"),
+    ("drift", "drift_id", "page_id", "page"),
+    ("anomaly", "anomaly_id", "source_id", "source"),
+    ("anomaly", "anomaly_id", "listing_id", "listing"),
+    ("anomaly", "anomaly_id", "run_id", "run"),
+    ("budget", "concat_ws(' ', source_id, name)", "source_id", "source"),
+    ("alert", "alert_id", "source_id", "source"),
+    ("alert", "alert_id", "run_id", "run"),
 ];
 
 /// Everything that is found, in words.

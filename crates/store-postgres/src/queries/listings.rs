@@ -17,7 +17,7 @@ macro_rules! select_listing {
              l.contracts, l.active, l.first_seen_at, q.observed_at, q.source_timed, q.fetched_at, \
              q.price_usd, q.market_cap, q.volume_24h, q.price_change_24h, q.circulating_supply, \
              q.total_supply, q.max_supply, q.fully_diluted_valuation, q.rank, q.raw_hash, q.ordinal, \
-             l.missed, l.last_seen_at ",
+             l.missed, l.last_seen_at, q.unusual ",
             $rest
         )
     };
@@ -69,6 +69,7 @@ pub(crate) fn read_listing(row: &Row, sources: &Sources) -> Queried<ListingRow> 
         observed_at,
         source_timed: quoted && get(row, 10)?,
         fetched_at: maybe_instant(row, 11)?,
+        unusual: quoted && get(row, 25)?,
         first_seen_at: instant(row, 8)?,
     })
 }

@@ -1,8 +1,12 @@
 //! SQL by topic, and how its values are read.
 
+pub(crate) mod alerts;
+pub(crate) mod anomalies;
 pub(crate) mod audit;
 pub(crate) mod bodies;
+pub(crate) mod budgets;
 pub(crate) mod commands;
+pub(crate) mod drift;
 pub(crate) mod history;
 pub(crate) mod integrity;
 pub(crate) mod leases;

@@ -1,19 +1,23 @@
 //! Raw pages and bodies.
 
 use deadpool_postgres::{GenericClient, Transaction};
-use kasparro_domain::{BodyHash, PageId, PageState, RawPage, RunError, RunId, SourceName};
-use kasparro_store::{NewPage, PageRecord};
+use kasparro_domain::{
+    BodyHash, DecisionKind, PageId, PageRow, PageState, RawPage, RunError, RunId, SourceName,
+};
+use kasparro_store::{Examined, NewPage, PageFilter, PageRecord, Reopening};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::{
-    Instant, Sources, each, execute, find_source, first, get, instant, int, json, json_text,
-    leases, maybe_json, named, run_id, uint, walk,
+    Instant, Params, Sources, drift, each, execute, find_source, first, get, instant, int, json,
+    json_text, leases, maybe_json, named, run_id, uint, walk,
 };
+use crate::commit::decisions::{self, NewDecision};
 use crate::error::{Queried, damaged, refused};
 
 /// The columns that [`read_page`] takes, and where they stand.
 macro_rules! select_page {
-    ($rest:literal) => {
+    ($rest:expr) => {
         concat!(
             "SELECT page.page_id, page.source_id, page.run_id, page.sequence, page.request, \
              page.context, page.http_status, page.headers, page.fetched_at, raw_body.body_hash, \
@@ -128,18 +132,107 @@ pub(crate) async fn keep(
     })
 }
 
-/// Marks a landed page as refused.
+/// Marks a landed page as refused, and keeps what examining it brought.
 pub(crate) async fn refuse(
     transaction: &Transaction<'_>,
     page: PageId,
     epoch: u64,
     error: &RunError,
+    examined: Option<&Examined>,
 ) -> Queried<()> {
     leases::check_page(transaction, page, epoch).await?;
     let sql = "UPDATE page SET state = 'refused', error = $2
                WHERE page_id = $1 AND state = 'landed'";
-    let marked = execute(transaction, sql, &[&page.0, &json_text(error)?]).await?;
-    if marked == 1 { Ok(()) } else { refused(format!("page {page} is not landed")) }
+    if execute(transaction, sql, &[&page.0, &json_text(error)?]).await? == 0 {
+        return refused(format!("page {page} is not landed"));
+    }
+    match examined {
+        Some(examined) => drift::keep(transaction, page, examined, true).await,
+        None => Ok(()),
+    }
+}
+
+/// Makes a refused page landed again, and writes down who wants that.
+pub(crate) async fn reopen(
+    transaction: &Transaction<'_>,
+    page_id: PageId,
+    epoch: u64,
+    reopening: &Reopening,
+) -> Queried<RawPage> {
+    leases::check_page(transaction, page_id, epoch).await?;
+    let sql = "UPDATE page SET state = 'landed', error = NULL
+               WHERE page_id = $1 AND state = 'refused' RETURNING source_id";
+    let reopened = first(transaction, sql, &[&page_id.0], |row| get::<i64>(row, 0)).await?;
+    let (Some(source), Some(landed)) = (reopened, page(transaction, page_id).await?) else {
+        return refused(format!("page {page_id} is not refused"));
+    };
+    let Reopening { who, why, forced, run_id, decided_at } = reopening;
+    let decision = NewDecision {
+        kind: DecisionKind::Reopen,
+        rows: vec![PageRow { page_id, ordinal: 0 }],
+        drift: Vec::new(),
+        forced: *forced,
+        who,
+        why,
+        decided_at: *decided_at,
+        run_id: Some(*run_id),
+    };
+    decisions::insert(transaction, source, decision).await?;
+    Ok(landed)
+}
+
+/// What a filter asks for; its parameters are 1 to 3.
+macro_rules! that_fit {
+    ($($rest:literal)?) => {
+        concat!(
+            "WHERE ($1::bigint IS NULL OR page.source_id = $1) \
+             AND ($2::text IS NULL OR page.state = $2) AND ($3::uuid IS NULL OR page.run_id = $3) ",
+            $($rest)?
+        )
+    };
+}
+
+pub(super) const LIST: &str = select_page!(that_fit!("ORDER BY page.page_id LIMIT $4 OFFSET $5"));
+
+/// Pages that fit, by ascending number.
+pub(crate) async fn list(
+    client: &impl GenericClient,
+    filter: &PageFilter,
+) -> Queried<Vec<PageRecord>> {
+    let sources = Sources::read(client).await?;
+    let Some((source, state, run)) = asked(client, filter).await? else {
+        return Ok(Vec::new());
+    };
+    let limit = filter.limit.map(i64::from);
+    let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
+    let params: Params<'_> = &[&source, &state, &run, &limit, &offset];
+    each(client, LIST, params, |row| read_record(row, &sources)).await
+}
+
+/// How many pages fit.
+pub(crate) async fn count(client: &impl GenericClient, filter: &PageFilter) -> Queried<u64> {
+    let Some((source, state, run)) = asked(client, filter).await? else {
+        return Ok(0);
+    };
+    let sql = concat!("SELECT count(*) FROM page ", that_fit!());
+    let counted = first(client, sql, &[&source, &state, &run], |row| uint(row, 0)).await?;
+    Ok(counted.unwrap_or(0))
+}
+
+/// The three parameters of a filter.
+type Asked = (Option<i64>, Option<&'static str>, Option<Uuid>);
+
+/// What a filter asks for; nothing where its source was never written.
+async fn asked(client: &impl GenericClient, filter: &PageFilter) -> Queried<Option<Asked>> {
+    let source = match &filter.source {
+        None => None,
+        Some(source) => match find_source(client, source).await? {
+            None => return Ok(None),
+            known => known,
+        },
+    };
+    let state = filter.state.map(PageState::name);
+    Ok(Some((source, state, filter.run_id.map(|run| run.0))))
 }
 
 /// The unfinished pages of a source.

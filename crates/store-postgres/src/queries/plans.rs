@@ -23,6 +23,26 @@ async fn filled() -> Database {
                           fetched_at, body_id, state)
           SELECT 1, gen_random_uuid(), 0, id::text, id, '{}', '{}', now(), 1, 'loaded'
           FROM generate_series(1, 40000) AS id;
+        INSERT INTO page (source_id, run_id, sequence, request, request_hash, context, headers,
+                          fetched_at, body_id, state, error)
+          SELECT 1, gen_random_uuid(), 0, id::text, id, '{}', '{}', now(), 1, 'refused', '{}'
+          FROM generate_series(1, 20) AS id;
+        INSERT INTO drift (source_id, endpoint, kind, pointer, before_value, after_value, severity,
+                           rows_affected, rows_examined, confidence_percent, suggestion, breaks,
+                           page_id, refused, first_seen_at, last_seen_at, pages_seen, status)
+          SELECT 1 + id % 10, 'e', 'nested', '/' || id, '', '', 'info', 1, 1, 1, '', '[]', 1, false,
+                 now(), now(), 1, CASE WHEN id % 100 = 0 THEN 'open' ELSE 'accepted' END
+          FROM generate_series(1, 10000) AS id;
+        INSERT INTO anomaly (source_id, kind, listing_id, observed_at, source_timed, value, expected,
+                             found_at)
+          SELECT CASE WHEN id % 500 = 0 THEN 3 ELSE 1 END, 'price_jump', id, to_timestamp(day * 86400), true, '', '', now()
+          FROM generate_series(1, 2000) AS id, generate_series(1, 10) AS day;
+        INSERT INTO anomaly (source_id, kind, run_id, value, expected, found_at)
+          SELECT 1, 'slow', md5(id::text)::uuid, '', '', now() FROM generate_series(1, 2000) AS id;
+        INSERT INTO alert (source_id, run_id, code, message, hint, raised_at, next_attempt_at)
+          SELECT 1, gen_random_uuid(), 'slow', '', '', now(),
+                 CASE WHEN id > 9990 THEN now() END
+          FROM generate_series(1, 10000) AS id;
         ANALYZE";
     database.sql(rows).await;
     database
@@ -50,6 +70,62 @@ async fn what_is_asked_all_the_time_is_found_by_an_index() {
             "history",
         ),
         ("bigint, bigint, text", super::pages::LAST_LOADED, "1, 77, '77'", "page_loaded", "page"),
+        (
+            "bigint, text, uuid, bigint, bigint",
+            super::pages::LIST,
+            "NULL, 'refused', NULL, 50, 0",
+            "page_refused",
+            "page",
+        ),
+        (
+            "bigint, text, text, text, text, bigint, bigint, bigint",
+            super::drift::LIST,
+            "3, NULL, NULL, NULL, 'open', 0, 50, 0",
+            "drift_of_source",
+            "drift",
+        ),
+        (
+            "bigint, boolean, text, bigint[], uuid, bigint, bigint",
+            super::anomalies::LIST,
+            "NULL, NULL, NULL, NULL, NULL, 50, 0",
+            "anomaly_pkey",
+            "anomaly",
+        ),
+        (
+            "bigint, boolean, text, bigint[], uuid, bigint, bigint",
+            super::anomalies::LIST,
+            "3, NULL, NULL, NULL, NULL, 50, 0",
+            "anomaly_of_source",
+            "anomaly",
+        ),
+        (
+            "bigint, boolean, text, bigint[], uuid, bigint, bigint",
+            super::anomalies::LIST,
+            "NULL, NULL, NULL, '{7}', NULL, 50, 0",
+            "anomaly_listing_id_kind_observed_at_key",
+            "anomaly",
+        ),
+        (
+            "bigint, boolean, text, bigint[], uuid, bigint, bigint",
+            super::anomalies::LIST,
+            "NULL, NULL, NULL, NULL, '00000000-0000-0000-0000-000000000001', 50, 0",
+            "anomaly_run_id_kind_key",
+            "anomaly",
+        ),
+        (
+            "bigint, text",
+            super::anomalies::LISTINGS,
+            "NULL, '77'",
+            "listing_source_id_external_id_key",
+            "listing",
+        ),
+        (
+            "bigint[], timestamptz, bigint",
+            super::alerts::DUE,
+            "'{1}', now(), 9",
+            "alert_due",
+            "alert",
+        ),
         ("bigint[]", crate::changes::SOME, "'{1,2,3}'", "quote_pkey", "quote"),
     ] {
         let plan = plan(&database, types, sql, values).await;

@@ -2,13 +2,13 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use kasparro_domain::{Run, RunCounts, RunId, RunReason, RunStatus, SourceName, Timestamp};
-use kasparro_store::{RunFilter, RunUpdate};
+use kasparro_store::{Findings, RunFilter, RunUpdate};
 use serde_json::Value;
 use tokio_postgres::Row;
 
 use super::{
-    Instant, Sources, counts, each, execute, find_source, first, get, instant, int, json_text,
-    leases, maybe_instant, maybe_json, named, run_id, source_id, uint, walk,
+    Instant, Sources, alerts, anomalies, counts, each, execute, find_source, first, get, instant,
+    int, json_text, leases, maybe_instant, maybe_json, named, run_id, source_id, uint, walk,
 };
 use crate::error::{Queried, refused};
 
@@ -98,7 +98,7 @@ pub(crate) async fn update(
             execute(transaction, sql, &[&run_id.0, &Instant(*at), &json_text(options)?]).await?
         }
         RunUpdate::Ended { status, .. } if status.open() => 0,
-        RunUpdate::Ended { at, status, requests, error } => {
+        RunUpdate::Ended { at, status, requests, error, findings: _ } => {
             let sql = "UPDATE run SET status = $2, completed_at = $3, requests = $4, error = $5
                        WHERE run_id = $1 AND status IN ('queued', 'running')";
             let error = error.as_ref().map(json_text).transpose()?;
@@ -107,7 +107,15 @@ pub(crate) async fn update(
             execute(transaction, sql, params).await?
         }
     };
-    if moved == 1 { Ok(()) } else { refused(format!("run {run_id} is not where it could do that")) }
+    if moved == 0 {
+        return refused(format!("run {run_id} is not where it could do that"));
+    }
+    if let RunUpdate::Ended { at, findings, .. } = update {
+        let Findings { anomalies, alerts, send_alerts } = findings;
+        anomalies::keep_of_run(transaction, run_id, *at, anomalies).await?;
+        alerts::raise(transaction, run_id, *at, alerts, *send_alerts).await?;
+    }
+    Ok(())
 }
 
 /// One run.

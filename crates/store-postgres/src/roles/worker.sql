@@ -7,11 +7,13 @@ GRANT INSERT ON
   {schema}.source, {schema}.run, {schema}.raw_body, {schema}.raw_chunk, {schema}.page, {schema}.asset,
   {schema}.listing, {schema}.quote, {schema}.history, {schema}.evidence, {schema}.sweep, {schema}.news,
   {schema}.quarantine, {schema}.decision, {schema}.batch, {schema}.checkpoint, {schema}.lease,
-  {schema}.command, {schema}.source_state
+  {schema}.command, {schema}.source_state, {schema}.drift_profile, {schema}.drift, {schema}.anomaly,
+  {schema}.budget, {schema}.alert
   TO kasparro_worker;
 GRANT UPDATE ON
   {schema}.generation, {schema}.minted, {schema}.run, {schema}.page, {schema}.listing, {schema}.quote,
   {schema}.evidence, {schema}.sweep, {schema}.news, {schema}.quarantine, {schema}.checkpoint,
-  {schema}.lease, {schema}.command, {schema}.source_state
+  {schema}.lease, {schema}.command, {schema}.source_state, {schema}.drift_profile, {schema}.drift,
+  {schema}.anomaly, {schema}.budget, {schema}.alert
   TO kasparro_worker;
 GRANT EXECUTE ON FUNCTION {schema}.ensure_history_partition(integer) TO kasparro_worker;

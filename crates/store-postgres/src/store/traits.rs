@@ -1,19 +1,18 @@
-//! The store's traits, each call handed to a connection or to a transaction. Batches, and what people decide
-//! about quarantined rows, are in [`crate::commit`].
+//! The store's traits, each call handed to a connection or to a transaction. Batches, and what people decide,
+//! are in [`crate::commit`].
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::{Client, Transaction};
 use kasparro_domain::{
-    BodyHash, Command, CommandId, CommandKind, Generation, ListingId, PageId, RawPage, Run,
-    RunError, RunId, RunReason, SourceName, Timestamp,
+    Command, CommandId, CommandKind, Generation, ListingId, Run, RunId, RunReason, SourceName,
+    Timestamp,
 };
 use kasparro_store::{
-    Audit, AuditStore, CommandStore, CompressedBody, HistoryPoint, HistoryRange, HistoryStore,
-    Lease, LeaseStore, ListingRow, NewPage, NewsFilter, NewsStore, PageRecord, PageStore,
-    QuarantineCount, ReadStore, RunFilter, RunStore, RunUpdate, SourceState, SourceSummary,
-    StoreInfo, StoreResult, StoredNews,
+    Audit, AuditStore, CommandStore, HistoryPoint, HistoryRange, HistoryStore, Lease, LeaseStore,
+    ListingRow, NewsFilter, NewsStore, QuarantineCount, ReadStore, RunFilter, RunStore, RunUpdate,
+    SourceState, SourceSummary, StoreInfo, StoreResult, StoredNews,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::IsolationLevel;
@@ -22,8 +21,7 @@ use super::{PostgresStore, finish};
 use crate::error::Queried;
 use crate::listen::Listener;
 use crate::queries::{
-    audit, bodies, commands, history, integrity, leases, news, pages, runs, source_states,
-    summaries,
+    audit, commands, history, integrity, leases, news, runs, source_states, summaries,
 };
 use crate::{changes, migrate};
 
@@ -39,64 +37,8 @@ pub(crate) async fn snapshot(client: &mut Client) -> Queried<Transaction<'_>> {
     Ok(transaction)
 }
 
-async fn begin(client: &mut Client) -> Queried<Transaction<'_>> {
+pub(super) async fn begin(client: &mut Client) -> Queried<Transaction<'_>> {
     Ok(client.transaction().await?)
-}
-
-#[async_trait]
-impl PageStore for PostgresStore {
-    async fn land(&self, page: NewPage, body: CompressedBody) -> StoreResult<RawPage> {
-        let mut client = self.connection().await?;
-        let transaction = begin(&mut client).await?;
-        pages::look(&transaction, &page).await?;
-        // Before the lease is locked: a large body takes time, in which its holder must be able to renew.
-        let hash = body.hash;
-        let kept = bodies::keep(&transaction, body).await?;
-        let landed = pages::keep(&transaction, page, hash, kept).await?;
-        finish(transaction).await?;
-        Ok(landed)
-    }
-
-    async fn refuse(&self, page: PageId, epoch: u64, error: RunError) -> StoreResult<()> {
-        let mut client = self.connection().await?;
-        let transaction = begin(&mut client).await?;
-        pages::refuse(&transaction, page, epoch, &error).await?;
-        Ok(finish(transaction).await?)
-    }
-
-    async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>> {
-        let client = self.connection().await?;
-        Ok(pages::landed(&client, source).await?)
-    }
-
-    async fn loaded_pages(&self, run_id: RunId) -> StoreResult<Vec<RawPage>> {
-        let client = self.connection().await?;
-        Ok(pages::loaded_pages(&client, run_id).await?)
-    }
-
-    async fn last_loaded(
-        &self,
-        source: &SourceName,
-        request: &serde_json::Value,
-    ) -> StoreResult<Option<RawPage>> {
-        let client = self.connection().await?;
-        Ok(pages::last_loaded(&client, source, request).await?)
-    }
-
-    async fn page(&self, page: PageId) -> StoreResult<Option<RawPage>> {
-        let client = self.connection().await?;
-        Ok(pages::page(&client, page).await?)
-    }
-
-    async fn pages_after(&self, after: PageId, limit: u32) -> StoreResult<Vec<PageRecord>> {
-        let client = self.connection().await?;
-        Ok(pages::pages_after(&client, after, limit).await?)
-    }
-
-    async fn body_chunk(&self, body: BodyHash, index: u32) -> StoreResult<Option<Vec<u8>>> {
-        let client = self.connection().await?;
-        Ok(bodies::chunk(&client, body, index).await?)
-    }
 }
 
 #[async_trait]

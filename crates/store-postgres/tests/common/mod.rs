@@ -6,6 +6,9 @@
     reason = "every test uses a part of it, and one that cannot be set up has failed"
 )]
 
+pub(crate) mod findings;
+pub(crate) mod whole;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -125,6 +128,7 @@ pub(crate) fn new_row(ordinal: u64, id: &str) -> BatchRow {
         observed_at: at(0),
         source_timed: true,
         raw_hash: ordinal,
+        anomalies: Vec::new(),
     }
 }
 
@@ -148,6 +152,7 @@ pub(crate) fn batch(page: &RawPage, epoch: u64, sequence: u64, rows: Vec<BatchRo
         returned: Vec::new(),
         sweep: None,
         retry: None,
+        examined: None,
         stored_at: at(1),
     }
 }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use kasparro_domain::{CommandKind, Generation, ListingId, PageId, RunReason, SourceName};
 use kasparro_store::{
-    AuditReport, AuditStore, CommandStore, HistoryRange, HistoryStore, LeaseStore, NewsFilter,
-    NewsStore, PageStore, QuarantineFilter, QuarantineStore, ReadStore, RunFilter, RunStore,
+    AlertStore, AnomalyFilter, AnomalyStore, AuditReport, AuditStore, BudgetStore, CommandStore,
+    DriftFilter, DriftStore, HistoryRange, HistoryStore, LeaseStore, NewsFilter, NewsStore,
+    PageFilter, PageStore, QuarantineFilter, QuarantineStore, ReadStore, RunFilter, RunStore,
     StoreError,
 };
 use kasparro_store_postgres::{MigrateMode, PostgresStore};
 use tokio::sync::mpsc;
 
-use super::common::{at, first_batch, new_store, run_id, settings, within};
+use super::common::{at, first_batch, new_store, run_id, settings, source, within};
 use super::document;
 
 /// Every call by which an API or `kasparro verify` reads.
@@ -36,6 +37,17 @@ async fn every_read(store: &PostgresStore) {
     store.decisions().await.unwrap();
     assert_eq!(store.count_news(NewsFilter::default()).await.unwrap(), 0);
     store.news(NewsFilter::default()).await.unwrap();
+    assert_eq!(store.pages(PageFilter::default()).await.unwrap().len(), 1);
+    assert_eq!(store.count_pages(PageFilter::default()).await.unwrap(), 1);
+    assert_eq!(store.drift(DriftFilter::default()).await.unwrap(), []);
+    assert_eq!(store.count_drift(DriftFilter::default()).await.unwrap(), 0);
+    assert_eq!(store.profile(&source(), "tickers").await.unwrap(), None);
+    assert_eq!(store.anomalies(AnomalyFilter::default()).await.unwrap(), []);
+    assert_eq!(store.count_anomalies(AnomalyFilter::default()).await.unwrap(), 0);
+    assert!(store.budget(&source(), "key").await.unwrap().now.is_some());
+    assert_eq!(store.budgets().await.unwrap(), []);
+    assert_eq!(store.alerts(10).await.unwrap(), []);
+    assert_eq!(store.due_alerts(&[source()], at(9), 10).await.unwrap(), []);
     assert_eq!(store.pages_after(PageId(0), 10).await.unwrap().len(), 1);
     assert_eq!(store.verify().await.unwrap().violations, []);
 }

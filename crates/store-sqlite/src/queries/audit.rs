@@ -6,8 +6,8 @@ use rusqlite::{Connection, Row};
 use super::batches::{checkpoint, read_counts};
 use super::listings::{read_listing, read_missed, read_origin, select_listing};
 use super::{
-    Sources, commands, decisions, each, evidence, history, news, pages, quarantine, run_id, runs,
-    source_states, sweeps, text, uint, walk,
+    Sources, alerts, anomalies, budgets, commands, decisions, drift, each, evidence, history, news,
+    pages, quarantine, run_id, runs, source_states, sweeps, text, uint, walk,
 };
 use crate::error::{Queried, damaged};
 
@@ -22,6 +22,7 @@ pub(crate) fn audit(connection: &Connection, mut audit: Audit) -> Queried<Audit>
         Ok(())
     })?;
     decisions::all(connection)?.iter().for_each(|decision| audit.decision(decision));
+    drift::audit(connection, &sources, &mut audit)?;
     for (source_id, source) in sources.by_name() {
         if let Some(checkpoint) = checkpoint(connection, source_id)? {
             audit.checkpoint(source, &checkpoint);
@@ -41,6 +42,8 @@ pub(crate) fn audit(connection: &Connection, mut audit: Audit) -> Queried<Audit>
     runs::every_run(connection, &sources, |run, options| audit.run(run, options))?;
     commands::all(connection)?.iter().for_each(|command| audit.command(command));
     source_states::all(connection)?.iter().for_each(|state| audit.source_state(state));
+    budgets::audit(connection, &mut audit)?;
+    alerts::audit(connection, &sources, &mut audit)?;
     audit.generation(crate::changes::generation(connection)?.0);
     Ok(audit)
 }
@@ -51,7 +54,7 @@ pub(super) const LISTINGS: &str = select_listing!(
      ORDER BY l.external_id"
 );
 
-/// Listings with what hangs on them, and news; each by business key.
+/// Listings with what hangs on them, news and anomalies; each by business key.
 fn read_model(connection: &Connection, sources: &Sources, audit: &mut Audit) -> Queried<()> {
     of_every_source(connection, sources, LISTINGS, |row| {
         audit.listing(&read_listing(row, sources)?, read_missed(row)?, read_origin(row)?);
@@ -65,7 +68,8 @@ fn read_model(connection: &Connection, sources: &Sources, audit: &mut Audit) -> 
     of_every_source(connection, sources, news::OF_SOURCE, |row| {
         audit.news(&news::read_news(row, sources)?, news::read_content_hash(row)?);
         Ok(())
-    })
+    })?;
+    anomalies::audit(connection, sources, audit)
 }
 
 /// Hands the rows of every source to `see`, sources by name.

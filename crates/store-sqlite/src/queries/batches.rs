@@ -9,7 +9,8 @@ use super::applied::Applied;
 use super::quarantine::Brought;
 use super::rows::RowWriter;
 use super::{
-    evidence, first, instant, int, json, json_text, named, news, quarantine, sweeps, text, uint,
+    drift, evidence, first, instant, int, json, json_text, named, news, quarantine, sweeps, text,
+    uint,
 };
 use crate::error::{Queried, refused};
 use crate::writer::Minted;
@@ -114,6 +115,9 @@ pub(crate) fn commit(
                  WHERE excluded.moved_at >= moved_at",
             )?
             .execute(params![source, json_text(position)?, batch.fetched_at.as_millis()])?;
+    }
+    if let Some(examined) = &batch.examined {
+        drift::keep(connection, batch.page_id, examined, false)?;
     }
     // Last of all, so that whoever waits for this row waits no longer than the commit takes.
     minted.generation += 1;

@@ -1,6 +1,8 @@
 //! What people decided.
 
-use kasparro_domain::{Decision, DecisionId, DecisionKind, PageId, PageRow, RunId, Timestamp};
+use kasparro_domain::{
+    Decision, DecisionId, DecisionKind, DriftKey, PageId, PageRow, RunId, Timestamp,
+};
 use rusqlite::{Connection, Row, params};
 
 use super::{Sources, each, instant, json, json_text, maybe_text, named, run_id};
@@ -10,24 +12,49 @@ use crate::error::Queried;
 pub(super) struct NewDecision<'a> {
     pub(super) kind: DecisionKind,
     pub(super) rows: Vec<PageRow>,
+    pub(super) drift: Vec<DriftKey>,
+    pub(super) forced: bool,
     pub(super) who: &'a str,
     pub(super) why: &'a str,
     pub(super) decided_at: Timestamp,
     pub(super) run_id: Option<RunId>,
 }
 
-/// Records a decision about rows of a source, behind the newest page.
+impl<'a> NewDecision<'a> {
+    /// One about nothing yet.
+    pub(super) const fn new(
+        kind: DecisionKind,
+        who: &'a str,
+        why: &'a str,
+        decided_at: Timestamp,
+    ) -> Self {
+        Self {
+            kind,
+            rows: Vec::new(),
+            drift: Vec::new(),
+            forced: false,
+            who,
+            why,
+            decided_at,
+            run_id: None,
+        }
+    }
+}
+
+/// Records a decision about a source, behind the newest page.
 pub(super) fn insert(
     connection: &Connection,
     source: i64,
     mut decision: NewDecision<'_>,
 ) -> Queried<()> {
     decision.rows.sort_unstable();
+    decision.drift.sort_unstable();
     connection
         .prepare_cached(
             "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, run_id,
-                                   after_page)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT coalesce(max(page_id), 0) FROM page))",
+                                   drift, forced, after_page)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+                     (SELECT coalesce(max(page_id), 0) FROM page))",
         )?
         .execute(params![
             decision.kind.name(),
@@ -36,7 +63,9 @@ pub(super) fn insert(
             decision.who,
             decision.why,
             decision.decided_at.as_millis(),
-            decision.run_id.map(|run| run.to_string())
+            decision.run_id.map(|run| run.to_string()),
+            json_text(&decision.drift)?,
+            decision.forced
         ])?;
     Ok(())
 }
@@ -45,7 +74,7 @@ pub(super) fn insert(
 pub(crate) fn all(connection: &Connection) -> Queried<Vec<Decision>> {
     let sources = Sources::read(connection)?;
     let sql = "SELECT decision_id, kind, source_id, page_rows, who, why, decided_at, after_page,
-                      run_id
+                      run_id, drift, forced
                FROM decision ORDER BY decision_id";
     each(connection, sql, [], |row| read_decision(row, &sources))
 }
@@ -61,5 +90,7 @@ fn read_decision(row: &Row<'_>, sources: &Sources) -> Queried<Decision> {
         decided_at: instant(row, 6)?,
         after_page: PageId(row.get(7)?),
         run_id: maybe_text(row, 8)?.map(|_| run_id(row, 8)).transpose()?,
+        drift: json(row, 9)?,
+        forced: row.get(10)?,
     })
 }

@@ -16,7 +16,7 @@ macro_rules! select_listing {
              l.contracts, l.active, l.first_seen_at, q.observed_at, q.source_timed, q.fetched_at, \
              q.price_usd, q.market_cap, q.volume_24h, q.price_change_24h, q.circulating_supply, \
              q.total_supply, q.max_supply, q.fully_diluted_valuation, q.rank, q.raw_hash, q.ordinal, \
-             l.missed, l.last_seen_at ",
+             l.missed, l.last_seen_at, q.unusual ",
             $rest
         )
     };
@@ -70,6 +70,7 @@ pub(crate) fn read_listing(row: &Row<'_>, sources: &Sources) -> Queried<ListingR
         observed_at,
         source_timed: quoted && row.get(10)?,
         fetched_at: maybe_instant(row, 11)?,
+        unusual: quoted && row.get(25)?,
         first_seen_at: instant(row, 8)?,
     })
 }

@@ -1,10 +1,15 @@
 //! SQL by topic, and how its values are read.
 
+pub(crate) mod alerts;
+pub(crate) mod anomalies;
 mod applied;
 pub(crate) mod audit;
 pub(crate) mod batches;
+pub(crate) mod budgets;
 pub(crate) mod commands;
+mod conditions;
 pub(crate) mod decisions;
+pub(crate) mod drift;
 mod evidence;
 pub(crate) mod history;
 pub(crate) mod leases;
@@ -15,6 +20,7 @@ pub(crate) mod pages;
 #[cfg(test)]
 mod plans;
 pub(crate) mod quarantine;
+pub(crate) mod refusals;
 mod row_statements;
 mod rows;
 pub(crate) mod runs;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use kasparro_domain::{BodyHash, PageId, PageState, RawPage, RunError, RunId, SourceName};
+use kasparro_domain::{BodyHash, PageId, PageState, RawPage, RunId, SourceName};
 use kasparro_store::{
     BodyChunks, CHUNK_BYTES, CompressedBody, NewPage, PageRecord, StoreError, StoreResult,
 };
@@ -26,6 +26,9 @@ macro_rules! select_page {
         )
     };
 }
+
+/// Pages, for a statement that goes on.
+pub(super) const SELECT: &str = select_page!("");
 
 /// The hash by which a request is found again, in the sign that SQLite's integers have.
 fn request_hash(request: &str) -> i64 {
@@ -56,7 +59,7 @@ fn read_page(row: &Row<'_>, sources: &Sources) -> Queried<RawPage> {
 }
 
 /// A page, and why it was refused.
-fn read_record(row: &Row<'_>, sources: &Sources) -> Queried<PageRecord> {
+pub(super) fn read_record(row: &Row<'_>, sources: &Sources) -> Queried<PageRecord> {
     Ok(PageRecord { page: read_page(row, sources)?, error: maybe_json(row, 13)? })
 }
 
@@ -146,22 +149,6 @@ fn keep_body(
         }
     }
     Ok((body_id, body_bytes))
-}
-
-/// Marks a landed page as refused.
-pub(crate) fn refuse(
-    connection: &Connection,
-    page: PageId,
-    epoch: u64,
-    error: &RunError,
-) -> Queried<()> {
-    leases::check_page(connection, page, epoch)?;
-    let marked = connection
-        .prepare_cached(
-            "UPDATE page SET state = 'refused', error = ?2 WHERE page_id = ?1 AND state = 'landed'",
-        )?
-        .execute(params![page.0, json_text(error)?])?;
-    if marked == 1 { Ok(()) } else { refused(format!("page {page} is not landed")) }
 }
 
 /// The unfinished pages of a source.

@@ -1,20 +1,31 @@
 //! How SQLite carries out the queries that must not sort, as it plans them on the newest schema.
 
+use kasparro_domain::{DriftStatus, PageState, RunId, SourceName};
+use kasparro_store::{AnomalyAbout, AnomalyFilter, DriftFilter, PageFilter};
 use rusqlite::Connection;
 
-use super::{audit, evidence, memory, news, pages, quarantine};
+use super::{
+    alerts, anomalies, audit, drift, evidence, memory, news, pages, quarantine, refusals, source_id,
+};
 
-/// The steps of a query, its parameters all NULL.
-fn plan(sql: &str) -> Vec<String> {
+/// A database of the newest schema.
+fn newest() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection.pragma_update(None, "foreign_keys", false).unwrap();
     for migration in [
         include_str!("../../migrations/V1__first_store.sql"),
         include_str!("../../migrations/V2__nothing_lost.sql"),
         include_str!("../../migrations/V3__leases.sql"),
+        include_str!("../../migrations/V4__watchfulness.sql"),
     ] {
         connection.execute_batch(migration).unwrap();
     }
+    connection
+}
+
+/// The steps of a query, its parameters all NULL.
+fn plan(sql: &str) -> Vec<String> {
+    let connection = newest();
     let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let mut rows = explained.raw_query();
     let mut steps = Vec::new();
@@ -65,4 +76,66 @@ fn a_quarantined_row_is_looked_up_by_its_body_and_place() {
                   (source_id=? AND body_id=? AND ordinal=?)";
     assert!(steps.iter().any(|step| step == search), "{steps:?}");
     assert!(!steps.iter().any(|step| step.starts_with("SCAN") && step != "SCAN CONSTANT ROW"));
+}
+
+/// A database in which a source is known, and the source.
+fn with_source() -> (Connection, Option<SourceName>) {
+    let (connection, source) = (newest(), SourceName::new("coinpaprika"));
+    source_id(&connection, &source).unwrap();
+    (connection, Some(source))
+}
+
+#[test]
+fn refused_pages_are_found_by_their_index() {
+    let (connection, source) = with_source();
+    for source in [None, source] {
+        let filter =
+            PageFilter { source, state: Some(PageState::Refused), ..PageFilter::default() };
+        let asked = refusals::asked(&connection, &filter).unwrap().unwrap();
+        let body = "SEARCH raw_body USING INTEGER PRIMARY KEY (rowid=?)";
+        assert_eq!(plan(&refusals::list_sql(&asked)), ["SCAN page USING INDEX page_refused", body]);
+    }
+}
+
+#[test]
+fn open_changes_of_a_source_are_found_by_their_index() {
+    let (connection, source) = with_source();
+    let filter = DriftFilter { source, status: Some(DriftStatus::Open), ..DriftFilter::default() };
+    let asked = drift::asked(&connection, &filter).unwrap().unwrap();
+    let steps = plan(&drift::list_sql(&asked));
+    assert_eq!(steps, ["SEARCH drift USING INDEX drift_of_source (source_id=? AND status=?)"]);
+}
+
+#[test]
+fn anomalies_are_found_by_their_indexes() {
+    let (connection, source) = with_source();
+    let first = |filter: AnomalyFilter| {
+        let asked = anomalies::asked(&connection, &filter).unwrap().unwrap();
+        plan(&anomalies::list_sql(&asked)).remove(0)
+    };
+    assert_eq!(first(AnomalyFilter::default()), "SCAN anomaly");
+    let of_source = AnomalyFilter { source: source.clone(), ..AnomalyFilter::default() };
+    let by_source = "SEARCH anomaly USING INDEX anomaly_of_source (source_id=?)";
+    assert_eq!(first(of_source), by_source);
+    for source in [None, source.clone()] {
+        let about = Some(AnomalyAbout::Runs);
+        let about_runs = AnomalyFilter { about, source, ..AnomalyFilter::default() };
+        assert_eq!(first(about_runs), "SCAN anomaly USING INDEX anomaly_about_run");
+    }
+    let run_id = Some(RunId(uuid::Uuid::from_u128(1)));
+    let of_run = AnomalyFilter { run_id, source: source.clone(), ..AnomalyFilter::default() };
+    assert_eq!(first(of_run), "SEARCH anomaly USING INDEX anomaly_of_run (run_id=?)");
+    for source in [None, source] {
+        let external_id = Some("btc".into());
+        let of_listing = AnomalyFilter { external_id, source, ..AnomalyFilter::default() };
+        let by_listing = "SEARCH anomaly USING INDEX anomaly_of_listing (listing_id=?)";
+        assert_eq!(first(of_listing), by_listing);
+    }
+}
+
+#[test]
+fn alerts_that_are_due_are_found_by_their_index() {
+    let steps = plan(alerts::DUE);
+    assert_eq!(steps[0], "SCAN alert USING INDEX alert_due");
+    assert!(!steps.iter().any(|step| step.contains("ORDER BY")), "{steps:?}");
 }

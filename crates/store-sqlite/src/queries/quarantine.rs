@@ -112,14 +112,8 @@ pub(super) fn retry(applied: &Applied<'_>, brought: &Brought, retry: &Retry) -> 
         };
         rows.push(PageRow { page_id, ordinal });
     }
-    let decision = NewDecision {
-        kind: DecisionKind::Retry,
-        rows,
-        who: &retry.who,
-        why: &retry.why,
-        decided_at: batch.stored_at,
-        run_id: Some(batch.run_id),
-    };
+    let decided = NewDecision::new(DecisionKind::Retry, &retry.who, &retry.why, batch.stored_at);
+    let decision = NewDecision { rows, run_id: Some(batch.run_id), ..decided };
     decisions::insert(applied.connection, applied.source, decision)
 }
 
@@ -160,7 +154,7 @@ pub(crate) fn discard(
     }
     for (source, rows) in given_up.into_values() {
         let kind = DecisionKind::Discard;
-        let decision = NewDecision { kind, rows, who, why, decided_at: now, run_id: None };
+        let decision = NewDecision { rows, ..NewDecision::new(kind, who, why, now) };
         decisions::insert(connection, source, decision)?;
     }
     Ok(count)

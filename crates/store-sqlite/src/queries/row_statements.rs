@@ -18,8 +18,8 @@ pub(super) const INSERT_LISTING: &str =
 pub(super) const INSERT_QUOTE: &str =
     "INSERT INTO quote (listing_id, observed_at, source_timed, fetched_at,
         price_usd, market_cap, volume_24h, price_change_24h, circulating_supply, total_supply,
-        max_supply, fully_diluted_valuation, rank, raw_hash, page_id, ordinal)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+        max_supply, fully_diluted_valuation, rank, raw_hash, page_id, ordinal, unusual)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
     ON CONFLICT (listing_id) DO NOTHING";
 
 /// The last parameter says where the point stands to the stored one: 1 newer, 0 the same.
@@ -27,8 +27,9 @@ pub(super) const UPDATE_QUOTE: &str =
     "UPDATE quote SET observed_at = ?2, source_timed = ?3, fetched_at = ?4,
         price_usd = ?5, market_cap = ?6, volume_24h = ?7, price_change_24h = ?8,
         circulating_supply = ?9, total_supply = ?10, max_supply = ?11,
-        fully_diluted_valuation = ?12, rank = ?13, raw_hash = ?14, page_id = ?15, ordinal = ?16
-    WHERE listing_id = ?1 AND iif(?17, observed_at < ?2, observed_at = ?2)";
+        fully_diluted_valuation = ?12, rank = ?13, raw_hash = ?14, page_id = ?15, ordinal = ?16,
+        unusual = ?17
+    WHERE listing_id = ?1 AND iif(?18, observed_at < ?2, observed_at = ?2)";
 
 /// Writes nothing where that revision of the point is known.
 pub(super) const INSERT_POINT: &str =
@@ -58,7 +59,7 @@ impl ToSql for Value<'_> {
     }
 }
 
-/// Binds the first 16 parameters of a statement that writes a quote.
+/// Binds the first 17 parameters of a statement that writes a quote.
 pub(super) fn bind_quote(
     statement: &mut CachedStatement<'_>,
     batch: &Batch,
@@ -76,5 +77,6 @@ pub(super) fn bind_quote(
     statement.raw_bind_parameter(14, row.raw_hash.cast_signed())?;
     statement.raw_bind_parameter(15, batch.page_id.0)?;
     statement.raw_bind_parameter(16, int(row.ordinal)?)?;
+    statement.raw_bind_parameter(17, !row.anomalies.is_empty())?;
     Ok(())
 }

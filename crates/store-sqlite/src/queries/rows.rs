@@ -11,7 +11,7 @@ use super::row_statements::{
     CHECK_LISTING, INSERT_ASSET, INSERT_LISTING, INSERT_POINT, INSERT_QUOTE, LAST_REVISION,
     QUOTED_AT, UPDATE_LISTING, UPDATE_QUOTE, Value, bind_quote,
 };
-use super::{instant, maybe_decimal};
+use super::{anomalies, instant, maybe_decimal};
 use crate::error::{Queried, damaged, refused};
 use crate::writer::Minted;
 
@@ -62,24 +62,32 @@ impl<'w, 'a> RowWriter<'w, 'a> {
 
     /// Writes one row, as its change says.
     pub(super) fn write(&mut self, minted: &mut Minted, row: &'a BatchRow) -> Queried<()> {
-        match row.change {
-            RowChange::New { .. } => self.insert(minted, row),
+        let listing_id = match row.change {
+            RowChange::New { .. } => self.insert(minted, row)?,
             RowChange::Newer { listing } => {
                 let listing_id = self.applied.listing(listing, &row.external_id)?;
                 self.replace(listing_id, row, true)?;
-                self.append_first(listing_id, row)
+                self.append_first(listing_id, row)?;
+                listing_id
             }
             RowChange::Correction { listing } => {
                 let listing_id = self.applied.listing(listing, &row.external_id)?;
                 self.replace(listing_id, row, false)?;
                 match self.revision(listing_id, row)? {
-                    Some((_, true)) => Ok(()),
-                    Some((last, false)) => self.append(listing_id, row, last + 1).map(|_| ()),
-                    None => self.append_first(listing_id, row),
+                    Some((_, true)) => {}
+                    Some((last, false)) => self.append(listing_id, row, last + 1).map(|_| ())?,
+                    None => self.append_first(listing_id, row)?,
+                }
+                listing_id
+            }
+            RowChange::Late { listing, repeated } => {
+                match self.keep_late(listing, row, repeated)? {
+                    Some(listing_id) => listing_id,
+                    None => return Ok(()),
                 }
             }
-            RowChange::Late { listing, repeated } => self.keep_late(listing, row, repeated),
-        }
+        };
+        anomalies::keep_values(self.applied, listing_id, row)
     }
 
     /// Stores what rows left pending: the last quote of each listing.
@@ -97,7 +105,7 @@ impl<'w, 'a> RowWriter<'w, 'a> {
         Ok(())
     }
 
-    fn insert(&mut self, minted: &mut Minted, row: &'a BatchRow) -> Queried<()> {
+    fn insert(&mut self, minted: &mut Minted, row: &'a BatchRow) -> Queried<ListingId> {
         minted.asset_id += 1;
         minted.listing_id += 1;
         let listing_id = ListingId(minted.listing_id);
@@ -121,7 +129,7 @@ impl<'w, 'a> RowWriter<'w, 'a> {
         }
         self.applied.counts.inserted += 1;
         self.applied.changed.push(listing_id);
-        Ok(())
+        Ok(listing_id)
     }
 
     fn touch(
@@ -168,8 +176,14 @@ impl<'w, 'a> RowWriter<'w, 'a> {
         Ok(())
     }
 
-    /// Keeps a point that is older than the quote. Quote and attributes of the newer point stay.
-    fn keep_late(&mut self, listing: ListingRef, row: &'a BatchRow, repeated: bool) -> Queried<()> {
+    /// Keeps a point that is older than the quote. Quote and attributes of the newer point stay. Returns
+    /// its listing, but nothing for a point that counts as repeated.
+    fn keep_late(
+        &mut self,
+        listing: ListingRef,
+        row: &'a BatchRow,
+        repeated: bool,
+    ) -> Queried<Option<ListingId>> {
         let listing_id = self.applied.listing(listing, &row.external_id)?;
         let current = match self.touched.get(&listing_id) {
             Some(touched) if touched.external_id == row.external_id => Some(touched.observed_at),
@@ -193,6 +207,7 @@ impl<'w, 'a> RowWriter<'w, 'a> {
             self.applied.counts.stale += 1;
         } else if repeated {
             self.applied.counts.duplicate += 1;
+            return Ok(None);
         } else {
             match self.revision(listing_id, row)? {
                 Some((_, true)) => self.applied.counts.unchanged += 1,
@@ -203,7 +218,7 @@ impl<'w, 'a> RowWriter<'w, 'a> {
                 None => return Err(damaged("a point", listing_id).into()),
             }
         }
-        Ok(())
+        Ok(Some(listing_id))
     }
 
     /// True when the listing is stored with the attributes of the row.
@@ -249,7 +264,7 @@ impl<'w, 'a> RowWriter<'w, 'a> {
         newer: bool,
     ) -> Queried<usize> {
         bind_quote(&mut self.update_quote, self.applied.batch, listing_id, row)?;
-        self.update_quote.raw_bind_parameter(17, newer)?;
+        self.update_quote.raw_bind_parameter(18, newer)?;
         Ok(self.update_quote.raw_execute()?)
     }
 

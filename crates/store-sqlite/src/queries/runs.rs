@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::batches::{checkpoint, read_counts};
 use super::{
-    Sources, each, find_source, first, instant, int, json_text, leases, maybe_instant, maybe_json,
-    named, run_id, source_id, uint, walk,
+    Sources, alerts, anomalies, each, find_source, first, instant, int, json_text, leases,
+    maybe_instant, maybe_json, named, run_id, source_id, uint, walk,
 };
 use crate::error::{Queried, refused};
 
@@ -94,7 +94,7 @@ pub(crate) fn update(
             )?
             .execute(params![run, at.as_millis(), json_text(options)?])?,
         RunUpdate::Ended { status, .. } if status.open() => 0,
-        RunUpdate::Ended { at, status, requests, error } => connection
+        RunUpdate::Ended { at, status, requests, error, findings: _ } => connection
             .prepare_cached(
                 "UPDATE run SET status = ?2, completed_at = ?3, requests = ?4, error = ?5
                  WHERE run_id = ?1 AND status IN ('queued', 'running')",
@@ -107,7 +107,14 @@ pub(crate) fn update(
                 error.as_ref().map(json_text).transpose()?
             ])?,
     };
-    if moved == 1 { Ok(()) } else { refused(format!("run {run} is not where it could do that")) }
+    if moved != 1 {
+        return refused(format!("run {run} is not where it could do that"));
+    }
+    if let RunUpdate::Ended { at, findings, .. } = update {
+        anomalies::keep_run(connection, run_id, *at, &findings.anomalies)?;
+        alerts::raise(connection, run_id, *at, findings)?;
+    }
+    Ok(())
 }
 
 /// One run.

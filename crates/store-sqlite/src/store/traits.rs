@@ -4,68 +4,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    BodyHash, Command, CommandId, CommandKind, Decision, Generation, ListingId, PageId, RawPage,
-    Run, RunCounts, RunError, RunId, RunReason, SourceName, Timestamp,
+    Command, CommandId, CommandKind, Decision, Generation, ListingId, PageId, Run, RunCounts,
+    RunId, RunReason, SourceName, Timestamp,
 };
 use kasparro_store::{
-    Audit, AuditStore, Batch, BatchStore, CommandStore, Committed, CompressedBody, HistoryPoint,
-    HistoryRange, HistoryStore, Lease, LeaseStore, ListingRow, NewPage, NewsFilter, NewsStore,
-    PageRecord, PageStore, QuarantineCount, QuarantineFilter, QuarantineRow, QuarantineStore,
-    ReadStore, RunFilter, RunStore, RunUpdate, SourceMemory, SourceState, SourceSummary, StoreInfo,
-    StoreResult, StoredNews,
+    Audit, AuditStore, Batch, BatchStore, CommandStore, Committed, HistoryPoint, HistoryRange,
+    HistoryStore, Lease, LeaseStore, ListingRow, NewsFilter, NewsStore, QuarantineCount,
+    QuarantineFilter, QuarantineRow, QuarantineStore, ReadStore, RunFilter, RunStore, RunUpdate,
+    SourceMemory, SourceState, SourceSummary, StoreInfo, StoreResult, StoredNews,
 };
 use tokio::sync::{mpsc, watch};
 
 use super::{SqliteStore, Writing};
 use crate::open;
 use crate::queries::{
-    audit, batches, commands, decisions, history, leases, memory, news, pages, quarantine, runs,
+    audit, batches, commands, decisions, history, leases, memory, news, quarantine, runs,
     source_states,
 };
-
-/// A page counts as so many rows where requests are committed together: its body is large.
-const PAGE_ROWS: usize = 250;
-
-#[async_trait]
-impl PageStore for SqliteStore {
-    async fn land(&self, page: NewPage, body: CompressedBody) -> StoreResult<RawPage> {
-        self.write(PAGE_ROWS, move |connection, _| pages::land(connection, page, body)).await
-    }
-
-    async fn refuse(&self, page: PageId, epoch: u64, error: RunError) -> StoreResult<()> {
-        self.write(1, move |connection, _| pages::refuse(connection, page, epoch, &error)).await
-    }
-
-    async fn landed_pages(&self, source: &SourceName) -> StoreResult<Vec<RawPage>> {
-        let source = source.clone();
-        self.readers.read(move |connection| pages::landed(connection, &source)).await
-    }
-
-    async fn loaded_pages(&self, run_id: RunId) -> StoreResult<Vec<RawPage>> {
-        self.readers.read(move |connection| pages::loaded_pages(connection, run_id)).await
-    }
-
-    async fn last_loaded(
-        &self,
-        source: &SourceName,
-        request: &serde_json::Value,
-    ) -> StoreResult<Option<RawPage>> {
-        let (source, request) = (source.clone(), request.to_string());
-        self.readers.read(move |connection| pages::last_loaded(connection, &source, &request)).await
-    }
-
-    async fn page(&self, page: PageId) -> StoreResult<Option<RawPage>> {
-        self.readers.read(move |connection| pages::page(connection, page)).await
-    }
-
-    async fn pages_after(&self, after: PageId, limit: u32) -> StoreResult<Vec<PageRecord>> {
-        self.readers.read(move |connection| pages::pages_after(connection, after, limit)).await
-    }
-
-    async fn body_chunk(&self, body: BodyHash, index: u32) -> StoreResult<Option<Vec<u8>>> {
-        self.readers.read(move |connection| pages::body_chunk(connection, body, index)).await
-    }
-}
 
 #[async_trait]
 impl LeaseStore for SqliteStore {

@@ -91,6 +91,7 @@ pub(crate) fn new_row(ordinal: u64, id: &str) -> BatchRow {
         observed_at: at(0),
         source_timed: true,
         raw_hash: ordinal,
+        anomalies: Vec::new(),
     }
 }
 
@@ -114,6 +115,7 @@ pub(crate) fn batch(page: &RawPage, epoch: u64, sequence: u64, rows: Vec<BatchRo
         returned: Vec::new(),
         sweep: None,
         retry: None,
+        examined: None,
         stored_at: at(1),
     }
 }
