@@ -14,7 +14,7 @@ pub const MAX_AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// The first block of Bitcoin, 2009-01-03T18:15:05Z: no crypto asset had a price before. Source:
 /// the time in the header of block 0.
-const FIRST_BLOCK_MILLIS: i64 = 1_231_006_505_000;
+pub(crate) const FIRST_BLOCK_MILLIS: i64 = 1_231_006_505_000;
 
 /// An observation that passed every rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
