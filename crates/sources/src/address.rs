@@ -1,6 +1,6 @@
 //! Web addresses as users write them into options.
 
-use kasparro_extract::{HttpRequest, OptionError};
+use kasparro_extract::{Cost, HttpRequest, OptionError};
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -123,6 +123,7 @@ pub(crate) fn web(text: &str) -> Result<HttpRequest, &'static str> {
         secret_query: secret.into_iter().map(hidden).collect(),
         origin_matters: true,
         conditional: false,
+        cost: Cost::ONE,
         credential: None,
     })
 }

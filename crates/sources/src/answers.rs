@@ -1,6 +1,6 @@
 //! Judging the head of an HTTP answer: what every upstream has in common.
 
-use kasparro_extract::{Answer, PageError};
+use kasparro_extract::{Answer, ErrorClass, PageError};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -43,11 +43,39 @@ pub(crate) fn page_for_answer(title: &str) -> PageError {
     PageError::retry("not_json", format!("{title} answered with a web page"), hint)
 }
 
-/// The upstream asks for fewer requests.
+/// The upstream asks for fewer requests: for a while, or until the month is over where it says so.
 pub(crate) fn too_many_requests(title: &str, answer: &Answer<'_>, message: &str) -> PageError {
+    if month_is_used_up(message) {
+        let hint = "they start anew next month; run it less often, or use a key of a larger plan";
+        let what = said(title, "the month's credits are used up", message);
+        return PageError::stop("quota_used_up", what, hint).of_class(ErrorClass::Plan);
+    }
     let hint = "lower requests_per_minute, run it less often, or use a key of a larger plan";
     PageError::retry("rate_limited", said(title, "the request limit is reached", message), hint)
+        .of_class(ErrorClass::RateLimited)
         .after(answer.retry_after)
+}
+
+/// True where an upstream says that what it grants in a month is spent. One that speaks of the rate and
+/// praises the credits of a larger plan does not say so.
+fn month_is_used_up(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    says(&["month"])
+        && says(&["quota", "credit", "limit", "cap", "call", "request", "usage"])
+        && says(&["reach", "exceed", "exhaust", "used up", "run out"])
+        && !says(&["rate limit", "minute", "second"])
+}
+
+/// Access to an address of the user's is refused, which no key of ours opens and other addresses need not
+/// share.
+pub(crate) fn access_refused(title: &str, answer: &Answer<'_>) -> Option<PageError> {
+    let refused = [401, 403].contains(&answer.status) && !html(answer);
+    refused.then(|| {
+        let what = format!("{title}: access is refused (HTTP {})", answer.status);
+        let hint = "addresses are fetched without a login; look for an open one";
+        PageError::stop("access_refused", what, hint)
+    })
 }
 
 /// A status other than 200 that needs no knowledge of the upstream. `message` is the upstream's own,
@@ -63,17 +91,22 @@ pub(crate) fn status(title: &str, answer: &Answer<'_>, message: &str) -> PageErr
         401 | 403 => {
             let hint = "check api_key: it may be mistyped, expired or of another plan";
             PageError::stop("key_refused", what("the key is refused"), hint)
+                .of_class(ErrorClass::Key)
         }
+        402 if month_is_used_up(message) => too_many_requests(title, answer, message),
         402 => {
             let hint =
                 "the plan is too small or its monthly quota is used up; it starts anew next month";
             PageError::stop("plan_too_small", what("the plan does not cover the request"), hint)
+                .of_class(ErrorClass::Plan)
         }
         404 | 410 => {
             let hint = "the upstream may have changed: look for a newer version";
             PageError::stop("not_found", what("there is no such page"), hint)
+                .of_class(ErrorClass::Gone)
         }
-        429 => too_many_requests(title, answer, message),
+        // Some exchanges say 418 to those who go on after 429.
+        418 | 429 => too_many_requests(title, answer, message),
         451 => {
             let hint = "the upstream does not serve this country";
             PageError::stop("unavailable_here", what("access is refused for legal reasons"), hint)

@@ -6,22 +6,21 @@
 //! largest 64-bit integer; addresses have line ends around them; errors are `{"error":"…"}`.
 
 mod lists;
+mod tickers;
 
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{Attributes, Observation, Quote, Rejection, Statement};
+use kasparro_domain::FieldUse;
 use kasparro_extract::{
-    Answer, Credential, Framing, HttpRequest, OptionError, PageError, PageMeta, PageSummary,
-    Purpose, Request, RowReader, RunStart, Source, SourceSpec, Target,
+    Answer, Cost, Credential, Framing, HttpRequest, Limits, OptionError, PageError, PageMeta,
+    PageSummary, Purpose, Request, RowReader, RunStart, Source, SourceSpec, Target,
 };
 use secrecy::SecretString;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answers;
-use crate::fields::{self, Field, Object};
 use crate::options::Options;
 
 pub(crate) static SPEC: SourceSpec = SourceSpec {
@@ -86,6 +85,7 @@ impl CoinPaprika {
                 secret_query: Vec::new(),
                 origin_matters: false,
                 conditional: false,
+                cost: Cost::ONE,
                 credential,
             }),
         }
@@ -97,8 +97,22 @@ impl Source for CoinPaprika {
         &SPEC
     }
 
-    fn requests_per_minute(&self) -> Option<u32> {
-        Some(REQUESTS_PER_MINUTE)
+    fn limits(&self) -> Limits {
+        let credits = match self.plan {
+            Plan::Free => 20_000,
+            // Of the smallest plan with a key.
+            Plan::Pro => 400_000,
+        };
+        Limits { credits_per_month: Some(credits), ..Limits::per_minute(REQUESTS_PER_MINUTE) }
+    }
+
+    fn mapped(&self, endpoint: &str) -> &'static [FieldUse] {
+        match endpoint {
+            TICKERS => tickers::MAPPED,
+            COINS => lists::COINS_MAPPED,
+            CONTRACTS => lists::CONTRACTS_MAPPED,
+            _ => &[],
+        }
     }
 
     fn first(&self, start: RunStart<'_>) -> Vec<Request> {
@@ -129,12 +143,13 @@ impl Source for CoinPaprika {
 
     fn judge(&self, answer: Answer<'_>) -> Result<(), PageError> {
         let object = answers::object(&answer);
-        let error = object.as_ref().and_then(|object| object.get("error")).and_then(Value::as_str);
-        let message = answers::shown(error.unwrap_or_default(), self.key.as_ref());
+        let error = object.as_ref().and_then(|object| object.get("error"));
+        let said = error.and_then(Value::as_str).unwrap_or_default();
+        let message = answers::shown(said, self.key.as_ref());
         match (answer.status, error) {
             (200, None) if answers::html(&answer) => Err(answers::page_for_answer(SPEC.title)),
             (200, None) => Ok(()),
-            (200, Some(error)) if error.contains("limit") => {
+            (200, Some(_)) if said.to_ascii_lowercase().contains("limit") => {
                 Err(answers::too_many_requests(SPEC.title, &answer, &message))
             }
             (200, Some(_)) => {
@@ -155,89 +170,7 @@ impl Source for CoinPaprika {
             Some(COINS) => Box::new(lists::CoinReader),
             Some(PLATFORMS) => Box::new(lists::NoReader),
             Some(CONTRACTS) => Box::new(lists::ContractReader::of(page.request)?),
-            _ => Box::new(TickerReader),
+            _ => Box::new(tickers::TickerReader),
         })
     }
-}
-
-#[derive(Deserialize)]
-struct Ticker<'a> {
-    #[serde(borrow)]
-    id: Field<'a>,
-    #[serde(borrow)]
-    name: Field<'a>,
-    #[serde(borrow)]
-    symbol: Field<'a>,
-    #[serde(borrow)]
-    rank: Field<'a>,
-    #[serde(borrow)]
-    circulating_supply: Field<'a>,
-    #[serde(borrow)]
-    total_supply: Field<'a>,
-    #[serde(borrow)]
-    max_supply: Field<'a>,
-    #[serde(borrow)]
-    last_updated: Field<'a>,
-    #[serde(borrow)]
-    quotes: Option<Object<Quotes<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Quotes<'a> {
-    #[serde(borrow, rename = "USD")]
-    usd: Option<Object<InUsd<'a>>>,
-}
-
-#[derive(Deserialize, Default)]
-struct InUsd<'a> {
-    #[serde(borrow)]
-    price: Field<'a>,
-    #[serde(borrow)]
-    volume_24h: Field<'a>,
-    #[serde(borrow)]
-    market_cap: Field<'a>,
-    #[serde(borrow)]
-    percent_change_24h: Field<'a>,
-}
-
-struct TickerReader;
-
-impl RowReader for TickerReader {
-    fn read(&mut self, row: &[u8]) -> Result<Statement, Rejection> {
-        let ticker: Ticker<'_> = fields::read_row(row, &["quotes", "USD"])?;
-        let external_id = fields::id(ticker.id, "/id")?;
-        let observed = observe(&ticker, &external_id);
-        observed.map(Statement::from).map_err(|rejection| rejection.of(&external_id))
-    }
-}
-
-fn observe(ticker: &Ticker<'_>, external_id: &str) -> Result<Observation, Rejection> {
-    let unpriced = InUsd::default();
-    let quotes = ticker.quotes.as_ref().and_then(|Object(quotes)| quotes.usd.as_ref());
-    let usd = quotes.map_or(&unpriced, |Object(usd)| usd);
-    Ok(Observation {
-        external_id: external_id.into(),
-        attributes: Attributes {
-            symbol: fields::text(ticker.symbol, "/symbol", fields::MAX_SYMBOL_CHARS)?,
-            name: fields::text(ticker.name, "/name", fields::MAX_NAME_CHARS)?,
-        },
-        quote: Quote {
-            price_usd: fields::number(usd.price, "/quotes/USD/price")?,
-            market_cap: fields::number_or_zero(usd.market_cap, "/quotes/USD/market_cap")?,
-            volume_24h: fields::number(usd.volume_24h, "/quotes/USD/volume_24h")?,
-            price_change_24h: fields::number(
-                usd.percent_change_24h,
-                "/quotes/USD/percent_change_24h",
-            )?,
-            circulating_supply: fields::number_or_zero(
-                ticker.circulating_supply,
-                "/circulating_supply",
-            )?,
-            total_supply: fields::number_or_zero(ticker.total_supply, "/total_supply")?,
-            max_supply: fields::number_or_zero(ticker.max_supply, "/max_supply")?,
-            fully_diluted_valuation: None,
-            rank: fields::rank(ticker.rank, "/rank")?,
-        },
-        observed_at: fields::instant(ticker.last_updated, "/last_updated")?,
-    })
 }

@@ -5,6 +5,7 @@
 
 mod dated;
 mod layout;
+mod members;
 mod reader;
 mod settings;
 
@@ -13,9 +14,10 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kasparro_domain::FieldUse;
 use kasparro_extract::{
-    Answer, Framing, OptionError, PageError, PageMeta, PageSummary, Request, RowReader, RunStart,
-    Source, SourceSpec, Target,
+    Answer, Framing, Limits, OptionError, PageError, PageMeta, PageSummary, Request, RowReader,
+    RunStart, Source, SourceSpec, Target,
 };
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -72,9 +74,14 @@ impl Source for Csv {
         &SPEC
     }
 
-    fn requests_per_minute(&self) -> Option<u32> {
+    fn limits(&self) -> Limits {
         let web = |text: &Text| matches!(text.request.target, Target::Http(_));
-        self.texts.iter().any(web).then_some(REQUESTS_PER_MINUTE)
+        let any = self.texts.iter().any(web);
+        if any { Limits::per_minute(REQUESTS_PER_MINUTE) } else { Limits::default() }
+    }
+
+    fn mapped(&self, _: &str) -> &'static [FieldUse] {
+        members::MAPPED
     }
 
     fn first(&self, start: RunStart<'_>) -> Vec<Request> {
@@ -96,7 +103,8 @@ impl Source for Csv {
 
     fn judge(&self, answer: Answer<'_>) -> Result<(), PageError> {
         if answer.status != 200 {
-            return Err(answers::status(SPEC.title, &answer, ""));
+            let refused = answers::access_refused(SPEC.title, &answer);
+            return Err(refused.unwrap_or_else(|| answers::status(SPEC.title, &answer, "")));
         }
         if answers::html(&answer) {
             let hint =

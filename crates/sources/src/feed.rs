@@ -16,9 +16,10 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kasparro_domain::FieldUse;
 use kasparro_extract::{
-    Answer, Framing, HttpRequest, OptionError, PageError, PageMeta, PageSummary, Purpose, Request,
-    RowReader, RunStart, Source, SourceSpec, Target,
+    Answer, Framing, HttpRequest, Limits, OptionError, PageError, PageMeta, PageSummary, Purpose,
+    Request, RowReader, RunStart, Source, SourceSpec, Target,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -60,8 +61,13 @@ impl Source for Feeds {
         &SPEC
     }
 
-    fn requests_per_minute(&self) -> Option<u32> {
-        Some(REQUESTS_PER_MINUTE)
+    fn limits(&self) -> Limits {
+        Limits::per_minute(REQUESTS_PER_MINUTE)
+    }
+
+    /// Nothing: every item chooses its own members, so none is missed.
+    fn mapped(&self, _: &str) -> &'static [FieldUse] {
+        &[]
     }
 
     fn first(&self, start: RunStart<'_>) -> Vec<Request> {
@@ -91,13 +97,9 @@ impl Source for Feeds {
     }
 
     fn judge(&self, answer: Answer<'_>) -> Result<(), PageError> {
-        if [401, 403].contains(&answer.status) && !answers::html(&answer) {
-            let what = format!("{}: access is refused (HTTP {})", SPEC.title, answer.status);
-            let hint = "feeds are fetched without a login; look for an open address";
-            return Err(PageError::stop("access_refused", what, hint));
-        }
         if answer.status != 200 {
-            return Err(answers::status(SPEC.title, &answer, ""));
+            let refused = answers::access_refused(SPEC.title, &answer);
+            return Err(refused.unwrap_or_else(|| answers::status(SPEC.title, &answer, "")));
         }
         if survey::web_page(answer.head) {
             return Err(survey::not_feed("a web page"));

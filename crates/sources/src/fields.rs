@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use compact_str::CompactString;
-use kasparro_domain::{Decimal, Rejection, RejectionReason, Timestamp};
+use kasparro_domain::{Decimal, FieldRole, FieldUse, Rejection, RejectionReason, Timestamp};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -21,6 +21,16 @@ pub(crate) const MAX_SYMBOL_CHARS: usize = 64;
 pub(crate) const MAX_NAME_CHARS: usize = 256;
 /// The most characters of a contract address.
 pub(crate) const MAX_ADDRESS_CHARS: usize = 500;
+
+/// A line of the table of what is read: the API's name of a field, the member that it is read from, and
+/// what kind of value that holds.
+pub(crate) const fn read_into(
+    field: &'static str,
+    pointer: &'static str,
+    role: FieldRole,
+) -> FieldUse {
+    FieldUse { pointer, field, role }
+}
 
 /// A field as it was sent; `None` for absent and null.
 pub(crate) type Field<'a> = Option<&'a RawValue>;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use kasparro_domain::Timestamp;
-use kasparro_extract::{Framing, HttpRequest, Purpose, Request, RunStart, Source, Target};
+use kasparro_extract::{Framing, HttpRequest, Limits, Purpose, Request, RunStart, Source, Target};
 use serde_json::{Value, json};
 
 fn build(name: &str, options: Value) -> Arc<dyn Source> {
@@ -40,7 +40,7 @@ fn feeds_are_asked_for_each_on_condition_that_they_changed() {
         assert!(http(request).conditional && http(request).origin_matters);
         assert!(!request.completes_sweep);
     }
-    assert_eq!(source.requests_per_minute(), Some(60));
+    assert_eq!(source.limits(), Limits::per_minute(60));
     assert!(source.first(RunStart { checkpoint: None, now: now(), values: false }).is_empty());
     for name in ["coingecko", "coinpaprika"] {
         let source = build(name, json!({}));

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kasparro_domain::{Checkpoint, Timestamp};
-use kasparro_extract::{HttpRequest, PageSummary, Purpose, Request, RunStart, Source, Target};
+use kasparro_extract::{
+    Cost, HttpRequest, Limits, PageSummary, Purpose, Request, RunStart, Source, Target,
+};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -51,7 +53,7 @@ fn refusal(name: &str, options: Value) -> kasparro_extract::OptionError {
 }
 
 #[test]
-fn the_plan_of_coinpaprika_decides_the_host_and_the_key_goes_bare() {
+fn the_plan_of_coinpaprika_decides_host_and_limits_and_the_key_goes_bare() {
     let free = first(build("coinpaprika", json!({})).as_ref());
     assert_eq!(http(&free).origin, "https://api.coinpaprika.com");
     assert_eq!(http(&free).path, "/v1/tickers");
@@ -62,6 +64,11 @@ fn the_plan_of_coinpaprika_decides_the_host_and_the_key_goes_bare() {
     assert_eq!(http(&pro).origin, "https://api-pro.coinpaprika.com");
     assert_eq!(header(&pro), Some(("authorization", "k1".to_owned())));
 
+    for (options, credits) in [(json!({}), 20_000), (json!({"api_key": "k1"}), 400_000)] {
+        let limits = Limits { credits_per_month: Some(credits), ..Limits::per_minute(60) };
+        assert_eq!(build("coinpaprika", options).limits(), limits);
+    }
+
     let unused = first(build("coinpaprika", json!({"api_key": "k1", "plan": "free"})).as_ref());
     assert_eq!(http(&unused).origin, "https://api.coinpaprika.com");
     assert_eq!(header(&unused), None);
@@ -71,23 +78,33 @@ fn the_plan_of_coinpaprika_decides_the_host_and_the_key_goes_bare() {
 }
 
 #[test]
-fn the_kind_of_a_coingecko_key_decides_host_header_and_limit() {
-    for (options, origin, sent, limit) in [
-        (json!({}), "https://api.coingecko.com", None, 5),
-        (json!({"api_key": ""}), "https://api.coingecko.com", None, 5),
-        (json!({"api_key": "k"}), "https://api.coingecko.com", Some("x-cg-demo-api-key"), 30),
+fn the_kind_of_a_coingecko_key_decides_host_header_and_limits() {
+    for (options, origin, sent, limit, credits) in [
+        (json!({}), "https://api.coingecko.com", None, 5, None),
+        (json!({"api_key": ""}), "https://api.coingecko.com", None, 5, None),
+        (
+            json!({"api_key": "k"}),
+            "https://api.coingecko.com",
+            Some("x-cg-demo-api-key"),
+            30,
+            Some(10_000),
+        ),
         (
             json!({"api_key": "k", "key_kind": "pro"}),
             "https://pro-api.coingecko.com",
             Some("x-cg-pro-api-key"),
             250,
+            None,
         ),
     ] {
         let source = build("coingecko", options);
         let request = first(source.as_ref());
         assert_eq!(http(&request).origin, origin);
         assert_eq!(header(&request).map(|(name, _)| name), sent);
-        assert_eq!(source.requests_per_minute(), Some(limit));
+        assert_eq!(
+            source.limits(),
+            Limits { credits_per_month: credits, ..Limits::per_minute(limit) }
+        );
     }
     assert_eq!(refusal("coingecko", json!({"key_kind": "pro"})).key, "key_kind");
 }
@@ -174,8 +191,8 @@ fn csv_asks_for_each_path_once_and_in_order() {
             json!({"endpoint": "csv", "origin": "https://example.com:8443", "path": "/a%20b.csv", "query": [["x", "1 2"], ["y", ""]]}),
         ]
     );
-    assert_eq!(source.requests_per_minute(), Some(60));
-    assert_eq!(build("csv", json!({"paths": ["a.csv"]})).requests_per_minute(), None);
+    assert_eq!(source.limits(), Limits::per_minute(60));
+    assert_eq!(build("csv", json!({"paths": ["a.csv"]})).limits(), Limits::default());
 }
 
 #[test]
@@ -312,6 +329,19 @@ fn coinpaprika_asks_for_the_contracts_of_each_platform_that_it_was_told() {
     ] {
         let error = source.survey(platforms, &mut body.as_bytes()).unwrap_err();
         assert_eq!(error.code, code, "{body}");
+    }
+}
+
+#[test]
+fn every_request_costs_one_of_each() {
+    for (name, options) in [
+        ("coingecko", json!({"api_key": "k"})),
+        ("coinpaprika", json!({})),
+        ("csv", json!({"paths": "https://example.com/a.csv"})),
+        ("feed", json!({"urls": "https://example.com/rss"})),
+    ] {
+        let requests = begun(build(name, options).as_ref(), None);
+        assert!(requests.iter().all(|request| http(request).cost == Cost::ONE), "{name}");
     }
 }
 

@@ -1,10 +1,18 @@
 //! What CoinGecko lists: every coin with its contracts.
 
-use kasparro_domain::{Attributes, Contract, Evidence, Rejection, Statement};
+use kasparro_domain::{Attributes, Contract, Evidence, FieldRole, FieldUse, Rejection, Statement};
 use kasparro_extract::RowReader;
 use serde::Deserialize;
 
-use crate::fields::{self, Field};
+use crate::fields::{self, Field, read_into};
+
+/// What the members of a row are read into.
+pub(super) static MAPPED: &[FieldUse] = &[
+    read_into("external_id", "/id", FieldRole::Id),
+    read_into("symbol", "/symbol", FieldRole::Text),
+    read_into("name", "/name", FieldRole::Text),
+    read_into("contracts", "/platforms", FieldRole::Other),
+];
 
 #[derive(Deserialize)]
 struct Listed<'a> {

@@ -3,14 +3,30 @@
 use std::io::Read;
 
 use compact_str::{CompactString, format_compact};
-use kasparro_domain::{Attributes, Contract, Evidence, Rejection, RejectionReason, Statement};
+use kasparro_domain::{
+    Attributes, Contract, Evidence, FieldRole, FieldUse, Rejection, RejectionReason, Statement,
+};
 use kasparro_extract::{PageError, RowReader};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::{Value, json};
 
-use crate::fields::{self, Field, reject};
+use crate::fields::{self, Field, read_into, reject};
+
+/// What the members of a row of `/v1/coins` are read into.
+pub(super) static COINS_MAPPED: &[FieldUse] = &[
+    read_into("external_id", "/id", FieldRole::Id),
+    read_into("symbol", "/symbol", FieldRole::Text),
+    read_into("name", "/name", FieldRole::Text),
+    read_into("active", "/is_active", FieldRole::Other),
+];
+
+/// What the members of a row of `/v1/contracts/{platform}` are read into.
+pub(super) static CONTRACTS_MAPPED: &[FieldUse] = &[
+    read_into("external_id", "/id", FieldRole::Id),
+    read_into("contracts", "/address", FieldRole::Other),
+];
 
 /// Lists the platforms; below it stands the page of each.
 pub(super) const CONTRACTS_PATH: &str = "/v1/contracts";

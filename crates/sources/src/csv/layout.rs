@@ -9,9 +9,9 @@ use kasparro_extract::{Framing, PageError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::dated;
 use super::reader::Splitter;
 use super::settings::Settings;
+use super::{dated, members};
 
 pub(super) const ID: &str = "id";
 pub(super) const SYMBOL: &str = "symbol";
@@ -109,6 +109,9 @@ pub(super) struct Layout {
     pub(super) width: usize,
     /// Our names of columns and where they are.
     pub(super) columns: BTreeMap<String, Column>,
+    /// The columns that are not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) others: Vec<Column>,
     pub(super) key: Key,
     /// Keys that more than one row has, in lower case and sorted, where the key is a symbol or name.
     pub(super) repeated: Vec<String>,
@@ -159,6 +162,7 @@ impl Layout {
             dated,
             delimiter: char::from(delimiter),
             width: headers.len(),
+            others: members::others(&headers, columns.iter()),
             columns,
             key,
             repeated,

@@ -8,8 +8,10 @@ use kasparro_domain::{
 };
 use kasparro_extract::RowReader;
 use memchr::memchr;
+use serde_json::Value;
 
 use super::layout::{self, ChangeUnit, Column, Key, Layout};
+use super::members;
 use crate::fields::{self, reject};
 
 /// What stands for "not known" in place of a number or instant, besides nothing.
@@ -121,13 +123,21 @@ impl RowReader for RecordReader {
             })
             .map_err(|rejection| rejection.of(&external_id))
     }
+
+    fn members(&mut self, row: &[u8]) -> Option<Value> {
+        let fields = Fields(self.splitter.split(row)?.collect());
+        let readable =
+            fields.0.len() == self.layout.width && check_bytes(row, &fields, &self.layout).is_ok();
+        readable.then(|| members::of(&fields, &self.layout))
+    }
 }
 
-struct Fields<'a>(Vec<&'a [u8]>);
+/// The fields of one record.
+pub(super) struct Fields<'a>(Vec<&'a [u8]>);
 
 impl Fields<'_> {
     /// A field without the blanks around it. That it is UTF-8 has been checked.
-    fn at(&self, column: &Column) -> &str {
+    pub(super) fn at(&self, column: &Column) -> &str {
         let field = self.0.get(column.index).copied().unwrap_or_default();
         std::str::from_utf8(field).unwrap_or_default().trim()
     }
@@ -237,7 +247,8 @@ fn observe(
     Ok((attributes, quote, observed_at))
 }
 
-fn unknown(text: &str) -> bool {
+/// True for what says that nothing is known.
+pub(super) fn unknown(text: &str) -> bool {
     text.is_empty() || UNKNOWN.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use kasparro_domain::{Rejection, RejectionReason, Statement};
 use kasparro_extract::RowReader;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::draft::{Draft, Named};
@@ -50,6 +51,11 @@ impl RowReader for ItemReader {
             (None, Some(id)) if rejection.field != "/id" => rejection.of(&id),
             _ => rejection,
         })
+    }
+
+    /// Not followed: every item chooses its own members, and all feeds are one endpoint.
+    fn members(&mut self, _: &[u8]) -> Option<Value> {
+        None
     }
 }
 

@@ -4,6 +4,7 @@ use kasparro_domain::{Rejection, RejectionReason, Statement};
 use kasparro_extract::RowReader;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Error, Reader};
+use serde_json::Value;
 
 use super::draft::{Draft, Named};
 use super::elements::{self, Content};
@@ -66,6 +67,11 @@ impl RowReader for ItemReader {
             _ => return Err(reject(RejectionReason::Malformed, "", &text)),
         };
         draft.finish().map(Statement::News)
+    }
+
+    /// Not followed: every item chooses its own members, and all feeds are one endpoint.
+    fn members(&mut self, _: &[u8]) -> Option<Value> {
+        None
     }
 }
 

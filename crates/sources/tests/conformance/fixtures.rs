@@ -9,7 +9,9 @@ use kasparro_domain::{
     Evidence, NewsItem, Observation, QuoteField, Rejection, Statement, Timestamp,
 };
 use kasparro_extract::frame::RowCutter;
-use kasparro_extract::{PageError, PageMeta, PageSummary, Request, RunStart, Source, Target};
+use kasparro_extract::{
+    ErrorClass, PageError, PageMeta, PageSummary, Request, RunStart, Source, Target,
+};
 use kasparro_sources::Entry;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -35,11 +37,25 @@ pub(crate) struct ErrorCase {
     pub(crate) content_type: String,
     pub(crate) body: String,
     pub(crate) code: String,
+    pub(crate) class: String,
     pub(crate) remedy: String,
     pub(crate) retry_after_seconds: Option<u64>,
 }
 
 impl ErrorCase {
+    /// The class by its name in `errors.json`.
+    pub(crate) fn class(&self) -> Option<ErrorClass> {
+        Some(match self.class.as_str() {
+            "transient" => ErrorClass::Transient,
+            "rate_limited" => ErrorClass::RateLimited,
+            "plan" => ErrorClass::Plan,
+            "key" => ErrorClass::Key,
+            "gone" => ErrorClass::Gone,
+            "other" => ErrorClass::Other,
+            _ => return None,
+        })
+    }
+
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.retry_after_seconds.map(Duration::from_secs)
     }

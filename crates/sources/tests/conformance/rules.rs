@@ -1,6 +1,7 @@
 //! The rules of the contract. Each says what is wrong, or nothing.
 
 mod asking;
+mod mapping;
 mod statements;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +17,7 @@ use crate::fixtures::{CANARY, Fixture, Page, Reached, now, outcome, read_page};
 
 pub(crate) type Rule = fn(&Fixture) -> Result<(), String>;
 
-pub(crate) const RULES: [(&str, Rule); 14] = [
+pub(crate) const RULES: [(&str, Rule); 15] = [
     ("rows read as the fixtures say", rows_read_as_expected),
     ("no secret leaves the credential", no_secret_leaves_the_credential),
     ("the same bytes read the same", same_bytes_read_the_same),
@@ -31,6 +32,7 @@ pub(crate) const RULES: [(&str, Rule); 14] = [
     ("every fault names its field", every_fault_names_its_field),
     ("lists and values name the same listings", statements::name_the_same_listings),
     ("news is plain text", statements::news_is_plain_text),
+    ("what is mapped is what is read", mapping::what_is_mapped_is_what_is_read),
 ];
 
 fn pages(fixture: &Fixture, rule: impl Fn(&Page) -> Result<(), String>) -> Result<(), String> {
@@ -221,7 +223,7 @@ fn errors_are_recognised(fixture: &Fixture) -> Result<(), String> {
             "retry" => Remedy::Retry { after: case.retry_after() },
             _ => Remedy::Stop,
         };
-        if error.code != case.code || error.remedy != remedy {
+        if error.code != case.code || error.remedy != remedy || Some(error.class) != case.class() {
             return Err(format!("{told} gives {error:?}"));
         }
         if error.hint.is_empty() || error.message.is_empty() {

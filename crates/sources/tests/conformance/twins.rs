@@ -4,10 +4,10 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kasparro_domain::{Decimal, QuoteField, Rejection, Statement};
+use kasparro_domain::{Decimal, FieldRole, FieldUse, QuoteField, Rejection, Statement};
 use kasparro_extract::{
-    Answer, Framing, PageError, PageMeta, PageSummary, Purpose, Request, RowReader, RunStart,
-    Source, SourceSpec, Target,
+    Answer, ErrorClass, Framing, Limits, PageError, PageMeta, PageSummary, Purpose, Request,
+    RowReader, RunStart, Source, SourceSpec, Target,
 };
 use serde_json::{Value, json};
 
@@ -52,11 +52,19 @@ pub(crate) enum Flaw {
     OtherIds,
     /// Markup is passed on.
     Markup,
+    /// Errors do not say whose fault they are.
+    Unclassed,
+    /// The table of what is read names a member that nothing reads.
+    NamesTooMuch,
+    /// The table of what is read leaves a member out.
+    NamesTooLittle,
+    /// The table of what is read takes a price for an amount.
+    WrongRole,
 }
 
 impl Flaw {
     /// Every flaw with the rule that must notice it.
-    pub(crate) const ALL: [(Self, &str); 18] = [
+    pub(crate) const ALL: [(Self, &str); 22] = [
         (Self::ThroughFloat, "rows read as the fixtures say"),
         (Self::ZeroForUnknown, "rows read as the fixtures say"),
         (Self::KeyInQuery, "no secret leaves the credential"),
@@ -75,6 +83,10 @@ impl Flaw {
         (Self::CompleteEachTime, "a sweep is complete once"),
         (Self::OtherIds, "lists and values name the same listings"),
         (Self::Markup, "news is plain text"),
+        (Self::Unclassed, "errors are recognised"),
+        (Self::NamesTooMuch, "what is mapped is what is read"),
+        (Self::NamesTooLittle, "what is mapped is what is read"),
+        (Self::WrongRole, "what is mapped is what is read"),
     ];
 
     /// True where the source has what the flaw is about. One that asks at no address has no key, no
@@ -101,9 +113,13 @@ impl Flaw {
                 let framing = |noted| fixture.source.framing(&page.request, &noted);
                 matches!(noted.map(framing), Ok(Framing::JsonArray { .. }))
             }),
+            Self::NamesTooLittle => fixture
+                .pages
+                .iter()
+                .any(|page| !fixture.source.mapped(page.request.endpoint).is_empty()),
             Self::Markup => states(|row| matches!(row, Statement::News(_))),
             Self::OtherIds => states(|row| matches!(row, Statement::Evidence(_))),
-            Self::ThroughFloat | Self::ZeroForUnknown => {
+            Self::ThroughFloat | Self::ZeroForUnknown | Self::WrongRole => {
                 states(|row| matches!(row, Statement::Observation(_)))
             }
             _ => true,
@@ -141,8 +157,28 @@ impl Source for Twin {
         self.inner.spec()
     }
 
-    fn requests_per_minute(&self) -> Option<u32> {
-        self.inner.requests_per_minute()
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    fn mapped(&self, endpoint: &str) -> &'static [FieldUse] {
+        let mut uses = self.inner.mapped(endpoint).to_vec();
+        match self.flaw {
+            Flaw::NamesTooMuch => {
+                let (pointer, field) = ("/no_such_member", "rank");
+                uses.push(FieldUse { pointer, field, role: FieldRole::Rank });
+            }
+            Flaw::NamesTooLittle => {
+                uses.pop();
+            }
+            Flaw::WrongRole => {
+                for price in uses.iter_mut().filter(|one| one.role == FieldRole::Price) {
+                    price.role = FieldRole::Amount;
+                }
+            }
+            _ => return self.inner.mapped(endpoint),
+        }
+        uses.leak()
     }
 
     fn first(&self, mut start: RunStart<'_>) -> Vec<Request> {
@@ -179,6 +215,9 @@ impl Source for Twin {
                 error.message = String::from_utf8_lossy(answer.head).into_owned();
                 error
             }),
+            Flaw::Unclassed => {
+                self.inner.judge(answer).map_err(|error| error.of_class(ErrorClass::Other))
+            }
             _ => self.inner.judge(answer),
         }
     }
@@ -203,6 +242,10 @@ struct TwinReader<'a> {
 }
 
 impl RowReader for TwinReader<'_> {
+    fn members(&mut self, row: &[u8]) -> Option<Value> {
+        self.inner.members(row)
+    }
+
     fn read(&mut self, row: &[u8]) -> Result<Statement, Rejection> {
         if self.flaw == Flaw::Panicking && std::str::from_utf8(row).is_err() {
             // Unwinds like a panic, without the message that would look like a failure.
