@@ -22,6 +22,7 @@ pub(crate) enum Purpose {
     Address,
     News,
     Fault,
+    Life,
 }
 
 /// The seed of a world.

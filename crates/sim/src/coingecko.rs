@@ -76,11 +76,12 @@ fn markets(world: &Arc<World>, ask: &Ask) -> Answer {
     let on_page: Vec<u32> = coins.iter().skip(first).take(per_page as usize).copied().collect();
     let world = Arc::clone(world);
     let step = ask.step;
+    let ranks = world.ranks(step);
     let mut identity = Identity::default();
     let write = move |index: u32, out: &mut Vec<u8>, external_id: &mut String| {
         identity.fill(world.seed, index);
         external_id.push_str(&identity.gecko_id);
-        let market = Market::at(&world, world.coin(index), step);
+        let market = Market::at(&world, world.coin(index), ranks.of(index), step);
         market.push(out, &world, &identity, &windows);
     };
     rows(MARKETS_CACHE, Rows::json(on_page.into_iter(), write))

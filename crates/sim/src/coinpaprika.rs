@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 
 use crate::answer::{Answer, Ask, Content, Rows, Validator};
 use crate::chance::Purpose;
+use crate::life::{Life, Ranks};
 use crate::names::{Identity, PLATFORMS, platforms_of, push_address};
 use crate::text::{Number, push_go, push_instant, push_json_text, push_u64};
 use crate::walk::change;
@@ -38,11 +39,11 @@ pub(crate) fn answer(world: &Arc<World>, ask: &Ask) -> Answer {
     let path: Vec<&str> = ask.path.split('/').skip(2).collect();
     match path.as_slice() {
         ["tickers"] => tickers(world, ask),
-        ["coins"] => rows(coins(world)),
+        ["coins"] => rows(coins(world, ask.step)),
         ["contracts"] => rows(platforms()),
         ["contracts", platform] => {
             match PLATFORMS.iter().position(|known| known.paprika_id == *platform) {
-                Some(place) => rows(contracts(world, place)),
+                Some(place) => rows(contracts(world, place, ask.step)),
                 None => id_not_found(),
             }
         }
@@ -71,16 +72,20 @@ fn tickers(world: &Arc<World>, ask: &Ask) -> Answer {
         let message = format!("unsupported quote {quote:?}: the simulator quotes USD only");
         return Answer::error(StatusCode::BAD_REQUEST, JSON, &message);
     }
-    let order = Arc::clone(world);
+    let (order, listed) = (Arc::clone(world), Arc::clone(world));
     let world = Arc::clone(world);
     let step = ask.step;
+    let ranks = world.ranks(step);
     let mut identity = Identity::default();
     rows(Rows::json(
-        (0..world.coins()).map(move |position| order.scattered(position)),
+        (0..world.coins())
+            .map(move |position| order.scattered(position))
+            .filter(move |index| listed.is_listed(*index, step)),
         move |index, out, external_id| {
             identity.fill(world.seed, index);
             external_id.push_str(&identity.paprika_id);
-            push_ticker(out, &world, &world.coin(index), &identity, step);
+            let coin = world.coin(index);
+            push_ticker(out, &world, &coin, rank(&coin, &ranks), &identity, step);
         },
     ))
 }
@@ -104,8 +109,8 @@ impl Known {
     }
 }
 
-fn rank(coin: &Coin) -> u64 {
-    if coin.ranked { u64::from(coin.index) + 1 } else { 0 }
+fn rank(coin: &Coin, ranks: &Ranks) -> u64 {
+    if coin.ranked { u64::from(ranks.of(coin.index)) } else { 0 }
 }
 
 fn field(out: &mut Vec<u8>, key: &[u8], number: Number) {
@@ -113,7 +118,14 @@ fn field(out: &mut Vec<u8>, key: &[u8], number: Number) {
     push_go(out, number);
 }
 
-fn push_ticker(out: &mut Vec<u8>, world: &World, coin: &Coin, identity: &Identity, step: u64) {
+fn push_ticker(
+    out: &mut Vec<u8>,
+    world: &World,
+    coin: &Coin,
+    rank: u64,
+    identity: &Identity,
+    step: u64,
+) {
     let known = Known::of(coin);
     let seed = world.seed;
     let supply = |is_known: bool, units: i64| Number::new(if is_known { units } else { 0 }, 0);
@@ -125,7 +137,7 @@ fn push_ticker(out: &mut Vec<u8>, world: &World, coin: &Coin, identity: &Identit
     out.extend_from_slice(b",\"symbol\":");
     push_json_text(out, &identity.symbol);
     out.extend_from_slice(b",\"rank\":");
-    push_u64(out, rank(coin));
+    push_u64(out, rank);
     field(out, b",\"circulating_supply\":", supply(known.circulating, coin.supply));
     field(out, b",\"total_supply\":", supply(known.total, coin.total_supply));
     field(out, b",\"max_supply\":", supply(known.max, coin.max_supply));
@@ -149,12 +161,13 @@ fn push_ticker(out: &mut Vec<u8>, world: &World, coin: &Coin, identity: &Identit
 }
 
 fn push_quote(out: &mut Vec<u8>, world: &World, coin: &Coin, known: &Known, step: u64) {
+    let age_days = world.age_days(coin, step);
     let step = i64::try_from(step).unwrap_or(i64::MAX);
     let yesterday = world.step_before(step, DAY_MINUTES);
     let mut walk = world.walk(coin);
     let now = walk.factor(step);
     let changes = CHANGES.map(|(key, minutes)| {
-        let existed = coin.age_days * DAY_MINUTES >= minutes;
+        let existed = age_days * DAY_MINUTES >= minutes;
         let before = if existed { walk.factor(world.step_before(step, minutes)) } else { now };
         (key, minutes, change(before, now, 10_000))
     });
@@ -194,11 +207,16 @@ fn push_quote(out: &mut Vec<u8>, world: &World, coin: &Coin, known: &Known, step
 }
 
 /// Every coin ever listed, those without a market included.
-fn coins(world: &Arc<World>) -> Rows {
+fn coins(world: &Arc<World>, step: u64) -> Rows {
+    let known = Arc::clone(world);
     let world = Arc::clone(world);
+    let ranks = world.ranks(step);
     let active = world.coins();
     let mut identity = Identity::default();
-    Rows::json(0..active + world.inactive_coins(), move |index, out, external_id| {
+    let subjects = (0..active + world.inactive_coins())
+        .filter(move |index| known.life(*index, step) != Life::NotYet);
+    Rows::json(subjects, move |index, out, external_id| {
+        let is_active = index < active && world.is_listed(index, step);
         identity.fill(world.seed, index);
         external_id.push_str(&identity.paprika_id);
         let coin = world.coin(index);
@@ -209,11 +227,11 @@ fn coins(world: &Arc<World>) -> Rows {
         out.extend_from_slice(b",\"symbol\":");
         push_json_text(out, &identity.symbol);
         out.extend_from_slice(b",\"rank\":");
-        push_u64(out, if index < active { rank(&coin) } else { 0 });
-        let new: &[u8] = if coin.age_days < 5 { b",\"is_new\":true" } else { b",\"is_new\":false" };
+        push_u64(out, if is_active { rank(&coin, &ranks) } else { 0 });
+        let is_new = world.age_days(&coin, step) < 5;
+        let new: &[u8] = if is_new { b",\"is_new\":true" } else { b",\"is_new\":false" };
         out.extend_from_slice(new);
-        let alive: &[u8] =
-            if index < active { b",\"is_active\":true" } else { b",\"is_active\":false" };
+        let alive: &[u8] = if is_active { b",\"is_active\":true" } else { b",\"is_active\":false" };
         out.extend_from_slice(alive);
         let token = platforms_of(world.seed, index).next().is_some();
         out.extend_from_slice(if token { b",\"type\":\"token\"}" } else { b",\"type\":\"coin\"}" });
@@ -234,13 +252,17 @@ fn platforms() -> Rows {
 }
 
 /// The contracts on one chain; a row is about the coin that has the contract.
-fn contracts(world: &Arc<World>, place: usize) -> Rows {
+fn contracts(world: &Arc<World>, place: usize, step: u64) -> Rows {
+    let known = Arc::clone(world);
     let world = Arc::clone(world);
     let (seed, active) = (world.seed, world.coins());
     let token_type = PLATFORMS.get(place).map_or("", |platform| platform.token_type);
     let mut identity = Identity::default();
     let mut address = Vec::new();
-    let there = move |index: &u32| platforms_of(seed, *index).any(|found| found == place);
+    let there = move |index: &u32| {
+        platforms_of(seed, *index).any(|found| found == place)
+            && known.life(*index, step) != Life::NotYet
+    };
     Rows::json(
         (0..active + world.inactive_coins()).filter(there),
         move |index, out, external_id| {
@@ -254,8 +276,11 @@ fn contracts(world: &Arc<World>, place: usize) -> Rows {
             push_json_text(out, token_type);
             out.extend_from_slice(b",\"id\":");
             push_json_text(out, &identity.paprika_id);
-            let alive: &[u8] =
-                if index < active { b",\"active\":true}" } else { b",\"active\":false}" };
+            let alive: &[u8] = if index < active && world.is_listed(index, step) {
+                b",\"active\":true}"
+            } else {
+                b",\"active\":false}"
+            };
             out.extend_from_slice(alive);
         },
     )

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ledger::EntryText;
-use crate::{FaultPlan, Simulator};
+use crate::{FaultPlan, HiddenLimits, Simulator};
 
 /// The optional body of `POST /_sim/step`.
 #[derive(Debug, Deserialize)]
@@ -40,6 +40,11 @@ pub(crate) async fn step(State(simulator): State<Arc<Simulator>>, body: Bytes) -
             }
         }
     };
+    if simulator.settings.step_by_clock {
+        let detail = "the step follows the clock";
+        let hint = "move the clock that the simulator was given";
+        return problem(StatusCode::CONFLICT, "step_by_clock", detail, hint);
+    }
     let step = match wanted {
         Some(step) => simulator.set_step(step),
         None => simulator.step(),
@@ -79,15 +84,33 @@ pub(crate) async fn put_faults(State(simulator): State<Arc<Simulator>>, body: By
             simulator.set_faults(plan);
             Json(json!({ "rules": rules })).into_response()
         }
-        Err(error) => {
-            let errors = json!([{ "field": error.field, "message": error.message }]);
-            let detail = error.to_string();
-            let mut body =
-                problem_body(StatusCode::BAD_REQUEST, "bad_fault_plan", &detail, error.hint);
-            body["errors"] = errors;
-            problem_response(StatusCode::BAD_REQUEST, &body)
-        }
+        Err(error) => refused("bad_fault_plan", &error.field, &error.message, error.hint),
     }
+}
+
+/// `GET /_sim/limits`: the limits, what each rule allowed and refused, and the violations.
+pub(crate) async fn limits(State(simulator): State<Arc<Simulator>>) -> Response {
+    Json(simulator.limits.show()).into_response()
+}
+
+/// `PUT /_sim/limits`: these limits in place of the ones before; answers `{rules}`, their number.
+pub(crate) async fn put_limits(State(simulator): State<Arc<Simulator>>, body: Bytes) -> Response {
+    match HiddenLimits::parse(&body) {
+        Ok(limits) => {
+            let rules = limits.rule_count();
+            simulator.set_limits(limits);
+            Json(json!({ "rules": rules })).into_response()
+        }
+        Err(error) => refused("bad_limits", &error.field, &error.message, error.hint),
+    }
+}
+
+/// A plan that is not understood.
+fn refused(code: &str, field: &str, message: &str, hint: &str) -> Response {
+    let detail = format!("{field} {message}");
+    let mut body = problem_body(StatusCode::BAD_REQUEST, code, &detail, hint);
+    body["errors"] = json!([{ "field": field, "message": message }]);
+    problem_response(StatusCode::BAD_REQUEST, &body)
 }
 
 /// A problem document (RFC 9457).

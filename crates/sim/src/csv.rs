@@ -102,7 +102,9 @@ pub(crate) fn answer(world: &Arc<World>, ask: &Ask) -> Answer {
     let world = Arc::clone(world);
     let step = ask.step;
     let mut identity = Identity::default();
-    let subjects = Box::new(0..world.coins());
+    let coins = Arc::clone(&world);
+    let listed = move |index: &u32| coins.is_listed(*index, step);
+    let subjects = Box::new((0..world.coins()).filter(listed));
     let write = Box::new(move |index: u32, out: &mut Vec<u8>, external_id: &mut String| {
         identity.fill(world.seed, index);
         external_id.push_str(match dialect.key {

@@ -1,11 +1,12 @@
-//! Why a replay folder cannot be served, or a fault plan not played.
+//! Why a replay folder cannot be served, or a plan not played.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::faults::FaultPlanError;
+use crate::limits::HiddenLimitsError;
 
-/// A folder of captures or a fault plan that is not as it should be; each message names the file.
+/// A folder of captures or a plan of faults or limits that is not as it should be; each message names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {
@@ -77,6 +78,22 @@ pub enum SimError {
         /// Which field, and what is wrong with it.
         source: FaultPlanError,
     },
+    /// The file of limits cannot be read.
+    #[error("cannot read the limits {}: {source}", path.display())]
+    LimitsUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The limits are not understood.
+    #[error("the limits {}: {source}", path.display())]
+    LimitsInvalid {
+        /// The file.
+        path: PathBuf,
+        /// Which field, and what is wrong with it.
+        source: HiddenLimitsError,
+    },
 }
 
 impl SimError {
@@ -91,6 +108,8 @@ impl SimError {
             Self::NothingToServe { .. } => "replay_empty",
             Self::FaultsUnreadable { .. } => "faults_unreadable",
             Self::FaultsInvalid { .. } => "bad_fault_plan",
+            Self::LimitsUnreadable { .. } => "limits_unreadable",
+            Self::LimitsInvalid { .. } => "bad_limits",
         }
     }
 
@@ -118,6 +137,8 @@ impl SimError {
                 "name a file with a fault plan that this user can read"
             }
             Self::FaultsInvalid { source, .. } => source.hint,
+            Self::LimitsUnreadable { .. } => "name a file with limits that this user can read",
+            Self::LimitsInvalid { source, .. } => source.hint,
         }
     }
 }

@@ -16,13 +16,14 @@ use crate::conditional::{unchanged, weak_etag};
 use crate::connection::Connection;
 use crate::faults::Effect;
 use crate::ledger::{Head, Recorder};
+use crate::limits::Asked;
 use crate::replay::{self, Capture, Replayed};
 use crate::requests::RequestLine;
-use crate::secrets::{key_id, without_secrets};
+use crate::secrets::{key_id, key_kind, without_secrets};
 use crate::text::http_date;
 use crate::whole::Whole;
 use crate::world::World;
-use crate::{Simulator, coingecko, coinpaprika, control, csv, feed};
+use crate::{Simulator, control, vendors};
 
 pub(crate) fn router(simulator: &Arc<Simulator>) -> Router {
     Router::new()
@@ -30,6 +31,7 @@ pub(crate) fn router(simulator: &Arc<Simulator>) -> Router {
         .route("/_sim/ledger", get(control::ledger))
         .route("/_sim/requests", get(control::requests))
         .route("/_sim/faults", get(control::faults).put(control::put_faults))
+        .route("/_sim/limits", get(control::limits).put(control::put_limits))
         .fallback(upstream)
         .with_state(Arc::clone(simulator))
 }
@@ -105,31 +107,50 @@ impl Reply {
                 ReplyBody::Whole { whole, then_break_off: true }
             }
             Effect::Replace { find, with } => {
-                // The right body's validators would make clients keep the wrong one for right.
-                for name in [header::ETAG, header::LAST_MODIFIED] {
-                    self.headers.remove(name);
-                }
+                self.forget_validators();
                 let whole = self.body.into_whole(usize::MAX)?.replaced(find, with);
+                ReplyBody::Whole { whole, then_break_off: false }
+            }
+            Effect::Drift(drift) => {
+                self.forget_validators();
+                let kind = self.headers.get(header::CONTENT_TYPE);
+                let is_csv = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/csv"));
+                let whole = drift.applied(self.body.into_whole(usize::MAX)?, is_csv);
                 ReplyBody::Whole { whole, then_break_off: false }
             }
             _ => self.body,
         };
         Ok(self)
     }
+
+    /// The right body's validators would make clients keep the wrong one for right.
+    fn forget_validators(&mut self) {
+        for name in [header::ETAG, header::LAST_MODIFIED] {
+            self.headers.remove(name);
+        }
+    }
 }
 
 /// The recorded answer where captures are replayed, else the generated one; with what `fault` does to it.
 fn reply(simulator: &Simulator, ask: &Ask, shown_query: &str, fault: Option<&Effect>) -> Reply {
     let world = &simulator.world;
+    let frozen;
+    let asked = match fault {
+        Some(Effect::Drift(drift)) => {
+            frozen = Ask { step: drift.step(ask.step), ..ask.clone() };
+            &frozen
+        }
+        _ => ask,
+    };
     let right = || {
         let answer = match &simulator.replay {
-            Some(replay) => match replay.answer(ask) {
+            Some(replay) => match replay.answer(asked) {
                 Replayed::Capture(reply) => return reply,
                 Replayed::Otherwise(answer) => answer,
             },
-            None => generate(world, ask),
+            None => vendors::generate(world, asked),
         };
-        Reply::generated(world, ask, shown_query, answer)
+        Reply::generated(world, asked, shown_query, answer)
     };
     let Some(fault) = fault else {
         return right();
@@ -145,25 +166,6 @@ fn reply(simulator: &Simulator, ask: &Ask, shown_query: &str, fault: Option<&Eff
     })
 }
 
-fn generate(world: &Arc<World>, ask: &Ask) -> Answer {
-    let below = |root: &str| ask.path.starts_with(root);
-    if below("/v1/") {
-        coinpaprika::answer(world, ask)
-    } else if below("/api/v3/") {
-        coingecko::answer(world, ask)
-    } else if below("/csv/") {
-        csv::answer(world, ask)
-    } else if below("/feed/") {
-        feed::answer(world, ask)
-    } else {
-        Answer::error(
-            StatusCode::NOT_FOUND,
-            "application/json",
-            "not found: the simulator serves /v1, /api/v3, /csv and /feed, and is moved by /_sim",
-        )
-    }
-}
-
 async fn upstream(
     State(simulator): State<Arc<Simulator>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
@@ -177,13 +179,24 @@ async fn upstream(
     let step = simulator.current_step();
     let ask = Ask { path: uri.path().to_owned(), query, step };
     let key_id = key_id(request.headers(), &ask.query);
-    let fault = if method == Method::GET { simulator.faults.meet(&ask) } else { None };
+    let verdict = simulator.limits.meet(Asked {
+        path: &ask.path,
+        key: key_kind(request.headers(), &ask.query),
+        key_id: key_id.as_deref(),
+        now: simulator.time.now(),
+    });
+    // What the limits refuse never reaches whatever is broken behind them.
+    let meets_faults = method == Method::GET && verdict.refused.is_none();
+    let fault = if meets_faults { simulator.faults.meet(&ask) } else { None };
+    let (limit, refusal) = verdict.refused.unzip();
 
     let failed = |status, message| {
         let answer = Answer::error(status, "application/json", message);
         Reply::generated(&simulator.world, &ask, &shown_query, answer)
     };
-    let reply = if method == Method::GET || head_only {
+    let mut reply = if let Some(refusal) = refusal {
+        refusal
+    } else if method == Method::GET || head_only {
         let (simulator, ask, query) = (Arc::clone(&simulator), ask.clone(), shown_query.clone());
         let fault = fault.clone();
         let made =
@@ -196,7 +209,14 @@ async fn upstream(
         failed(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
     };
 
-    let at = simulator.world.now(step);
+    reply.headers.extend(verdict.headers);
+    if let Some(date) = simulator.time.injected() {
+        // What the HTTP library would state is the machine's time.
+        let date = HeaderValue::from_str(&http_date(date.as_millis()));
+        reply.headers.extend(date.ok().map(|date| (header::DATE, date)));
+    }
+
+    let at = simulator.at(step);
     let spoilt = matches!(reply.body, ReplyBody::Whole { .. });
     let unchanged = !spoilt
         && reply.status == StatusCode::OK
@@ -213,6 +233,7 @@ async fn upstream(
         status: shown_status,
         key_id: key_id.clone(),
         fault: fault.as_ref().map(Effect::name),
+        limit,
     });
     let mut recorder = Recorder::new(
         Arc::clone(&simulator.ledger),

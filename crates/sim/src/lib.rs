@@ -1,8 +1,9 @@
 //! A built-in upstream: generated coins behind the paths of CoinPaprika and CoinGecko, CSV files and
 //! news feeds, over real HTTP, with a ledger of every row that was served.
 //!
-//! Values are a function of seed and step, never of the clock or of the number of requests, and the step
-//! moves only when it is told to: a simulator left alone sends the same bytes for ever. The world is
+//! Values are a function of seed and step, never of the number of requests, and the step moves only when it
+//! is told to, or with the clock where [`SimSettings::step_by_clock`] says so: otherwise a simulator left
+//! alone sends the same bytes for ever. The world is
 //! computed and not stored, and bodies are written while they are sent: what grows is the ledger, up to
 //! its cap, and four bytes a coin for each order in which CoinGecko's pages were asked.
 //!
@@ -12,12 +13,16 @@
 //! A fault plan ([`FaultPlan`], `PUT /_sim/faults`) makes it answer wrongly on purpose, the same way for the
 //! same requests. The answers that a plan cuts or changes are held in memory as a whole.
 //!
+//! Hidden limits ([`HiddenLimits`], `PUT /_sim/limits`) refuse what is over them and keep a record of it, by
+//! the machine's clock or by an injected one ([`SimSettings::clock`]).
+//!
 //! Generated single coins (`/v1/tickers/{id}`, `/api/v3/coins/{id}`) are not served: they answer as the vendors do
 //! for an id that they do not know.
 
 mod answer;
 mod body;
 mod chance;
+mod clock;
 mod coingecko;
 mod coinpaprika;
 mod conditional;
@@ -27,16 +32,22 @@ mod csv;
 mod error;
 mod faults;
 mod feed;
+mod fields;
 mod http;
 mod ledger;
+mod life;
+mod limits;
 mod market;
 mod names;
 mod order;
+mod path;
 mod replay;
 mod requests;
 mod secrets;
 mod settings;
 mod text;
+mod vendors;
+
 mod walk;
 mod whole;
 mod world;
@@ -55,12 +66,17 @@ use tokio_util::sync::CancellationToken;
 pub use error::SimError;
 pub use faults::{FaultPlan, FaultPlanError};
 pub use ledger::{LedgerEntry, LedgerRow};
+pub use limits::{
+    HiddenLimits, HiddenLimitsError, LimitReport, LimitViolation, LimitViolationKind, LimitsReport,
+};
 pub use secrets::name_of_key;
 pub use settings::SimSettings;
 
+use crate::clock::Time;
 use crate::connection::{Connection, Connections};
 use crate::faults::Faults;
 use crate::ledger::Ledger;
+use crate::limits::Limits;
 use crate::replay::Replay;
 use crate::requests::RequestLog;
 use crate::world::World;
@@ -78,6 +94,8 @@ pub struct Simulator {
     ledger: Arc<Ledger>,
     requests: RequestLog,
     faults: Faults,
+    limits: Limits,
+    time: Time,
 }
 
 impl Simulator {
@@ -110,6 +128,9 @@ impl Simulator {
     fn with(settings: SimSettings, replay: Option<Replay>) -> Arc<Self> {
         let world = Arc::new(World::new(&settings));
         let ledger = Arc::new(Ledger::new(settings.ledger_rows_cap));
+        let limits = Limits::default();
+        limits.set(settings.limits.clone().unwrap_or_default());
+        let time = Time::new(settings.clock.clone());
         Arc::new(Self {
             settings,
             world,
@@ -118,6 +139,8 @@ impl Simulator {
             ledger,
             requests: RequestLog::default(),
             faults: Faults::default(),
+            limits,
+            time,
         })
     }
 
@@ -171,8 +194,12 @@ impl Simulator {
         std::future::pending().await
     }
 
-    /// Moves to the next step, which it returns; the last one stays.
+    /// Moves to the next step, which it returns; the last one stays. Where the step follows the clock it
+    /// moves nothing.
     pub fn step(&self) -> u64 {
+        if self.settings.step_by_clock {
+            return self.current_step();
+        }
         let next = |step: u64| (step < Self::MAX_STEP).then_some(step + 1);
         match self.step.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next) {
             Ok(before) => before + 1,
@@ -180,8 +207,12 @@ impl Simulator {
         }
     }
 
-    /// Moves to `step`, also backwards, at most to [`Simulator::MAX_STEP`]; returns where it stands.
+    /// Moves to `step`, also backwards, at most to [`Simulator::MAX_STEP`]; returns where it stands. Where
+    /// the step follows the clock it moves nothing.
     pub fn set_step(&self, step: u64) -> u64 {
+        if self.settings.step_by_clock {
+            return self.current_step();
+        }
         let step = step.min(Self::MAX_STEP);
         self.step.store(step, Ordering::SeqCst);
         step
@@ -190,7 +221,15 @@ impl Simulator {
     /// The step that the next answer is for.
     #[must_use]
     pub fn current_step(&self) -> u64 {
+        if self.settings.step_by_clock {
+            return self.world.step_at(self.time.now()).min(Self::MAX_STEP);
+        }
         self.step.load(Ordering::SeqCst)
+    }
+
+    /// The instant that the ledger states: that of the injected clock, else the simulated one of `step`.
+    fn at(&self, step: u64) -> Timestamp {
+        self.time.injected().unwrap_or_else(|| self.world.now(step))
     }
 
     /// Simulated time: `base_at` and one `step_span` for each step.
@@ -220,6 +259,17 @@ impl Simulator {
     /// Plays a fault plan from its beginning in place of the one before; an empty one ends all faults.
     pub fn set_faults(&self, plan: FaultPlan) {
         self.faults.play(plan);
+    }
+
+    /// Lets these limits hold in place of the ones before, with nothing used up; empty ones end all limits.
+    pub fn set_limits(&self, limits: HiddenLimits) {
+        self.limits.set(limits);
+    }
+
+    /// What became of requests since the limits were set.
+    #[must_use]
+    pub fn limits_report(&self) -> LimitsReport {
+        self.limits.report()
     }
 
     /// How often each rule of the fault plan fired since it was set, in the plan's order.

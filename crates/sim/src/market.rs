@@ -35,18 +35,19 @@ pub(crate) fn market_cap(world: &World, coin: &Coin, step: u64) -> Option<i64> {
 pub(crate) struct Market {
     coin: Coin,
     step: u64,
+    rank: u32,
     walk: Walk,
     now: i64,
     before: i64,
 }
 
 impl Market {
-    pub(crate) fn at(world: &World, coin: Coin, step: u64) -> Self {
+    pub(crate) fn at(world: &World, coin: Coin, rank: u32, step: u64) -> Self {
         let at = i64::try_from(step).unwrap_or(i64::MAX);
         let mut walk = world.walk(&coin);
         let now = factor(world, &coin, &mut walk, at);
         let before = factor(world, &coin, &mut walk, world.step_before(at, DAY_MINUTES));
-        Self { coin, step, walk, now, before }
+        Self { coin, step, rank, walk, now, before }
     }
 
     pub(crate) fn push(
@@ -68,7 +69,8 @@ impl Market {
         }
         let step = i64::try_from(self.step).unwrap_or(i64::MAX);
         for (name, minutes) in windows {
-            let known = knows_price(&self.coin) && self.coin.age_days * DAY_MINUTES >= *minutes;
+            let age_days = world.age_days(&self.coin, self.step);
+            let known = knows_price(&self.coin) && age_days * DAY_MINUTES >= *minutes;
             let before =
                 factor(world, &self.coin, &mut self.walk, world.step_before(step, *minutes));
             let percent = Number::new(change(before, self.now, 1_000_000_000_000), -10);
@@ -84,7 +86,7 @@ impl Market {
         let price_before = price_at(coin, self.before);
         let cap = |factor| coin.cap_usd * factor / Walk::UNIT;
         let cap_known = knows_cap(coin);
-        let days_old = coin.age_days > 1;
+        let days_old = world.age_days(coin, self.step) > 1;
         let percent = Number::new(change(self.before, self.now, 10_000_000), -5);
         let swing =
             i64::try_from(1_000 + world.seed.draw(Purpose::Spread, coin.index) % 20).unwrap_or(0);
@@ -102,7 +104,7 @@ impl Market {
 
         optional(out, "current_price", price, push_price);
         optional(out, "market_cap", cap_known.then(|| Number::new(cap(self.now), 0)), push_go);
-        let rank = i64::from(coin.index) + 1;
+        let rank = i64::from(self.rank);
         optional(
             out,
             "market_cap_rank",

@@ -54,8 +54,9 @@ impl Order {
 impl Orders {
     /// Every coin in `order` at `step`; sorting them takes processor time, so not on an async thread.
     pub(crate) fn sorted(&self, world: &World, order: Order, step: u64) -> Arc<[u32]> {
-        let valid =
-            |sorted: &&Sorted| sorted.order == order && (order.by_id() || sorted.step == step);
+        let valid = |sorted: &&Sorted| {
+            sorted.order == order && (sorted.step == step || order.by_id() && !world.lively)
+        };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sorted) = kept.iter().find(valid) {
             return Arc::clone(&sorted.coins);
@@ -68,7 +69,8 @@ impl Orders {
 }
 
 fn sort(world: &World, order: Order, step: u64) -> Arc<[u32]> {
-    let mut coins: Vec<u32> = (0..world.coins()).collect();
+    let mut coins: Vec<u32> =
+        (0..world.coins()).filter(|index| world.is_listed(*index, step)).collect();
     match order {
         Order::MarketCapDescending | Order::MarketCapAscending => {
             // Unknown is less than every cap and so comes last in the usual order.

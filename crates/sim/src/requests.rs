@@ -22,6 +22,8 @@ pub(crate) struct RequestLine {
     pub(crate) key_id: Option<String>,
     /// The fault that it met, by the field of its rule.
     pub(crate) fault: Option<&'static str>,
+    /// The rule of the hidden limits that refused it, from 0.
+    pub(crate) limit: Option<usize>,
 }
 
 /// The body of `GET /_sim/requests`.

@@ -3,6 +3,8 @@
 use axum::http::{HeaderMap, Uri};
 use sha2::{Digest, Sha256};
 
+use crate::limits::KeyKind;
+
 /// The query string with the values of all parameters that can hold a secret taken out.
 pub(crate) fn without_secrets(uri: &Uri, pairs: Option<&[(String, String)]>) -> String {
     let Some(raw) = uri.query() else {
@@ -35,6 +37,18 @@ pub(crate) fn key_id(headers: &HeaderMap, query: &[(String, String)]) -> Option<
     sent.or_else(in_query).map(name_of_key)
 }
 
+/// Which kind of key was sent, told by the header or parameter it came in.
+pub(crate) fn key_kind(headers: &HeaderMap, query: &[(String, String)]) -> KeyKind {
+    let in_headers = headers.keys().map(|name| name.as_str());
+    let mut names =
+        in_headers.chain(query.iter().map(|(name, _)| name.as_str())).filter(|name| secret(name));
+    match names.next() {
+        None => KeyKind::Keyless,
+        Some(name) if name.to_ascii_lowercase().replace('_', "-").contains("demo") => KeyKind::Demo,
+        Some(_) => KeyKind::Pro,
+    }
+}
+
 /// The short name under which the ledger shows a key, from which the key cannot be read: 12 hexadecimal
 /// digits.
 #[must_use]
@@ -61,5 +75,20 @@ mod tests {
             assert_ne!(id(name, "k2"), told, "{name}");
         }
         assert_eq!(id("accept-encoding", "k1"), None);
+    }
+
+    #[test]
+    fn the_kind_of_a_key_is_told_by_where_it_came() {
+        let by_header = |name: &'static str| {
+            let value = axum::http::HeaderValue::from_static("k");
+            let name = axum::http::HeaderName::from_static(name);
+            key_kind(&HeaderMap::from_iter([(name, value)]), &[])
+        };
+        assert_eq!(by_header("accept"), KeyKind::Keyless);
+        assert_eq!(by_header("x-cg-demo-api-key"), KeyKind::Demo);
+        assert_eq!(by_header("x-cg-pro-api-key"), KeyKind::Pro);
+        assert_eq!(by_header("authorization"), KeyKind::Pro);
+        let query = [("x_cg_demo_api_key".to_owned(), "k".to_owned())];
+        assert_eq!(key_kind(&HeaderMap::new(), &query), KeyKind::Demo);
     }
 }

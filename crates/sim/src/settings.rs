@@ -1,9 +1,12 @@
 //! What a simulator is told.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::Timestamp;
+use kasparro_domain::{Clock, Timestamp};
+
+use crate::HiddenLimits;
 
 /// What a simulator serves and keeps.
 #[derive(Debug, Clone)]
@@ -28,6 +31,17 @@ pub struct SimSettings {
     pub replay: Option<PathBuf>,
     /// A fault plan that is played from the start; only [`Simulator::open`](crate::Simulator::open) reads it.
     pub faults: Option<PathBuf>,
+    /// Limits that hold from the start.
+    pub limits: Option<HiddenLimits>,
+    /// The time by which limits are judged and which the ledger states; without it limits go by the
+    /// machine's clock, and the ledger states the simulated time of the step.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// The step follows the clock: it is the number of whole `step_span`s from `base_at` to now, and nothing
+    /// else moves it.
+    pub step_by_clock: bool,
+    /// A market with more of the real ones' habits: prices that jump, ranks that follow the market caps,
+    /// coins that are new and coins that vanish for good. Its values are others than those of a calm one.
+    pub lively: bool,
 }
 
 impl SimSettings {
@@ -40,7 +54,7 @@ impl SimSettings {
 
 impl Default for SimSettings {
     /// Seed 1, 2,000 coins, frozen at 2026-01-01T00:00:00Z, a minute a step, 2,000,000 ledger rows,
-    /// nothing replayed, no faults.
+    /// nothing replayed, no faults, no limits, a calm market.
     fn default() -> Self {
         Self {
             seed: 1,
@@ -52,6 +66,10 @@ impl Default for SimSettings {
             ledger_rows_cap: 2_000_000,
             replay: None,
             faults: None,
+            limits: None,
+            clock: None,
+            step_by_clock: false,
+            lively: false,
         }
     }
 }

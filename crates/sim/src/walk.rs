@@ -19,6 +19,8 @@ pub(crate) struct Walk {
     key: u64,
     /// Thousandths of the usual deflection; 3,000 keeps every price positive.
     volatility: i64,
+    /// Steps of a day with its jump; `None` for a path without jumps.
+    day_steps: Option<u64>,
     spans: [Span; LAYERS.len()],
 }
 
@@ -30,6 +32,9 @@ struct Span {
     to: i64,
 }
 
+/// Makes the jumps independent of the noise.
+const JUMPS: u64 = 0x6a75_6d70_7321_0000;
+
 /// No step lies in this cell.
 const NOWHERE: u64 = u64::MAX;
 
@@ -39,7 +44,13 @@ impl Walk {
 
     pub(crate) fn new(key: u64, volatility: u16) -> Self {
         let volatility = i64::from(volatility.min(3_000));
-        Self { key, volatility, spans: [Span { cell: NOWHERE, from: 0, to: 0 }; LAYERS.len()] }
+        let spans = [Span { cell: NOWHERE, from: 0, to: 0 }; LAYERS.len()];
+        Self { key, volatility, day_steps: None, spans }
+    }
+
+    /// A path that also jumps once in so many steps.
+    pub(crate) fn with_jumps(self, day_steps: u64) -> Self {
+        Self { day_steps: Some(day_steps.max(1)), ..self }
     }
 
     /// The price at `step` in millionths of the base price, always above zero.
@@ -63,7 +74,31 @@ impl Walk {
             let within = i64::try_from(time & ((1 << shift) - 1)).unwrap_or(0);
             deflection += span.from + (((span.to - span.from) * within) >> shift);
         }
-        Self::UNIT + deflection * self.volatility / 1_000
+        let calm = Self::UNIT + deflection * self.volatility / 1_000;
+        let jump = self.day_steps.map_or(0, |day_steps| self.jump(time, day_steps));
+        calm + calm * jump / Self::UNIT
+    }
+
+    /// How far the jump of a day carries, in millionths. Each day has its own, reached within its first
+    /// eighth; the days of different coins begin at different steps.
+    fn jump(&self, time: u64, day_steps: u64) -> i64 {
+        let time = time.saturating_add(self.key % day_steps);
+        let (day, within) = (time / day_steps, time % day_steps);
+        let ramp = (day_steps / 8).max(1);
+        let to = self.tail(day);
+        let from = self.tail(day.wrapping_sub(1));
+        let part = |steps: u64| i64::try_from(steps).unwrap_or(1);
+        from + (to - from) * part((within + 1).min(ramp)) / part(ramp)
+    }
+
+    /// A number from Student's distribution with two degrees of freedom, by its inverse: most are near
+    /// zero, and one in a hundred is ten times as large as usual.
+    fn tail(&self, day: u64) -> i64 {
+        const HALF: i64 = 1 << 20;
+        let drawn = i64::try_from(further(self.key ^ JUMPS, day) >> 43).unwrap_or(HALF) - HALF;
+        let root = (HALF * HALF - drawn * drawn).isqrt().max(1);
+        let usual = drawn * 14_142 * 15_000 / root / 10_000;
+        (usual * self.volatility / 1_000).clamp(-600_000, 2_000_000)
     }
 }
 
@@ -99,6 +134,24 @@ mod tests {
             }
             assert!((walk.factor(2_999 * 17 + 1) - before).abs() < Walk::UNIT / 50);
         }
+    }
+
+    #[test]
+    fn jumps_are_mostly_small_and_sometimes_large() {
+        let mut moves = Vec::new();
+        for key in 0..400 {
+            let mut walk = Walk::new(further(key, 1), 1_000).with_jumps(24);
+            for day in 0..30 {
+                let (before, after) = (walk.factor(day * 24), walk.factor(day * 24 + 24));
+                assert!(before > 0 && before < 4 * Walk::UNIT);
+                moves.push((change(before, after, 10_000)).abs());
+            }
+        }
+        moves.sort_unstable();
+        let share = |numerator: usize, of: usize| moves[moves.len() * numerator / of];
+        assert!((50..500).contains(&share(1, 2)), "the median day moves by a few percent");
+        // In a normal distribution this quantile is less than four times the median.
+        assert!(share(99, 100) > 6 * share(1, 2), "{} {}", share(99, 100), share(1, 2));
     }
 
     #[test]

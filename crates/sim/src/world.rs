@@ -3,6 +3,7 @@
 use kasparro_domain::Timestamp;
 
 use crate::chance::{Purpose, Seed, further};
+use crate::life::KeptRanks;
 use crate::names::FAMOUS;
 use crate::order::Orders;
 use crate::settings::SimSettings;
@@ -29,7 +30,10 @@ pub(crate) struct World {
     base_ms: i64,
     step_ms: i64,
     scatter: u64,
+    /// Prices jump, ranks move, coins come and go.
+    pub(crate) lively: bool,
     pub(crate) orders: Orders,
+    pub(crate) kept_ranks: KeptRanks,
 }
 
 /// What is true of a coin at every step.
@@ -46,7 +50,7 @@ pub(crate) struct Coin {
     pub(crate) price: Number,
     /// Thousandths of the usual price movement.
     pub(crate) volatility: u16,
-    /// Days between the first data and the base instant.
+    /// Days between the first data and the base instant; below zero for a coin that comes later.
     pub(crate) age_days: i64,
     /// False where no vendor ranks the coin.
     pub(crate) ranked: bool,
@@ -64,13 +68,16 @@ impl World {
             base_ms: settings.base_at.as_millis(),
             step_ms: step_ms.clamp(1, 366 * DAY_MS),
             scatter: scatter_stride(u64::from(coins)),
+            lively: settings.lively,
             orders: Orders::default(),
+            kept_ranks: KeptRanks::default(),
         }
     }
 
     /// Everything but the step that decides the values.
     pub(crate) fn fingerprint(&self) -> String {
-        format!("{:?} {} {} {}", self.seed, self.coins, self.base_ms, self.step_ms)
+        let lively = if self.lively { " lively" } else { "" };
+        format!("{:?} {} {} {}{lively}", self.seed, self.coins, self.base_ms, self.step_ms)
     }
 
     /// Coins with a market.
@@ -100,11 +107,22 @@ impl World {
         Timestamp::from_millis(self.now_ms(step)).unwrap_or_default()
     }
 
+    /// The number of whole steps from the base instant to `now`.
+    pub(crate) fn step_at(&self, now: Timestamp) -> u64 {
+        u64::try_from(now.as_millis().saturating_sub(self.base_ms) / self.step_ms).unwrap_or(0)
+    }
+
     /// When a vendor last updated `coin`: some time up to `spread_ms` ago that is the coin's own.
     pub(crate) fn updated_ms(&self, coin: &Coin, step: u64, spread_ms: u64) -> i64 {
         let drawn = further(self.seed.draw(Purpose::Jitter, coin.index), spread_ms);
         let jitter = i64::try_from(drawn % spread_ms.max(1)).unwrap_or(0);
         self.now_ms(step).saturating_sub(jitter).max(0)
+    }
+
+    /// Days for which there are data of `coin` at `step`; in a calm market nothing grows older.
+    pub(crate) fn age_days(&self, coin: &Coin, step: u64) -> i64 {
+        let elapsed_ms = self.now_ms(step).saturating_sub(self.base_ms);
+        coin.age_days + if self.lively { elapsed_ms / DAY_MS } else { 0 }
     }
 
     /// Midnight of the day on which data of `coin` begin.
@@ -154,6 +172,9 @@ impl World {
         } else {
             supply = if odd(HUGE_FROM) { i64::MAX } else { self.drawn_supply(index) };
             price = quotient(cap_usd, supply);
+        }
+        if let Some(hours) = self.comes_after_hours(index) {
+            age_days = -(hours / 24);
         }
         let supplies = self.seed.draw(Purpose::Supplies, index);
         let total_permille = i64::try_from(1_000 + supplies % 400).unwrap_or(1_000);
@@ -208,7 +229,11 @@ impl World {
 
     /// The price path of `coin`.
     pub(crate) fn walk(&self, coin: &Coin) -> Walk {
-        Walk::new(self.seed.draw(Purpose::Walk, coin.index), coin.volatility)
+        let walk = Walk::new(self.seed.draw(Purpose::Walk, coin.index), coin.volatility);
+        if !self.lively {
+            return walk;
+        }
+        walk.with_jumps(u64::try_from(DAY_MS / self.step_ms).unwrap_or(1))
     }
 
     /// Volume over 24 hours in units of a hundredth of a cent; 0 where nothing was traded.

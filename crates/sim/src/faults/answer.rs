@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 
+use super::drift::ErrorPage;
 use super::plan::Effect;
 use crate::http::{Reply, ReplyBody};
 use crate::whole::Whole;
@@ -26,10 +27,14 @@ impl Effect {
                 let whole = if data { Whole::json(body) } else { Whole::text(body) };
                 (*status, Some(headers), content_type, whole)
             }
-            Self::Html => {
-                let whole = Whole::text(PAGE.as_bytes().to_vec());
-                (StatusCode::OK, None, "text/html; charset=utf-8", whole)
-            }
+            Self::Html => web_page(),
+            Self::Drift(drift) => match drift.error_page()? {
+                ErrorPage::Html => web_page(),
+                ErrorPage::Object => {
+                    let (content_type, body) = vendor_error(path, StatusCode::SERVICE_UNAVAILABLE);
+                    (StatusCode::OK, None, content_type, Whole::text(body.into_bytes()))
+                }
+            },
             Self::Empty => (StatusCode::OK, None, JSON, Whole::text(b"[]".to_vec())),
             Self::Delay(_) | Self::Truncate(_) | Self::Reset | Self::Replace { .. } => return None,
         };
@@ -39,6 +44,11 @@ impl Effect {
         let body = ReplyBody::Whole { whole, then_break_off: false };
         Some(Reply { status, headers: all, by_date: false, body })
     }
+}
+
+fn web_page() -> (StatusCode, Option<&'static HeaderMap>, &'static str, Whole) {
+    let whole = Whole::text(PAGE.as_bytes().to_vec());
+    (StatusCode::OK, None, "text/html; charset=utf-8", whole)
 }
 
 /// How the vendor behind a path tells an error.

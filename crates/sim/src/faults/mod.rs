@@ -1,6 +1,7 @@
 //! Faults on demand: a plan says which requests are answered wrongly, and how.
 
 mod answer;
+mod drift;
 mod plan;
 mod read;
 
@@ -33,6 +34,8 @@ struct Count {
     matched: u64,
     /// Those that it answered.
     fired: u64,
+    /// The step at which it fired first.
+    first_step: Option<u64>,
 }
 
 impl Faults {
@@ -61,7 +64,13 @@ impl Faults {
             let due = number >= rule.from && rule.times.is_none_or(|times| count.fired < times);
             if effect.is_none() && due && drawn(seed, place, number) < rule.probability {
                 count.fired += 1;
-                effect = Some(rule.effect.clone());
+                let since_step = *count.first_step.get_or_insert(ask.step);
+                let mut met = rule.effect.clone();
+                if let Effect::Drift(drift) = &mut met {
+                    drift.salt = seed.draw(Purpose::Fault, place);
+                    drift.since_step = since_step;
+                }
+                effect = Some(met);
             }
         }
         effect

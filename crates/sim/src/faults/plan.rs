@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
+use super::drift::Drift;
 use crate::answer::Ask;
+use crate::path::Path;
 
 /// Which requests are answered wrongly, and how.
 #[derive(Debug, Clone)]
@@ -54,18 +56,9 @@ pub(super) struct Rule {
 
 impl Rule {
     pub(super) fn matches(&self, ask: &Ask) -> bool {
-        let path = match &self.path {
-            Path::Exact(path) => ask.path == *path,
-            Path::Prefix(prefix) => ask.path.starts_with(prefix),
-        };
+        let path = self.path.matches(&ask.path);
         path && self.query.iter().all(|(name, value)| ask.parameter(name) == Some(value))
     }
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Path {
-    Exact(String),
-    Prefix(String),
 }
 
 /// What happens to an answer.
@@ -85,6 +78,8 @@ pub(crate) enum Effect {
     Replace { find: String, with: String },
     /// An array without elements.
     Empty,
+    /// The right rows, but as after a change at the vendor.
+    Drift(Drift),
 }
 
 impl Effect {
@@ -98,6 +93,7 @@ impl Effect {
             Self::Html => "html",
             Self::Replace { .. } => "replace",
             Self::Empty => "empty",
+            Self::Drift(_) => "drift",
         }
     }
 }

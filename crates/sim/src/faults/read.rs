@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::plan::{Effect, FaultPlan, Path, Rule};
+use super::drift;
+use super::plan::{Effect, FaultPlan, Rule};
+use crate::fields::{Fields, WHOLE, Wrong, wrong};
 
 /// What is wrong with a fault plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,17 +21,16 @@ pub struct FaultPlanError {
     pub hint: &'static str,
 }
 
-const WHOLE: &str = "the plan";
 const PLAN_HINT: &str = "write {\"seed\": 1, \"rules\": [{\"path\": \"/v1/*\", \"status\": 503}]} or only the array of rules; \
      an empty array ends all faults";
 const RULE_FIELDS: &str = "a rule has path, query, from, times, probability and one of status (with headers and body), \
-     delay_ms, truncate_bytes, reset, html, replace, empty";
-const ONE_EFFECT: &str =
-    "give each rule exactly one of status, delay_ms, truncate_bytes, reset, html, replace, empty";
+     delay_ms, truncate_bytes, reset, html, replace, empty, drift";
+const ONE_EFFECT: &str = "give each rule exactly one of status, delay_ms, truncate_bytes, reset, html, replace, empty, drift";
 
 /// Fields of which a rule has exactly one.
-const EFFECTS: [&str; 7] =
-    ["status", "delay_ms", "truncate_bytes", "reset", "html", "replace", "empty"];
+const EFFECTS: [&str; 8] =
+    ["status", "delay_ms", "truncate_bytes", "reset", "html", "replace", "empty", "drift"];
+const PROBABILITY: &str = "write a number from 0 (never) to 1 (always)";
 
 impl FaultPlan {
     /// Reads a plan: `{"seed": N, "rules": [...]}`, or only the array of rules.
@@ -38,38 +39,40 @@ impl FaultPlan {
     /// The text is no JSON, or a field is missing, unknown or has a value that makes no sense; the first
     /// one found is named.
     pub fn parse(text: &[u8]) -> Result<Self, FaultPlanError> {
-        let whole = |message: String| wrong(WHOLE, message, PLAN_HINT);
-        let document: Value =
-            serde_json::from_slice(text).map_err(|error| whole(format!("is no JSON: {error}")))?;
-        let (seed, rules) = match document {
-            Value::Array(rules) => (Self::USUAL_SEED, rules),
-            Value::Object(fields) => {
-                let mut fields = Fields { place: String::new(), fields };
-                let seed = fields.number("seed")?.unwrap_or(Self::USUAL_SEED);
-                let rules = match fields.take("rules") {
-                    Some(Value::Array(rules)) => rules,
-                    Some(_) => return Err(wrong("rules", "is no array", PLAN_HINT)),
-                    None => return Err(wrong("rules", "is missing", PLAN_HINT)),
-                };
-                fields.end("a plan has only seed and rules")?;
-                (seed, rules)
-            }
-            _ => return Err(whole("is neither an object nor an array".to_owned())),
-        };
-        let rules = rules.into_iter().enumerate().map(|(place, rule)| read_rule(place, rule));
-        Ok(Self { seed, rules: rules.collect::<Result<_, _>>()? })
+        read(text).map_err(FaultPlanError::from)
     }
 }
 
-fn wrong(
-    field: impl Into<String>,
-    message: impl Into<String>,
-    hint: &'static str,
-) -> FaultPlanError {
-    FaultPlanError { field: field.into(), message: message.into(), hint }
+impl From<Wrong> for FaultPlanError {
+    fn from(Wrong { field, message, hint }: Wrong) -> Self {
+        Self { field, message, hint }
+    }
 }
 
-fn read_rule(place: usize, rule: Value) -> Result<Rule, FaultPlanError> {
+fn read(text: &[u8]) -> Result<FaultPlan, Wrong> {
+    let whole = |message: String| wrong(WHOLE, message, PLAN_HINT);
+    let document: Value =
+        serde_json::from_slice(text).map_err(|error| whole(format!("is no JSON: {error}")))?;
+    let (seed, rules) = match document {
+        Value::Array(rules) => (FaultPlan::USUAL_SEED, rules),
+        Value::Object(fields) => {
+            let mut fields = Fields { place: String::new(), fields };
+            let seed = fields.number("seed")?.unwrap_or(FaultPlan::USUAL_SEED);
+            let rules = match fields.take("rules") {
+                Some(Value::Array(rules)) => rules,
+                Some(_) => return Err(wrong("rules", "is no array", PLAN_HINT)),
+                None => return Err(wrong("rules", "is missing", PLAN_HINT)),
+            };
+            fields.end("a plan has only seed and rules")?;
+            (seed, rules)
+        }
+        _ => return Err(whole("is neither an object nor an array".to_owned())),
+    };
+    let rules = rules.into_iter().enumerate().map(|(place, rule)| read_rule(place, rule));
+    Ok(FaultPlan { seed, rules: rules.collect::<Result<_, _>>()? })
+}
+
+fn read_rule(place: usize, rule: Value) -> Result<Rule, Wrong> {
     let place = format!("rules[{place}]");
     let Value::Object(text) = rule else {
         return Err(wrong(place, "is no object", RULE_FIELDS));
@@ -79,7 +82,7 @@ fn read_rule(place: usize, rule: Value) -> Result<Rule, FaultPlanError> {
     let query = fields.texts("query")?;
     let from = fields.number("from")?.unwrap_or(0);
     let times = fields.number("times")?;
-    let probability = fields.probability()?;
+    let probability = fields.part("probability", PROBABILITY)?.unwrap_or(1.0);
     let given: Vec<&str> =
         EFFECTS.into_iter().filter(|name| fields.fields.contains_key(*name)).collect();
     let effect = match given.as_slice() {
@@ -104,90 +107,8 @@ fn read_rule(place: usize, rule: Value) -> Result<Rule, FaultPlanError> {
     Ok(Rule { path, query, from, times, probability, effect, text })
 }
 
-/// The fields of an object that were not read yet.
-struct Fields {
-    /// What stands before a field's name in messages.
-    place: String,
-    fields: Map<String, Value>,
-}
-
 impl Fields {
-    fn name(&self, field: &str) -> String {
-        format!("{}{field}", self.place)
-    }
-
-    fn take(&mut self, field: &str) -> Option<Value> {
-        self.fields.remove(field)
-    }
-
-    /// Refuses whatever was not read.
-    fn end(&self, hint: &'static str) -> Result<(), FaultPlanError> {
-        match self.fields.keys().next() {
-            Some(field) => Err(wrong(self.name(field), "is not known", hint)),
-            None => Ok(()),
-        }
-    }
-
-    fn number(&mut self, field: &str) -> Result<Option<u64>, FaultPlanError> {
-        let Some(value) = self.take(field) else {
-            return Ok(None);
-        };
-        let hint = "write a whole number from 0 on, without quotes";
-        let number = value.as_u64();
-        number
-            .map(Some)
-            .ok_or_else(|| wrong(self.name(field), format!("is {value}, not a count"), hint))
-    }
-
-    fn path(&mut self) -> Result<Path, FaultPlanError> {
-        let hint = "write a path like \"/v1/tickers\", or its beginning and a *, like \"/v1/*\"";
-        let name = self.name("path");
-        let text = match self.take("path") {
-            Some(Value::String(text)) => text,
-            Some(value) => return Err(wrong(name, format!("is {value}, not a text"), hint)),
-            None => return Err(wrong(name, "is missing", hint)),
-        };
-        let (start, is_prefix) = match text.strip_suffix('*') {
-            Some(start) => (start, true),
-            None => (text.as_str(), false),
-        };
-        if start.contains(['*', '?']) || !(start.starts_with('/') || text == "*") {
-            return Err(wrong(name, format!("is {text:?}, which no path matches"), hint));
-        }
-        if start.starts_with("/_sim") {
-            let hint = "name a path of an upstream; the simulator's own paths know no faults";
-            return Err(wrong(name, format!("is {text:?}"), hint));
-        }
-        Ok(if is_prefix { Path::Prefix(start.to_owned()) } else { Path::Exact(text) })
-    }
-
-    fn probability(&mut self) -> Result<f64, FaultPlanError> {
-        let Some(value) = self.take("probability") else {
-            return Ok(1.0);
-        };
-        let hint = "write a number from 0 (never) to 1 (always)";
-        let number = value.as_f64().filter(|number| (0.0..=1.0).contains(number));
-        number.ok_or_else(|| wrong(self.name("probability"), format!("is {value}"), hint))
-    }
-
-    /// An object of texts; numbers and true and false are taken as they are written.
-    fn texts(&mut self, field: &str) -> Result<Vec<(String, String)>, FaultPlanError> {
-        let hint = "write an object of names and texts, like {\"page\": \"2\"}";
-        let name = self.name(field);
-        let fields = match self.take(field) {
-            None => return Ok(Vec::new()),
-            Some(Value::Object(fields)) => fields,
-            Some(value) => return Err(wrong(name, format!("is {value}, not an object"), hint)),
-        };
-        let text = |(key, value): (String, Value)| match value {
-            Value::String(text) => Ok((key, text)),
-            Value::Number(_) | Value::Bool(_) => Ok((key, value.to_string())),
-            value => Err(wrong(format!("{name}.{key}"), format!("is {value}, not a text"), hint)),
-        };
-        fields.into_iter().map(text).collect()
-    }
-
-    fn effect(&mut self, name: &str) -> Result<Effect, FaultPlanError> {
+    fn effect(&mut self, name: &str) -> Result<Effect, Wrong> {
         Ok(match name {
             "status" => self.status()?,
             "delay_ms" => {
@@ -199,13 +120,14 @@ impl Fields {
                 Effect::Truncate(usize::try_from(bytes).unwrap_or(usize::MAX))
             }
             "replace" => self.replace()?,
-            "reset" => self.switch(name, Effect::Reset)?,
-            "html" => self.switch(name, Effect::Html)?,
-            _ => self.switch(name, Effect::Empty)?,
+            "drift" => drift::read(self.take(name).unwrap_or_default(), &self.name(name))?,
+            "reset" => self.effect_switch(name, Effect::Reset)?,
+            "html" => self.effect_switch(name, Effect::Html)?,
+            _ => self.effect_switch(name, Effect::Empty)?,
         })
     }
 
-    fn switch(&mut self, name: &str, effect: Effect) -> Result<Effect, FaultPlanError> {
+    fn effect_switch(&mut self, name: &str, effect: Effect) -> Result<Effect, Wrong> {
         match self.take(name) {
             Some(Value::Bool(true)) => Ok(effect),
             value => {
@@ -215,7 +137,7 @@ impl Fields {
         }
     }
 
-    fn status(&mut self) -> Result<Effect, FaultPlanError> {
+    fn status(&mut self) -> Result<Effect, Wrong> {
         let hint = "write a status from 200 to 599";
         let given = self.take("status").unwrap_or_default();
         let number = given.as_u64().and_then(|number| u16::try_from(number).ok());
@@ -235,7 +157,7 @@ impl Fields {
         Ok(Effect::Status { status, headers, body })
     }
 
-    fn headers(&mut self) -> Result<HeaderMap, FaultPlanError> {
+    fn headers(&mut self) -> Result<HeaderMap, Wrong> {
         let mut headers = HeaderMap::new();
         for (name, value) in self.texts("headers")? {
             let place = || self.name(&format!("headers.{name}"));
@@ -251,7 +173,7 @@ impl Fields {
         Ok(headers)
     }
 
-    fn replace(&mut self) -> Result<Effect, FaultPlanError> {
+    fn replace(&mut self) -> Result<Effect, Wrong> {
         let hint =
             "write {\"find\": TEXT, \"with\": TEXT}, two texts of which the first is not empty";
         let name = self.name("replace");

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::client::{Running, start, start_with};
-use kasparro_sim::{FaultPlan, SimSettings};
+use kasparro_sim::{FaultPlan, HiddenLimits, SimSettings};
 
 async fn statuses(running: &Running, target: &str, count: usize) -> Vec<u16> {
     let mut statuses = Vec::new();
@@ -130,8 +130,16 @@ async fn a_plan_can_be_there_from_the_start() {
 fn the_plans_in_the_documents_are_understood() {
     let text = include_str!("../../../../docs/SIMULATOR.md");
     let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let plans = blocks.filter(|block| block.starts_with('[') || block.starts_with("{\"seed\""));
+    let blocks: Vec<&[u8]> = blocks.map(str::as_bytes).collect();
+    let is_plan = |block: &&[u8]| block.starts_with(b"[") || block.starts_with(b"{\"seed\"");
+    let (limits, faults): (Vec<&[u8]>, Vec<&[u8]>) = blocks
+        .into_iter()
+        .filter(is_plan)
+        .partition(|block| block.windows(8).any(|text| text == b"\"window\""));
     let rules: Vec<usize> =
-        plans.map(|plan| FaultPlan::parse(plan.as_bytes()).unwrap().rule_count()).collect();
-    assert_eq!(rules, [1, 2]);
+        faults.into_iter().map(|plan| FaultPlan::parse(plan).unwrap().rule_count()).collect();
+    assert_eq!(rules, [1, 2, 1]);
+    let rules: Vec<usize> =
+        limits.into_iter().map(|plan| HiddenLimits::parse(plan).unwrap().rule_count()).collect();
+    assert_eq!(rules, [3]);
 }

@@ -4,6 +4,7 @@
 
 mod client;
 mod control;
+mod drift;
 mod faults;
 mod faults_refused;
 mod faults_replay;
@@ -11,6 +12,8 @@ mod faults_rules;
 mod feed;
 mod folder;
 mod ledger;
+mod limits;
+mod lively;
 mod real;
 mod replay;
 mod replay_ledger;
