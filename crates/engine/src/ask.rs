@@ -1,17 +1,19 @@
 //! What a run asks for, one request after another.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 
 use kasparro_domain::{Checkpoint, Timestamp};
 use kasparro_extract::{
-    Framing, PageError, PageSummary, Purpose, Remedy, Request, RunStart, Target,
+    ErrorClass, Framing, HttpRequest, PageError, PageSummary, Purpose, Remedy, Request, RunStart,
+    Target,
 };
 use kasparro_faults::crash_point;
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::hold::{self, Hold, LEASE_LOST};
-use crate::land::{Lander, PageContext, STORE_FAILED, store_failed};
+use crate::land::{Lander, PageContext, STORE_FAILED, Walk, store_failed};
 use crate::progress::Watch;
 use crate::slot::Slot;
 use crate::{Engine, Schedule};
@@ -26,8 +28,7 @@ pub(crate) const EMPTY: &str = "empty_answer";
 pub(crate) const STOPPED: &str = "stopped";
 
 /// Codes of errors that every further request to the same upstream would meet too.
-const OF_THE_UPSTREAM: [&str; 5] =
-    ["key_refused", "key_missing", "wrong_key_kind", "blocked", "unavailable_here"];
+const OF_THE_UPSTREAM: [&str; 3] = ["blocked", "unavailable_here", "quota_used_up"];
 
 /// Which lists a run asks for, where they are not switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub(crate) struct Trip<'a> {
     pub(crate) asked: Asked,
     /// Files that were read in this run.
     pub(crate) read: HashSet<PathBuf>,
+    /// Rows of each walk so far, by path; `None` for one that did not begin at its beginning.
+    pub(crate) walks: HashMap<String, Option<u64>>,
 }
 
 /// What came of one request.
@@ -84,6 +87,8 @@ pub(crate) struct Turn {
     pub(crate) number: u64,
     /// True where the page, once loaded, ends a complete sweep.
     pub(crate) completes_sweep: bool,
+    /// True where the run begins with the request, elsewhere than a run without a checkpoint would.
+    pub(crate) resumed: bool,
 }
 
 impl Trip<'_> {
@@ -97,6 +102,7 @@ impl Trip<'_> {
         let source = self.slot.settings.source.as_ref();
         let values = self.asked.values;
         let first = |checkpoint| source.first(RunStart { checkpoint, now: started_at, values });
+        let beginnings: Vec<Value> = first(None).iter().map(Request::describe).collect();
         let begun = |requests: Vec<Request>| requests.into_iter().map(|request| (request, true));
         let mut queue: VecDeque<_> = begun(first(checkpoint)).collect();
         let (mut number, mut first_failure, mut empty_list) = (0_u64, None, None);
@@ -114,19 +120,22 @@ impl Trip<'_> {
             number += 1;
             crash_point!("ask.begin");
             let completes_sweep = request.completes_sweep && first_failure.is_none();
-            let turn = Turn { number, completes_sweep };
+            let resumed = named && !beginnings.contains(&request.describe());
+            let turn = Turn { number, completes_sweep, resumed };
+            if request.purpose == Purpose::List {
+                self.watch.list_asked();
+            }
             match self.take(&request, &turn).await {
                 Ok(taken) => follow(&mut queue, source.next(&request, summary(&taken, number))),
                 Err(error) if error.code == EMPTY && request.purpose == Purpose::List => {
                     tracing::warn!(source = %self.slot.name, endpoint = request.endpoint, "a list is empty");
                     empty_list.get_or_insert(error);
                 }
-                Err(error)
-                    if error.code == EMPTY && number == 1 && resumed(&first(None), &request) =>
-                {
+                Err(error) if error.code == EMPTY && number == 1 && turn.resumed => {
                     // The run before ended just at the end of the list: this one begins anew.
                     queue = begun(first(None)).collect();
                     number = 0;
+                    self.walks.clear();
                 }
                 Err(error) if ends_the_run(&error, &request) => return Err(error),
                 // Requests have nothing to do with each other: one that fails leaves the others.
@@ -145,6 +154,31 @@ impl Trip<'_> {
     /// The end of the run, where the process is to stop or the source may be somebody else's.
     pub(crate) fn go_on(&self) -> Result<(), PageError> {
         if self.hold.valid() { Ok(()) } else { Err(hold::ended(&self.engine.stopping)) }
+    }
+
+    /// Counts the rows of a page towards the walk through its endpoint; told on the page with which the walk
+    /// ends. A feed is no walk: it may well be shorter than before.
+    pub(crate) fn walked(
+        &mut self,
+        request: &Request,
+        http: &HttpRequest,
+        turn: &Turn,
+        page: &PageSummary<'_>,
+    ) -> Option<Walk> {
+        if http.conditional {
+            return None;
+        }
+        let begun = if turn.resumed { None } else { Some(0) };
+        let rows = self.walks.entry(http.path.clone()).or_insert(begun).as_mut()?;
+        *rows += page.rows;
+        let source = self.slot.settings.source.as_ref();
+        let goes_on = source
+            .next(request, *page)
+            .iter()
+            .any(|next| matches!(&next.target, Target::Http(next) if next.path == http.path));
+        let options = xxh3_64(self.slot.settings.options.to_string().as_bytes());
+        let key = format!("{} {options:016x}", http.path);
+        (!goes_on).then_some(Walk { key, rows: *rows })
     }
 
     async fn take(&mut self, request: &Request, turn: &Turn) -> Result<Taken, PageError> {
@@ -193,17 +227,13 @@ fn follow(queue: &mut VecDeque<(Request, bool)>, following: Vec<Request>) {
     }
 }
 
-/// True where a run began elsewhere than a run without a checkpoint would.
-fn resumed(anew: &[Request], first: &Request) -> bool {
-    anew.first().is_some_and(|anew| anew.describe() != first.describe())
-}
-
 /// True for what ends a run whatever else it could still ask for: the store failed, the process stops, or
 /// the upstream that everything is asked from is away or refuses us.
 fn ends_the_run(error: &PageError, request: &Request) -> bool {
     let one_upstream = matches!(&request.target, Target::Http(http) if !http.origin_matters);
-    let away =
-        matches!(error.remedy, Remedy::Retry { .. }) || OF_THE_UPSTREAM.contains(&error.code);
+    let away = matches!(error.remedy, Remedy::Retry { .. })
+        || error.class == ErrorClass::Key
+        || OF_THE_UPSTREAM.contains(&error.code);
     [STORE_FAILED, STOPPED, LEASE_LOST].contains(&error.code) || (one_upstream && away)
 }
 

@@ -39,6 +39,21 @@ pub(crate) struct PageContext {
     /// True where the run has seen everything that the source lists once the page is loaded.
     #[serde(default)]
     pub(crate) completes_sweep: bool,
+    /// Rows on the page, good and bad; 0 where nobody counted.
+    #[serde(default)]
+    pub(crate) rows: u64,
+    /// Set on the page with which a walk through an endpoint ends.
+    #[serde(default)]
+    pub(crate) walk: Option<Walk>,
+}
+
+/// A walk through the pages of an endpoint, from its first to its last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Walk {
+    /// What walks are compared by: the path, and a hash of the options of the source.
+    pub(crate) key: String,
+    /// Rows on all its pages.
+    pub(crate) rows: u64,
 }
 
 impl PageContext {
@@ -48,6 +63,8 @@ impl PageContext {
             "framing": self.framing,
             "position": self.position,
             "completes_sweep": self.completes_sweep,
+            "rows": self.rows,
+            "walk": self.walk,
         })
     }
 
@@ -98,7 +115,7 @@ impl Lander<'_> {
         let page = self.keep(request, Value::Null, arrival, body).await?;
         crash_point!("land.refused");
         self.store
-            .refuse(page.page_id, self.epoch, error)
+            .refuse(page.page_id, self.epoch, error, None)
             .await
             .map_err(|error| store_failed(&error))
     }

@@ -4,8 +4,11 @@
 //! each row, judges it against what is known (`memory`) and commits batches (`load`). Network first,
 //! transaction after: no transaction is open while the network is waited for.
 
+mod alerts;
 mod ask;
 mod body;
+mod budget;
+mod due;
 mod error;
 mod fetch;
 mod files;
@@ -14,7 +17,7 @@ mod hold;
 mod land;
 mod load;
 mod memory;
-mod pace;
+mod pauses;
 mod progress;
 mod quarantine;
 mod raw_row;
@@ -26,18 +29,23 @@ mod run;
 mod schedule;
 mod serve;
 mod slot;
+mod spend;
 mod stored_body;
 mod stored_text;
 mod take_page;
 mod texts;
 mod trouble;
 mod under_way;
+mod webhook;
 
+pub use alerts::Webhook;
 pub use ask::Lists;
 pub use error::EngineError;
-pub use fetch::FetchSettings;
+pub use fetch::{FetchSettings, contact_problem};
 pub use fleet::HeldElsewhere;
 pub use hold::{Holding, LeaseTimes};
+pub use load::PageRules;
+pub use pauses::{Pauses, RealPauses};
 pub use progress::Progress;
 pub use raw_row::{RawRowContext, raw_row};
 pub use replay::{ReplayProgress, ReplaySummary, replay};
@@ -58,7 +66,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ask::Asked;
 use crate::fetch::Fetcher;
 use crate::hold::Hold;
-use crate::load::LoadParts;
+use crate::load::{Judging, LoadParts};
 use crate::slot::Slot;
 use crate::trouble::Trouble;
 
@@ -83,6 +91,10 @@ pub struct EngineSource {
     pub stale_after: Duration,
     /// Requests a minute, in place of the source's own figure.
     pub requests_per_minute: Option<u32>,
+    /// Credits a month, in place of the source's own figure.
+    pub credits_per_month: Option<u64>,
+    /// When a page is refused as a whole.
+    pub page_rules: PageRules,
     /// The options that `source` was built from, secrets left out (JSON object): stored with each run, so
     /// that its pages can be read again as they were read then.
     pub options: Value,
@@ -110,6 +122,10 @@ pub struct EngineParts {
     pub spool_dir: PathBuf,
     /// Builds sources as runs of the past had them.
     pub build: SourceBuilder,
+    /// How waiting is done.
+    pub pauses: Arc<dyn Pauses>,
+    /// Where alerts are sent; `None` only keeps and logs them.
+    pub webhook: Option<Webhook>,
 }
 
 /// Moves sources forward, each at most once at a time, all of them side by side.
@@ -120,6 +136,8 @@ pub struct Engine {
     fetcher: Fetcher,
     spool_dir: PathBuf,
     build: SourceBuilder,
+    pauses: Arc<dyn Pauses>,
+    webhook: Option<Webhook>,
     holder: String,
     holding: Holding,
     /// What keeps this process from taking and holding sources, so that it is said once.
@@ -153,6 +171,8 @@ impl Engine {
             fetcher,
             spool_dir: parts.spool_dir,
             build: parts.build,
+            pauses: parts.pauses,
+            webhook: parts.webhook,
             holder: parts.holder,
             holding: parts.holding,
             trouble: Trouble::default(),
@@ -241,6 +261,7 @@ impl Engine {
             source: Arc::clone(&slot.settings.source),
             name: slot.name.clone(),
             epoch: hold.epoch(),
+            judging: Judging::Rules(slot.settings.page_rules),
         }
     }
 
@@ -249,6 +270,16 @@ impl Engine {
             name: name.to_string(),
             known: self.slots.keys().map(ToString::to_string).collect(),
         })
+    }
+
+    /// Shows what a run left of the budgets; when the source runs next stays as it is shown.
+    async fn show_budgets(&self, slot: &Slot, hold: &Hold) -> Result<(), EngineError> {
+        if !hold.valid() {
+            return Ok(());
+        }
+        let shown = self.store.source_states().await?;
+        let shown = shown.into_iter().find(|state| state.source == slot.name);
+        self.show_state(slot, shown.and_then(|state| state.next_run_at)).await
     }
 
     async fn show_state(
@@ -262,6 +293,8 @@ impl Engine {
             schedule: slot.settings.schedule.to_string(),
             next_run_at,
             stale_after_seconds: slot.settings.stale_after.as_secs(),
+            drift_mode: slot.settings.page_rules.drift,
+            budgets: self.budget_views(slot).await?,
         };
         Ok(self.store.put_source_state(state).await?)
     }

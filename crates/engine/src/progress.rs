@@ -1,9 +1,12 @@
 //! How runs under way stand, for people who watch and for the run's own row.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use kasparro_domain::{Run, RunCounts, RunId, RunStatus, SourceName};
+use kasparro_domain::{
+    DriftKey, DriftSeverity, NewAlert, Run, RunCounts, RunId, RunStatus, SourceName,
+};
+use kasparro_store::Examined;
 use tokio::sync::broadcast;
 
 /// The state of one run at one moment.
@@ -33,6 +36,10 @@ pub(crate) struct Watch {
     pages: AtomicU64,
     requests: AtomicU64,
     counts: Mutex<RunCounts>,
+    credits: AtomicU64,
+    lists_asked: AtomicBool,
+    not_modified: AtomicU64,
+    alerts: Mutex<Vec<NewAlert>>,
     listeners: broadcast::Sender<Progress>,
 }
 
@@ -44,6 +51,10 @@ impl Watch {
             pages: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             counts: Mutex::default(),
+            credits: AtomicU64::new(0),
+            lists_asked: AtomicBool::new(false),
+            not_modified: AtomicU64::new(0),
+            alerts: Mutex::default(),
             listeners,
         }
     }
@@ -66,8 +77,63 @@ impl Watch {
         });
     }
 
-    pub(crate) fn request_sent(&self) {
+    pub(crate) fn request_sent(&self, credits: u32) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        self.credits.fetch_add(u64::from(credits), Ordering::Relaxed);
+    }
+
+    /// Credits spent so far.
+    pub(crate) fn credits(&self) -> u64 {
+        self.credits.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn answered_not_modified(&self) {
+        self.not_modified.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that were answered with nothing new.
+    pub(crate) fn not_modified(&self) -> u64 {
+        self.not_modified.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn list_asked(&self) {
+        self.lists_asked.store(true, Ordering::Relaxed);
+    }
+
+    /// True where the run asked for a list, so that it cost more than others.
+    pub(crate) fn lists_asked(&self) -> bool {
+        self.lists_asked.load(Ordering::Relaxed)
+    }
+
+    /// Notes what operators should hear of once the run has ended.
+    pub(crate) fn alert(&self, alert: NewAlert) {
+        let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !alerts.contains(&alert) {
+            alerts.push(alert);
+        }
+    }
+
+    /// What operators should hear of.
+    pub(crate) fn take_alerts(&self) -> Vec<NewAlert> {
+        std::mem::take(&mut *self.alerts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells what examining a page brought.
+    pub(crate) fn found(&self, source: &SourceName, examined: Option<&Examined>) {
+        for event in examined.into_iter().flat_map(|examined| &examined.drift) {
+            let DriftKey { endpoint, kind, pointer, before, after } = &event.key;
+            metrics::counter!(
+                "kasparro_drift_events_total", "source" => source.to_string(), "kind" => kind.name()
+            )
+            .increment(1);
+            let message =
+                format!("{source} {endpoint}: {kind} at {pointer:?}: {before} became {after}");
+            tracing::warn!(source = %source, severity = event.severity.name(), "{message}");
+            if event.severity == DriftSeverity::Breaking {
+                let hint = event.suggestion.clone();
+                self.alert(NewAlert { code: "drift".to_owned(), message, hint });
+            }
+        }
     }
 
     pub(crate) fn page_landed(&self) {
@@ -76,7 +142,7 @@ impl Watch {
     }
 
     pub(crate) fn batch_committed(&self, batch: &RunCounts) {
-        self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(batch);
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).add(batch);
         for (disposition, rows) in [
             ("inserted", batch.inserted),
             ("updated", batch.updated),
@@ -97,6 +163,6 @@ impl Watch {
     }
 
     pub(crate) fn counts(&self) -> RunCounts {
-        *self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use kasparro_domain::{RawPage, Run, RunError, RunStatus};
 use kasparro_extract::PageError;
 use kasparro_faults::crash_point;
-use kasparro_store::{RunFilter, RunUpdate, StoreError};
+use kasparro_store::{Findings, RunFilter, RunUpdate, StoreError};
 
 use crate::hold::Hold;
-use crate::land::{STORE_FAILED, spool_failed, store_failed};
+use crate::land::{STORE_FAILED, store_failed};
 use crate::load::Loader;
 use crate::progress::Watch;
 use crate::run::lost;
@@ -63,14 +63,17 @@ impl Engine {
             let new_run = run_before.replace(run_id) != Some(run_id);
             let whole = lost_page_of != Some(run_id);
             match self.load_landed(slot, hold, page, new_run, whole).await {
-                Ok(()) => {}
+                Ok(refusals) if refusals.is_empty() => {}
+                // It was refused as a whole, and is.
+                Ok(_) => lost_page_of = Some(run_id),
                 // Not the page failed but the store: the page stays landed for the next start.
                 Err(error) if error.code == STORE_FAILED => {
                     return Err(StoreError::Unavailable(error.message).into());
                 }
                 Err(error) => {
                     crash_point!("recover.refuse");
-                    self.store.refuse(page_id, hold.epoch(), error.to_run_error()).await?;
+                    let error = error.to_run_error();
+                    self.store.refuse(page_id, hold.epoch(), error, None).await?;
                     // The memory was dropped with the page, so the next one begins anew.
                     run_before = None;
                     lost_page_of = Some(run_id);
@@ -92,6 +95,7 @@ impl Engine {
             status: RunStatus::Abandoned,
             requests: run.requests,
             error: Some(error),
+            findings: Findings::default(),
         };
         self.store.update_run(run.run_id, hold.epoch(), ended).await
     }
@@ -103,7 +107,7 @@ impl Engine {
         page: RawPage,
         new_run: bool,
         whole: bool,
-    ) -> Result<(), PageError> {
+    ) -> Result<Vec<PageError>, PageError> {
         let failed = |error| store_failed(&error);
         let (engine, slot) = (Arc::clone(self), Arc::clone(slot));
         let mut memory = engine.memory(&slot, hold).await.map_err(failed)?;
@@ -126,16 +130,17 @@ impl Engine {
             if new_run {
                 held.begin_run();
             }
-            let body = StoredBody::open(Arc::clone(&parts.store), page.body)
-                .map_err(|error| spool_failed(&error))?;
+            let (store, hash) = (Arc::clone(&parts.store), page.body);
+            let open = move || StoredBody::open(Arc::clone(&store), hash);
             let mut loader = Loader::new(parts, &mut held, &watch);
             loader.resume_behind(loaded);
             if !whole {
                 loader.sweeps_nothing();
             }
-            loader.load(&page, body)?;
+            loader.load(&page, &open)?;
+            let refusals = loader.into_refusals();
             *memory = Some(held);
-            Ok(())
+            Ok(refusals)
         };
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(lost()))
     }

@@ -5,19 +5,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kasparro_domain::{
-    Clock, Decision, DecisionKind, PageId, PageState, RawPage, Run, RunId, RunStatus, SourceName,
+    Clock, Decision, DecisionKind, PageId, PageState, RawPage, Run, RunError, RunId, RunStatus,
+    SourceName,
 };
 use kasparro_extract::PageError;
 use kasparro_store::{
-    CompressedBody, NewPage, PageRecord, QuarantineFilter, RunUpdate, Store, StoreError,
+    CompressedBody, DriftFilter, Findings, NewPage, PageRecord, QuarantineFilter, Reopening,
+    RunUpdate, Store, StoreError,
 };
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::BodyWriter;
-use crate::land::spool_failed;
-use crate::load::{LoadParts, Loader, RetryReason};
+use crate::land::store_failed;
+use crate::load::{
+    DRIFT, Judging, LoadParts, Loader, RetryReason, TOO_FEW_ROWS, TOO_MANY_BAD_ROWS,
+};
 use crate::memory::Memory;
 use crate::progress::Watch;
 use crate::retry::{RowsByPage, read_again};
@@ -74,6 +79,12 @@ pub async fn replay(
         return Err(EngineError::Setup("the store to replay into is not empty".to_owned()));
     }
     let decisions = from.decisions().await?;
+    let mut reopenings: HashMap<PageId, u64> = HashMap::new();
+    for decision in decisions.iter().filter(|decision| decision.kind == DecisionKind::Reopen) {
+        for row in &decision.rows {
+            *reopenings.entry(row.page_id).or_default() += 1;
+        }
+    }
     let mut replay = Replay {
         from,
         into,
@@ -82,6 +93,7 @@ pub async fn replay(
         spool_dir,
         sources: BTreeMap::new(),
         page_ids: HashMap::new(),
+        reopenings,
         summary: ReplaySummary::default(),
     };
     let mut decisions = decisions.into_iter().peekable();
@@ -117,6 +129,39 @@ struct Held {
     lost_page: bool,
 }
 
+/// What was done with a page then.
+enum How {
+    /// It was loaded.
+    Whole,
+    /// It was loaded in front of this row.
+    Until(u64),
+    /// It was refused.
+    Refused(RunError),
+}
+
+impl How {
+    fn of(there: &RawPage) -> Self {
+        match there.state {
+            PageState::Loaded => Self::Whole,
+            PageState::Landed | PageState::Refused => Self::Until(there.rows_done),
+        }
+    }
+}
+
+/// The reason of a page that was refused then and is not any more; it is not on record.
+fn refused_then() -> RunError {
+    RunError {
+        code: DRIFT.to_owned(),
+        message: "the page was refused then".to_owned(),
+        hint: "a decision tells that it was read later".to_owned(),
+    }
+}
+
+/// True for a page that was refused by what examining it showed.
+fn by_rules(error: &RunError) -> bool {
+    [DRIFT, TOO_FEW_ROWS, TOO_MANY_BAD_ROWS].contains(&error.code.as_str())
+}
+
 struct Replay<'a> {
     from: Arc<dyn Store>,
     into: Arc<dyn Store>,
@@ -126,6 +171,8 @@ struct Replay<'a> {
     sources: BTreeMap<SourceName, Held>,
     /// Numbers of pages there, and here.
     page_ids: HashMap<PageId, PageId>,
+    /// Pages there that were reopened, and how often they still will be.
+    reopenings: HashMap<PageId, u64>,
     summary: ReplaySummary,
 }
 
@@ -170,6 +217,7 @@ impl Replay<'_> {
             source: built,
             name: source.clone(),
             epoch: held.epoch,
+            judging: Judging::AsThen,
         };
         held.memory.begin_run();
         held.lost_page = false;
@@ -185,6 +233,8 @@ impl Replay<'_> {
             status: if then.status.open() { RunStatus::Abandoned } else { then.status },
             requests: then.requests,
             error: then.error,
+            // Alerts were raised then; what was unusual about runs is not rebuilt.
+            findings: Findings::default(),
         };
         Ok(self.into.update_run(run.run_id, epoch, ended).await?)
     }
@@ -196,53 +246,79 @@ impl Replay<'_> {
     }
 
     async fn take(&mut self, record: PageRecord) -> Result<(), EngineError> {
-        let PageRecord { page: there, error } = record;
+        let PageRecord { page: there, error: record_error } = record;
+        let error = record_error.clone();
         let (mut held, run, parts) = self.hold(&there.source, there.run_id).await?;
         let here = self.copy(&there, held.epoch).await?;
         self.page_ids.insert(there.page_id, here.page_id);
         self.summary.pages += 1;
-        if there.state == PageState::Refused {
-            // One that was refused as it came has no context.
-            held.lost_page |= !there.context.is_null();
-        }
+        // One that was refused and read later is read by its decision.
+        let reopened = self.reopenings.contains_key(&there.page_id);
+        let refused = there.state == PageState::Refused || reopened;
+        // One that was refused as it came has no context.
+        held.lost_page |= refused && !there.context.is_null();
         let lost_page = held.lost_page;
-        if there.state == PageState::Refused && there.rows_done == 0 {
+        let whole = refused && (there.rows_done == 0 || reopened);
+        let how = match (whole, error) {
+            (true, Some(error)) => How::Refused(error),
+            (true, None) if reopened => How::Refused(refused_then()),
+            _ if refused => How::Until(there.rows_done),
+            _ => How::of(&there),
+        };
+        let error = record_error;
+        held.memory = self.load(held.memory, &run, parts, &here, how, lost_page).await?;
+        if there.state == PageState::Refused && !whole {
             self.refuse(&here, held.epoch, error).await?;
-        } else {
-            let watch = Watch::new(&run, broadcast::channel(1).0);
-            let until = if there.state == PageState::Loaded { u64::MAX } else { there.rows_done };
-            let mut memory = held.memory;
-            let (page, from) = (here.clone(), Arc::clone(&self.from));
-            let loading = tokio::task::spawn_blocking(move || {
-                let body =
-                    StoredBody::open(from, page.body).map_err(|error| spool_failed(&error))?;
-                let mut loader = Loader::new(parts, &mut memory, &watch);
-                if lost_page {
-                    loader.sweeps_nothing();
-                }
-                loader.load_until(&page, body, until)?;
-                Ok::<_, PageError>((memory, watch.counts().received))
-            });
-            let loaded = loading.await.unwrap_or_else(|_| Err(lost()));
-            let (memory, rows) = loaded.map_err(|error| unreadable(there.page_id, &error))?;
-            held.memory = memory;
-            self.summary.rows += rows;
-            if there.state == PageState::Refused {
-                self.refuse(&here, held.epoch, error).await?;
-            }
         }
         self.sources.insert(there.source, held);
         Ok(())
+    }
+
+    /// Does with a page what was done with it then.
+    async fn load(
+        &mut self,
+        mut memory: Memory,
+        run: &Run,
+        parts: LoadParts,
+        page: &RawPage,
+        how: How,
+        lost_page: bool,
+    ) -> Result<Memory, EngineError> {
+        let watch = Watch::new(run, broadcast::channel(1).0);
+        let (page_id, page, from) = (page.page_id, page.clone(), Arc::clone(&self.from));
+        let loading = tokio::task::spawn_blocking(move || {
+            let open = || StoredBody::open(Arc::clone(&from), page.body);
+            let mut loader = Loader::new(parts.clone(), &mut memory, &watch);
+            if lost_page {
+                loader.sweeps_nothing();
+            }
+            match how {
+                How::Whole => loader.load(&page, &open)?,
+                How::Until(until) => loader.load_until(&page, &open, until)?,
+                How::Refused(error) if by_rules(&error) => {
+                    loader.refuse_as_then(&page, &open, error)?;
+                }
+                How::Refused(error) => {
+                    let refusal = parts.store.refuse(page.page_id, parts.epoch, error, None);
+                    Handle::current().block_on(refusal).map_err(|error| store_failed(&error))?;
+                }
+            }
+            Ok::<_, PageError>((memory, watch.counts().received))
+        });
+        let loaded = loading.await.unwrap_or_else(|_| Err(lost()));
+        let (memory, rows) = loaded.map_err(|error| unreadable(page_id, &error))?;
+        self.summary.rows += rows;
+        Ok(memory)
     }
 
     async fn refuse(
         &self,
         page: &RawPage,
         epoch: u64,
-        error: Option<kasparro_domain::RunError>,
+        error: Option<RunError>,
     ) -> Result<(), EngineError> {
         let lost = || StoreError::Corrupt("a refused page has no reason".to_owned());
-        Ok(self.into.refuse(page.page_id, epoch, error.ok_or_else(lost)?).await?)
+        Ok(self.into.refuse(page.page_id, epoch, error.ok_or_else(lost)?, None).await?)
     }
 
     /// Lands a page of the other store in this one.
@@ -302,7 +378,9 @@ impl Replay<'_> {
         match (decision.kind, decision.run_id) {
             (DecisionKind::Discard, _) => self.discard(decision, &pages).await,
             (DecisionKind::Retry, Some(run_id)) => self.retry(decision, run_id, pages).await,
-            (DecisionKind::Retry, None) => {
+            (DecisionKind::Reopen, Some(run_id)) => self.reopen(decision, run_id).await,
+            (DecisionKind::AcceptDrift, _) => self.accept(decision).await,
+            (DecisionKind::Retry | DecisionKind::Reopen, None) => {
                 let what = format!("decision {} has no run", decision.decision_id.0);
                 Err(StoreError::Corrupt(what).into())
             }
@@ -321,6 +399,45 @@ impl Replay<'_> {
         let numbers = meant.map(|row| row.quarantine_id).collect();
         let Decision { who, why, decided_at, .. } = decision;
         self.into.discard(numbers, who, why, *decided_at).await?;
+        Ok(())
+    }
+
+    async fn accept(&self, decision: &Decision) -> Result<(), EngineError> {
+        let filter =
+            DriftFilter { source: Some(decision.source.clone()), ..DriftFilter::default() };
+        let rows = self.into.drift(filter).await?.into_iter();
+        let meant = rows.filter(|row| decision.drift.contains(&row.event.key));
+        let numbers = meant.map(|row| row.drift_id).collect();
+        let Decision { who, why, decided_at, .. } = decision;
+        self.into.accept_drift(numbers, who, why, *decided_at).await?;
+        Ok(())
+    }
+
+    async fn reopen(&mut self, decision: &Decision, run_id: RunId) -> Result<(), EngineError> {
+        let gone = || {
+            let number = decision.decision_id.0;
+            StoreError::Corrupt(format!("decision {number} is about a page that is gone"))
+        };
+        let there = decision.rows.first().map(|row| row.page_id).ok_or_else(gone)?;
+        let here = *self.page_ids.get(&there).ok_or_else(gone)?;
+        let there = self.from.page(there).await?.ok_or_else(gone)?;
+        let (mut held, run, parts) = self.hold(&decision.source, run_id).await?;
+        let Decision { who, why, forced, decided_at, .. } = decision.clone();
+        let reopening = Reopening { who, why, forced, run_id, decided_at };
+        let page = self.into.reopen(here, held.epoch, reopening).await?;
+        let left = self.reopenings.get_mut(&there.page_id).map_or(0, |left| {
+            *left = left.saturating_sub(1);
+            *left
+        });
+        // Only the last decision about a page can have led to its being loaded.
+        let how = match there.state {
+            PageState::Refused => How::Refused(refused_then()),
+            _ if left > 0 => How::Refused(refused_then()),
+            _ => How::of(&there),
+        };
+        held.memory.read_again();
+        held.memory = self.load(held.memory, &run, parts, &page, how, true).await?;
+        self.sources.insert(decision.source.clone(), held);
         Ok(())
     }
 

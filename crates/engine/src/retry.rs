@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kasparro_domain::{PageId, RawPage, Run, RunId, RunReason, SourceName};
+use kasparro_domain::{DriftId, PageId, PageState, RawPage, Run, RunId, RunReason, SourceName};
 use kasparro_extract::{PageError, RunStart};
 use kasparro_faults::crash_point;
-use kasparro_store::StoreError;
+use kasparro_store::{DriftFilter, Reopening, StoreError};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::{Asked, Lists, stopped};
 use crate::land::{PageContext, STORE_FAILED, spool_failed, store_failed};
-use crate::load::{LoadParts, Loader, RetryReason};
+use crate::load::{Judging, LoadParts, Loader, RetryReason};
 use crate::memory::Memory;
 use crate::progress::Watch;
 use crate::quarantine::open_rows;
@@ -94,6 +94,141 @@ impl Engine {
         Ok(self.store.discard(rows.to_vec(), &plain(who), &plain(why), now).await?)
     }
 
+    /// Loads a refused page after all, as a run of its own; `None` where it is not refused any more. Unless
+    /// `forced`, the rules may refuse it once more.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownSource`] where its source is not configured; [`EngineError::Store`] when the
+    /// store cannot be used. What goes wrong with the page is in its run.
+    pub async fn retry_page(
+        self: &Arc<Self>,
+        page_id: PageId,
+        forced: bool,
+        who: &str,
+        why: &str,
+    ) -> Result<Option<Run>, EngineError> {
+        match self.store.page(page_id).await? {
+            Some(page) => self.retry_page_of(&page.source, 0, page_id, forced, who, why).await,
+            None => Ok(None),
+        }
+    }
+
+    /// As [`Engine::retry_page`], for a page of this source and under this epoch of it; 0 stands for any.
+    pub(crate) async fn retry_page_of(
+        self: &Arc<Self>,
+        source: &SourceName,
+        epoch: u64,
+        page_id: PageId,
+        forced: bool,
+        who: &str,
+        why: &str,
+    ) -> Result<Option<Run>, EngineError> {
+        let slot = self.slot(source)?;
+        let refused = |page: &RawPage| page.source == *source && page.state == PageState::Refused;
+        let (_running, hold, run) = loop {
+            let running = slot.running.lock().await;
+            let hold = self.hold_under(&slot, epoch)?;
+            if !self.store.page(page_id).await?.as_ref().is_some_and(refused) {
+                return Ok(None);
+            }
+            match self.queue_retry(&slot).await? {
+                Ok(run) => break (running, hold, run),
+                Err(other) => {
+                    drop(running);
+                    self.run_first(&slot, other).await?;
+                }
+            }
+        };
+        self.finish_landed(&slot, &hold).await?;
+        let watch = self.begin(&slot, &hold, &run).await?;
+        let reopening = Reopening {
+            who: plain(who),
+            why: plain(why),
+            forced,
+            run_id: run.run_id,
+            decided_at: self.clock.now(),
+        };
+        let page = self.store.reopen(page_id, hold.epoch(), reopening).await?;
+        crash_point!("retry.reopened");
+        let judging =
+            if forced { Judging::Forced } else { Judging::Rules(slot.settings.page_rules) };
+        let outcome = match self.memory(&slot, &hold).await {
+            Err(error) => Err(store_failed(&error)),
+            Ok(mut memory) => {
+                let parts = LoadParts { judging, ..self.parts_of(&slot, &hold) };
+                let told = Arc::clone(&watch);
+                let work = move || {
+                    let mut held = memory.take().ok_or_else(lost)?;
+                    held.begin_run();
+                    held.read_again();
+                    let refusals = load_page(&parts, &mut held, &told, &page)?;
+                    *memory = Some(held);
+                    refusals.into_iter().next().map_or(Ok(()), Err)
+                };
+                tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(lost()))
+            }
+        };
+        if let Err(error) = &outcome
+            && error.code != STORE_FAILED
+            && self.store.page(page_id).await?.is_some_and(|page| page.state == PageState::Landed)
+        {
+            // What cannot be loaded must not block what follows.
+            self.store.refuse(page_id, hold.epoch(), error.to_run_error(), None).await?;
+        }
+        self.end(&run, &hold, outcome, &watch).await.map(Some)
+    }
+
+    /// Accepts changes of upstreams; returns how many were open.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`] when the store cannot be used.
+    pub async fn accept_drift(
+        &self,
+        drift: &[DriftId],
+        who: &str,
+        why: &str,
+    ) -> Result<u64, EngineError> {
+        let now = self.clock.now();
+        Ok(self.store.accept_drift(drift.to_vec(), &plain(who), &plain(why), now).await?)
+    }
+
+    /// As [`Engine::accept_drift`], for changes of this source and under this epoch of it; 0 stands for any.
+    pub(crate) async fn accept_drift_of(
+        &self,
+        source: &SourceName,
+        epoch: u64,
+        drift: &[DriftId],
+        who: &str,
+        why: &str,
+    ) -> Result<u64, EngineError> {
+        let slot = self.slot(source)?;
+        // Nobody examines a page while what it shows is decided about.
+        let _running = slot.running.lock().await;
+        self.hold_under(&slot, epoch)?;
+        let of_source = DriftFilter { source: Some(source.clone()), ..DriftFilter::default() };
+        let own = self.store.drift(of_source).await?.into_iter().map(|row| row.drift_id);
+        let own: Vec<DriftId> = own.filter(|id| drift.contains(id)).collect();
+        self.accept_drift(&own, who, why).await
+    }
+
+    /// Queues a run that reads again; the run that goes first where somebody asked for one before.
+    async fn queue_retry(&self, slot: &Slot) -> Result<Result<Run, RunId>, EngineError> {
+        let run_id = RunId(uuid::Uuid::now_v7());
+        let now = self.clock.now();
+        let queued = self.store.queue_run(run_id, &slot.name, RunReason::Retry, now).await?;
+        Ok(if queued.run_id == run_id { Ok(queued) } else { Err(queued.run_id) })
+    }
+
+    async fn run_first(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        other: RunId,
+    ) -> Result<(), EngineError> {
+        let asked = Asked { values: true, lists: Lists::Due };
+        self.run_slot(Arc::clone(slot), other, RunReason::Manual, asked).await?;
+        Ok(())
+    }
+
     /// The sources of open rows, by name.
     async fn slots_of(&self, rows: &[i64]) -> Result<Vec<Arc<Slot>>, EngineError> {
         let rows = open_rows(self.store.as_ref(), rows).await?;
@@ -117,17 +252,14 @@ impl Engine {
             if pages.is_empty() {
                 return Ok(None);
             }
-            let run_id = RunId(uuid::Uuid::now_v7());
-            let now = self.clock.now();
-            let queued = self.store.queue_run(run_id, &slot.name, RunReason::Retry, now).await?;
-            if queued.run_id == run_id {
-                break (running, hold, pages, queued);
+            match self.queue_retry(slot).await? {
+                Ok(run) => break (running, hold, pages, run),
+                // Somebody asked for an ordinary run before: it goes first.
+                Err(other) => {
+                    drop(running);
+                    self.run_first(slot, other).await?;
+                }
             }
-            // Somebody asked for an ordinary run before: it goes first.
-            drop(running);
-            let asked = Asked { values: true, lists: Lists::Due };
-            let (slot, reason) = (Arc::clone(slot), RunReason::Manual);
-            self.run_slot(slot, queued.run_id, reason, asked).await?;
         };
         self.finish_landed(slot, &hold).await?;
         let watch = self.begin(slot, &hold, &run).await?;
@@ -158,6 +290,22 @@ impl Engine {
         }
         Ok(pages)
     }
+}
+
+/// Loads a reopened page; returns why it was refused once more.
+pub(crate) fn load_page(
+    parts: &LoadParts,
+    memory: &mut Memory,
+    watch: &Watch,
+    page: &RawPage,
+) -> Result<Vec<PageError>, PageError> {
+    let (store, hash) = (Arc::clone(&parts.store), page.body);
+    let open = move || StoredBody::open(Arc::clone(&store), hash);
+    let mut loader = Loader::new(parts.clone(), memory, watch);
+    // A page of the past says nothing of who is missing today.
+    loader.sweeps_nothing();
+    loader.load(page, &open)?;
+    Ok(loader.into_refusals())
 }
 
 /// A text of a person as stores take it: without U+0000.

@@ -1,9 +1,11 @@
 //! One run of one source: ask, land, load, and say what came of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use kasparro_domain::{Run, RunCounts, RunError, RunId, RunReason, RunStatus, Timestamp};
+use kasparro_domain::{
+    NewAlert, Run, RunCounts, RunError, RunId, RunReason, RunStatus, SourceName, Timestamp,
+};
 use kasparro_extract::PageError;
 use kasparro_faults::crash_point;
 use kasparro_store::{RunUpdate, StoreError};
@@ -68,7 +70,15 @@ impl Engine {
                 Ok(memory) => self.move_forward(&slot, &hold, &run, memory, asked, &watch).await,
                 Err(error) => Err(store_failed(&error)),
             };
-            return self.end(&run, &hold, outcome, &watch).await;
+            // What a run with lists costs says nothing of the next without.
+            if asked.values && !watch.lists_asked() && watch.credits() > 0 {
+                self.note_cost(&slot, watch.credits()).await?;
+            }
+            let ended = self.end(&run, &hold, outcome, &watch).await?;
+            if let Err(error) = self.show_budgets(&slot, &hold).await {
+                tracing::error!(source = %slot.name, %error, "the state could not be stored");
+            }
+            return Ok(ended);
         }
     }
 
@@ -148,12 +158,13 @@ impl Engine {
         let counts = watch.counts();
         let received = counts.received;
         let (status, error) = judge_outcome(outcome, &counts, self.stopping.is_cancelled());
-        let ended = RunUpdate::Ended {
-            at: self.clock.now(),
-            status,
-            requests: watch.requests(),
-            error: error.clone(),
-        };
+        let at = self.clock.now();
+        let requests = watch.requests();
+        let mut so_far = self.stored_run(run.run_id).await?;
+        (so_far.status, so_far.completed_at) = (status, Some(at));
+        (so_far.requests, so_far.error) = (requests, error.clone());
+        let findings = self.findings(&so_far, watch).await?;
+        let ended = RunUpdate::Ended { at, status, requests, error: error.clone(), findings };
         crash_point!("run.ending");
         self.store.update_run(run.run_id, hold.epoch(), ended).await?;
         crash_point!("run.ended");
@@ -195,8 +206,9 @@ impl Engine {
             while let Some(landed) = receiver.blocking_recv() {
                 loader.take_in(&landed)?;
             }
+            let refusals = loader.into_refusals();
             *memory = Some(held);
-            Ok(())
+            Ok(refusals)
         });
         let lander = Lander {
             store: self.store.as_ref(),
@@ -207,17 +219,33 @@ impl Engine {
             watch,
             pages: 0,
         };
-        let read = HashSet::new();
-        let trip = Trip { engine: self, slot, hold, lander, watch, asked, read };
+        let (read, walks) = (HashSet::new(), HashMap::new());
+        let trip = Trip { engine: self, slot, hold, lander, watch, asked, read, walks };
         let fetched = trip.fetch_all(checkpoint.as_ref(), started_at).await;
         let loaded = loader.await.unwrap_or_else(|_| Err(lost()));
         // What the loader met explains a fetch that found its channel closed.
-        loaded?;
-        match fetched? {
+        let refusals = loaded?;
+        let fetched = fetched?;
+        for refusal in &refusals {
+            watch.alert(page_refused(&slot.name, refusal));
+        }
+        if let Some(refusal) = refusals.into_iter().next() {
+            return Err(refusal);
+        }
+        match fetched {
             // A list without a row is no failure of a run that brought something else.
             Some(error) if watch.counts().received == 0 => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+/// What operators hear of a page that was refused as a whole.
+pub(crate) fn page_refused(source: &SourceName, refusal: &PageError) -> NewAlert {
+    NewAlert {
+        code: "page_refused".to_owned(),
+        message: format!("a page of {source} was refused: {}", refusal.message),
+        hint: refusal.hint.clone(),
     }
 }
 

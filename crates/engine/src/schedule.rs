@@ -30,6 +30,15 @@ pub enum Schedule {
 pub struct ScheduleError(String);
 
 impl Schedule {
+    /// The time between two runs, where it is always the same.
+    #[must_use]
+    pub const fn interval(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Every(interval) => Some(*interval),
+            Self::Cron(_) | Self::Never => None,
+        }
+    }
+
     /// Reads `1h`, `every 15m`, a cron expression of five fields, or `off`.
     ///
     /// # Errors

@@ -50,6 +50,7 @@ impl Engine {
         let (engine, ended) = (Arc::clone(&self), shutdown.clone());
         let carried_out = tasks.clone();
         tasks.spawn(async move { engine.carry_out_commands(&carried_out, &ended).await });
+        tasks.spawn(Arc::clone(&self).deliver_alerts(shutdown.clone()));
         shutdown.cancelled().await;
         self.stop();
         tasks.close();
@@ -85,7 +86,10 @@ impl Engine {
     }
 
     /// When the source was last asked for its values with success, by whomever.
-    async fn last_good_start(&self, slot: &Slot) -> Result<Option<Timestamp>, EngineError> {
+    pub(crate) async fn last_good_start(
+        &self,
+        slot: &Slot,
+    ) -> Result<Option<Timestamp>, EngineError> {
         let newest = RunFilter {
             source: Some(slot.name.clone()),
             status: Some(RunStatus::Success),
@@ -117,7 +121,7 @@ impl Engine {
         let mut values_at = self.clock.now();
         if let Some(last_start) = last_start {
             values_at = last_start;
-            let (next, of_values) = self.next_turn(slot, last_start, last_start);
+            let (next, of_values) = self.next_turn(slot, last_start, last_start).await;
             values = of_values;
             if !self.wait_until(slot, hold, next).await {
                 return;
@@ -142,7 +146,7 @@ impl Engine {
                 }
                 continue;
             }
-            let (next, of_values) = self.next_turn(slot, values_at, lists_at);
+            let (next, of_values) = self.next_turn(slot, values_at, lists_at).await;
             values = of_values;
             if !self.wait_until(slot, hold, next).await {
                 return;
@@ -152,7 +156,7 @@ impl Engine {
 
     /// When a source is asked next, and whether for its values, after it was asked for values and lists at
     /// these instants.
-    fn next_turn(
+    pub(crate) async fn next_turn(
         &self,
         slot: &Slot,
         values_at: Timestamp,
@@ -161,10 +165,15 @@ impl Engine {
         let now = self.clock.now();
         let next_values = slot.settings.schedule.next_after(values_at, now);
         let (next, of_values) = sooner(next_values, slot.next_lists(lists_at, now));
-        // What the upstream asked for goes before the schedule.
-        let next =
-            next.map(|next| slot.all_not_before(now).map_or(next, |instant| next.max(instant)));
-        (next, of_values)
+        // What the upstream asked for, and what its month allows, go before the schedule.
+        let Some(next) = next else { return (None, of_values) };
+        match self.affordable(slot, values_at, next).await {
+            Ok(affordable) => (Some(affordable), of_values),
+            Err(error) => {
+                tracing::error!(source = %slot.name, %error, "the budget could not be read");
+                (Some(next), of_values)
+            }
+        }
     }
 
     /// Shows when a source runs next and waits for that; false when it will not be.
@@ -279,6 +288,13 @@ impl Engine {
             }
             CommandKind::Discard { source, rows, who, why } => {
                 Ok(json!({"discarded": self.discard_source(source, epoch, rows, who, why).await?}))
+            }
+            CommandKind::RetryPage { source, page_id, forced, who, why } => {
+                let run = self.retry_page_of(source, epoch, *page_id, *forced, who, why).await?;
+                Ok(json!({"run_ids": run.iter().map(|run| run.run_id).collect::<Vec<_>>()}))
+            }
+            CommandKind::AcceptDrift { source, drift, who, why } => {
+                Ok(json!({"accepted": self.accept_drift_of(source, epoch, drift, who, why).await?}))
             }
         }
     }

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use kasparro_domain::{RawPage, RunStatus};
+use kasparro_domain::{NewAlert, RawPage, RunStatus};
 use kasparro_extract::{
-    Framing, HttpRequest, PageError, PageSummary, Purpose, Remedy, Request, frame,
+    ErrorClass, Framing, HttpRequest, PageError, PageSummary, Purpose, Request, frame,
 };
 use kasparro_faults::crash_point;
 use serde_json::Value;
 use tokio::task::block_in_place;
 
 use crate::ask::{Taken, Trip, Turn, empty};
-use crate::fetch::{Fetched, LONGEST_WAIT, Validators};
+use crate::fetch::{Fetched, Validators};
 use crate::hold;
 use crate::land::{PageContext, spool_failed, store_failed};
 
@@ -47,6 +47,7 @@ impl Trip<'_> {
                     let open = || fetched.body.open().map_err(|error| spool_failed(&error));
                     let survey = source.survey(request, &mut open()?)?;
                     let framing = source.framing(request, &survey);
+                    fetched.check_type(&framing)?;
                     let rows = frame::check(&framing, &survey, open()?);
                     (survey, framing, rows.map_err(|error| error.to_page_error())?)
                 }
@@ -84,7 +85,9 @@ impl Trip<'_> {
         let summary = PageSummary { rows, pages: turn.number, survey: &survey };
         let position = source.position_after(request, summary);
         let completes_sweep = turn.completes_sweep;
-        let context = PageContext { survey: survey.clone(), framing, position, completes_sweep };
+        let walk = self.walked(request, http, turn, &summary);
+        let context =
+            PageContext { survey: survey.clone(), framing, position, completes_sweep, rows, walk };
         let repeats = last.filter(|last| last.body == fetched.body.hash);
         let Fetched { arrival, body, .. } = *fetched;
         self.lander.land(request.describe(), context, arrival, body, repeats).await?;
@@ -105,10 +108,18 @@ impl Trip<'_> {
     ) -> Result<Answered<T>, Refused> {
         let (engine, slot) = (self.engine, self.slot);
         let mut attempt = 1;
+        let mut refused_before: Option<Refused> = None;
         loop {
-            self.wait_for_turn(http).await?;
+            let ticket = match (self.leave_to_send(http, attempt).await, refused_before) {
+                (Ok(ticket), _) => ticket,
+                // Why it was refused says more than why it is not tried again.
+                (Err(error), Some(refused)) if error.class != ErrorClass::Other => {
+                    return Err(refused);
+                }
+                (Err(error), _) => return Err(error.into()),
+            };
             self.go_on()?;
-            self.watch.request_sent();
+            self.watch.request_sent(http.cost.credits);
             crash_point!("fetch.sent");
             let spool_dir = &engine.spool_dir;
             let sent = tokio::select! {
@@ -118,11 +129,16 @@ impl Trip<'_> {
             };
             crash_point!("fetch.answered");
             let refused = match sent {
-                Err(error) => Refused { error, page: None },
+                Err(error) => {
+                    self.tell_budget(http, ticket, Err(&error), Some(error.class)).await?;
+                    Refused { error, page: None }
+                }
                 Ok(fetched)
                     if validators.is_some()
                         && fetched.arrival.http_status == Some(NOT_MODIFIED) =>
                 {
+                    self.tell_budget(http, ticket, Ok(&fetched), None).await?;
+                    self.watch.answered_not_modified();
                     return Ok(Answered::NotModified);
                 }
                 Ok(fetched) => {
@@ -135,6 +151,8 @@ impl Trip<'_> {
                         .and_then(|()| {
                             block_in_place(|| check(&fetched)).map_err(|error| (error, true))
                         });
+                    let class = passed.as_ref().err().map(|(error, _)| error.class);
+                    self.tell_budget(http, ticket, Ok(&fetched), class).await?;
                     match passed {
                         Ok(value) => return Ok(Answered::Page(Box::new(fetched), value)),
                         Err((error, whole)) => {
@@ -143,45 +161,37 @@ impl Trip<'_> {
                     }
                 }
             };
-            if let Remedy::Retry { after: Some(after) } = refused.error.remedy {
-                slot.ask_not_before(http, engine.clock.now(), after);
-            }
+            self.tell_of_refusal(&refused.error);
             let Some(wait) = engine.fetcher.wait_before_retry(&refused.error, attempt) else {
                 return Err(refused);
             };
             tracing::info!(source = %slot.name, attempt, error = %refused.error, "trying again");
             self.wait(wait, "before trying again").await?;
+            refused_before = Some(refused);
             attempt += 1;
         }
     }
 
-    /// Waits until the upstream may be asked.
-    async fn wait_for_turn(&self, http: &HttpRequest) -> Result<(), PageError> {
-        let now = self.engine.clock.now();
-        if let Some(instant) = self.slot.not_before(http, now) {
-            let wait = instant.since(now);
-            if wait > LONGEST_WAIT {
-                let message = format!("the upstream asked not to be asked before {instant}");
-                let hint = "the schedule asks again after that";
-                return Err(PageError::retry("rate_limited", message, hint));
-            }
-            self.wait(wait, "because the upstream asked for it").await?;
-        }
-        if let Some(pace) = &self.slot.pace {
-            let wait = pace.reserve(tokio::time::Instant::now());
-            self.wait(wait, "for the request limit").await?;
-        }
-        Ok(())
+    /// Notes what no further request cures, for operators to hear of.
+    fn tell_of_refusal(&self, error: &PageError) {
+        let code = match error.class {
+            ErrorClass::Key => "key_refused",
+            ErrorClass::Plan => "plan",
+            ErrorClass::Gone => "gone",
+            ErrorClass::Transient | ErrorClass::RateLimited | ErrorClass::Other => return,
+        };
+        let (message, hint) = (error.message.clone(), error.hint.clone());
+        self.watch.alert(NewAlert { code: code.to_owned(), message, hint });
     }
 
-    async fn wait(&self, wait: Duration, what: &str) -> Result<(), PageError> {
+    pub(crate) async fn wait(&self, wait: Duration, what: &str) -> Result<(), PageError> {
         if wait.is_zero() {
             return Ok(());
         }
         let seconds = wait.as_secs().max(1);
         self.watch.show(RunStatus::Running, Some(format!("waiting {seconds} s {what}")));
         tokio::select! {
-            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.engine.pauses.pause(wait) => Ok(()),
             () = self.hold.ended.cancelled() => Err(hold::ended(&self.engine.stopping)),
         }
     }

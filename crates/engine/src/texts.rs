@@ -122,7 +122,8 @@ impl Trip<'_> {
             let last = following.is_none();
             let survey = of_chunk(&whole_survey, number);
             let check = || frame::check(&Framing::Csv, &survey, chunk.as_slice());
-            rows += block_in_place(check).map_err(|error| error.to_page_error())?;
+            let chunk_rows = block_in_place(check).map_err(|error| error.to_page_error())?;
+            rows += chunk_rows;
             let summary = |pages| PageSummary { rows, pages, survey: &whole_survey };
             let position = turn
                 .position_for
@@ -145,7 +146,14 @@ impl Trip<'_> {
                     && PageContext::of(last).is_ok_and(|context| context.survey == survey)
             });
             let completes_sweep = last && turn.completes_sweep;
-            let context = PageContext { survey, framing: Framing::Csv, position, completes_sweep };
+            let context = PageContext {
+                survey,
+                framing: Framing::Csv,
+                position,
+                completes_sweep,
+                rows: chunk_rows,
+                walk: None,
+            };
             self.lander.land(described, context, arrival.clone(), body, repeats).await?;
             current = following;
             number += 1;

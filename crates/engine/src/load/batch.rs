@@ -5,8 +5,8 @@ use kasparro_domain::{Checkpoint, RawPage};
 use kasparro_extract::PageError;
 use kasparro_faults::crash_point;
 use kasparro_store::{
-    Batch, BatchRow, EvidenceChange, EvidenceRow, ListingRef, NewsRow, QuarantinedRow, Retry,
-    RowChange, Sweep,
+    Batch, BatchRow, EvidenceChange, EvidenceRow, Examined, ListingRef, NewsRow, QuarantinedRow,
+    Retry, RowChange, Sweep,
 };
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -25,6 +25,8 @@ pub(super) struct Pending {
     pub(super) duplicate: u64,
     pub(super) rows_done: u64,
     pub(super) sweep: Option<Sweep>,
+    /// What examining the page brought, with its last batch.
+    pub(super) examined: Option<Examined>,
     /// Ordinals that were read again.
     pub(super) retried: Vec<u64>,
 }
@@ -88,9 +90,11 @@ impl Loader<'_> {
             position: position.cloned(),
             returned,
             sweep: pending.sweep,
+            examined: pending.examined,
             retry,
             stored_at: self.parts.clock.now(),
         };
+        self.watch.found(&self.parts.name, batch.examined.as_ref());
         crash_point!("commit.begin");
         let commit = self.parts.store.commit(batch);
         let committed = Handle::current().block_on(commit).map_err(|error| store_failed(&error))?;

@@ -1,6 +1,8 @@
 //! From a landed page to committed batches.
 
 mod batch;
+mod examine;
+mod prices;
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    Clock, Observation, RawPage, Rejection, RunCounts, RunId, SourceName, Statement,
+    Clock, Observation, RawPage, Rejection, RunCounts, RunError, RunId, SourceName, Statement,
 };
 use kasparro_extract::frame::{CutRow, RowCutter};
 use kasparro_extract::{PageError, PageMeta, RowReader, Source};
@@ -21,6 +23,9 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use batch::Pending;
+pub use examine::PageRules;
+pub(crate) use examine::{DRIFT, Judging, Open, TOO_FEW_ROWS, TOO_MANY_BAD_ROWS};
+use examine::{Examination, believable};
 
 use crate::land::{Landed, PageContext, spool_failed, store_failed};
 use crate::memory::{Memory, Verdict, meaning, raw_hash};
@@ -43,6 +48,8 @@ pub(crate) struct LoadParts {
     pub(crate) name: SourceName,
     /// The epoch under which this process holds the source.
     pub(crate) epoch: u64,
+    /// Who decides whether a page is believed as a whole.
+    pub(crate) judging: Judging,
 }
 
 /// Who had quarantined rows read again, and why.
@@ -65,6 +72,10 @@ pub(crate) struct Loader<'a> {
     repeats: Option<(Option<RunId>, u64)>,
     /// False where a page of the run was lost.
     sweeps: bool,
+    /// Why pages were refused after they were landed.
+    refusals: Vec<PageError>,
+    /// Listings of the page whose history was read.
+    looked_up: u32,
 }
 
 /// What the rows of one page have in common.
@@ -103,7 +114,16 @@ impl<'a> PageRows<'a> {
 
 impl<'a> Loader<'a> {
     pub(crate) fn new(parts: LoadParts, memory: &'a mut Memory, watch: &'a Watch) -> Self {
-        Self { parts, memory, watch, unread: Vec::new(), repeats: Some((None, 0)), sweeps: true }
+        Self {
+            parts,
+            memory,
+            watch,
+            unread: Vec::new(),
+            repeats: Some((None, 0)),
+            sweeps: true,
+            refusals: Vec::new(),
+            looked_up: 0,
+        }
     }
 
     /// Notes the pages of the run that were loaded by a process that died.
@@ -129,7 +149,7 @@ impl<'a> Loader<'a> {
                 return self.take_as_known(&landed.page, last, &counts);
             }
         }
-        self.load(&landed.page, landed.body.open().map_err(|error| spool_failed(&error))?)
+        self.load(&landed.page, &|| landed.body.open())
     }
 
     fn take_as_known(
@@ -154,6 +174,7 @@ impl<'a> Loader<'a> {
             duplicate: counts.duplicate,
             rows_done: counts.received,
             sweep,
+            examined: self.seen_again(page)?,
             ..Pending::default()
         };
         self.commit(page, known, Some(context.position.as_ref()), None)
@@ -197,12 +218,8 @@ impl<'a> Loader<'a> {
     }
 
     /// Loads the rows of a page that are not committed yet.
-    pub(crate) fn load(
-        &mut self,
-        page: &RawPage,
-        body: Box<dyn Read + Send>,
-    ) -> Result<(), PageError> {
-        self.load_until(page, body, u64::MAX)
+    pub(crate) fn load(&mut self, page: &RawPage, open: Open<'_>) -> Result<(), PageError> {
+        self.load_until(page, open, u64::MAX)
     }
 
     /// Loads the rows of a page in front of ordinal `until`; only a page that is loaded to its end
@@ -210,7 +227,7 @@ impl<'a> Loader<'a> {
     pub(crate) fn load_until(
         &mut self,
         page: &RawPage,
-        body: Box<dyn Read + Send>,
+        open: Open<'_>,
         until: u64,
     ) -> Result<(), PageError> {
         self.repeats = None;
@@ -218,15 +235,130 @@ impl<'a> Loader<'a> {
         self.memory.last_sweep = None;
         self.note_unread()?;
         let context = PageContext::of(page)?;
-        let rows = PageRows::of(page, &context.survey);
-        let mut pending = self.read_rows(&rows, &context.survey, body, until)?;
+        let rows = PageRows { late: self.overtaken(page)?, ..PageRows::of(page, &context.survey) };
+        let body = || open().map_err(|error| spool_failed(&error));
         if until < u64::MAX {
+            let pending = self.read_rows(&rows, &context.survey, body()?, until)?;
             return self.commit(page, pending, None, None);
         }
+        let found = self.examine(&rows, &context, open)?;
+        let objection = match &found {
+            Some(found) => self.objection(found)?,
+            None => None,
+        };
+        if let Some(objection) = objection {
+            return self.refuse_page(page, objection, found);
+        }
+        let rules = match self.parts.judging {
+            Judging::Rules(rules) if page.rows_done == 0 => Some(rules),
+            _ => None,
+        };
+        let fine = |rules: &PageRules| found.as_ref().is_some_and(|found| found.rows.fine(*rules));
+        if let Some(rules) = rules.filter(|rules| context.rows > BATCH_ROWS as u64 && !fine(rules))
+        {
+            // Some of its rows would be committed before the last is read.
+            let (bad, received) = self.count_bad(&rows, &context.survey, body()?)?;
+            if let Some(objection) = rules.too_many_bad(bad, received) {
+                return self.refuse_page(page, objection, found);
+            }
+        }
+        let mut pending = self.read_rows(&rows, &context.survey, body()?, until)?;
+        if let Some(rules) = rules.filter(|_| pending.rows_done <= BATCH_ROWS as u64)
+            && let Some(objection) =
+                rules.too_many_bad(pending.quarantined.len() as u64, pending.rows_done)
+        {
+            self.refuse_page(page, objection, found)?;
+            return self.begin_anew();
+        }
+        pending.examined = found.map(|found| self.learn(found));
         if context.completes_sweep && self.sweeps {
             pending.sweep = self.end_sweep(page)?;
         }
         self.commit(page, pending, Some(context.position.as_ref()), None)
+    }
+
+    /// True where a newer page of the same request was loaded before: this one was refused then.
+    fn overtaken(&self, page: &RawPage) -> Result<bool, PageError> {
+        let last = self.parts.store.last_loaded(&self.parts.name, &page.request);
+        let last = Handle::current().block_on(last).map_err(|error| store_failed(&error))?;
+        Ok(last.is_some_and(|last| last.page_id > page.page_id))
+    }
+
+    /// Refuses a page of which nothing was committed. The run goes on; its end says so.
+    fn refuse_page(
+        &mut self,
+        page: &RawPage,
+        objection: PageError,
+        found: Option<Examination>,
+    ) -> Result<(), PageError> {
+        crash_point!("load.refuse");
+        let examined = found.map(Examination::of_refused);
+        self.watch.found(&self.parts.name, examined.as_ref());
+        let error = objection.to_run_error();
+        let refusal = self.parts.store.refuse(page.page_id, self.parts.epoch, error, examined);
+        Handle::current().block_on(refusal).map_err(|error| store_failed(&error))?;
+        tracing::warn!(source = %self.parts.name, page_id = %page.page_id, "a page was refused: {objection}");
+        self.sweeps = false;
+        self.refusals.push(objection);
+        Ok(())
+    }
+
+    /// Refuses a page as it was refused then, with what examining it shows.
+    pub(crate) fn refuse_as_then(
+        &mut self,
+        page: &RawPage,
+        open: Open<'_>,
+        error: RunError,
+    ) -> Result<(), PageError> {
+        let context = PageContext::of(page)?;
+        let rows = PageRows::of(page, &context.survey);
+        let found = self.examine(&rows, &context, open)?;
+        let examined = found.map(Examination::of_refused);
+        let refusal = self.parts.store.refuse(page.page_id, self.parts.epoch, error, examined);
+        Handle::current().block_on(refusal).map_err(|error| store_failed(&error))
+    }
+
+    /// Why pages of the run were refused, the first first.
+    pub(crate) fn into_refusals(self) -> Vec<PageError> {
+        self.refusals
+    }
+
+    /// Forgets rows that were judged and not committed.
+    fn begin_anew(&mut self) -> Result<(), PageError> {
+        let failed = |error| store_failed(&error);
+        let handle = Handle::current();
+        let known = handle.block_on(self.parts.store.memory(&self.parts.name)).map_err(failed)?;
+        let epoch = self.memory.epoch;
+        *self.memory = Memory::new(known, rand::random());
+        self.memory.epoch = epoch;
+        self.memory.begin_run();
+        let run_id = self.watch.run_id();
+        let loaded = handle.block_on(self.parts.store.loaded_pages(run_id)).map_err(failed)?;
+        self.resume_behind(loaded);
+        Ok(())
+    }
+
+    /// How many rows of a page are bad, and how many there are.
+    fn count_bad(
+        &mut self,
+        rows: &PageRows<'_>,
+        survey: &Value,
+        body: Box<dyn Read + Send>,
+    ) -> Result<(u64, u64), PageError> {
+        let page = rows.page;
+        let PageContext { framing, .. } = PageContext::of(page)?;
+        let meta =
+            PageMeta { request: &page.request, context: survey, fetched_at: page.fetched_at };
+        let source = Arc::clone(&self.parts.source);
+        let mut reader = source.reader(meta)?;
+        let mut cutter = RowCutter::new(&framing, survey, body);
+        let (mut bad, mut received) = (0, 0);
+        while let Some(cut) = cutter.next_row().map_err(|error| error.to_page_error())? {
+            received += 1;
+            let good = cut.row.is_ok_and(|row| believable(&reader.read(row), page.fetched_at));
+            bad += u64::from(!good);
+        }
+        Ok((bad, received))
     }
 
     /// Reads rows of a loaded page again, given what a survey of today notes about it.
@@ -262,6 +394,7 @@ impl<'a> Loader<'a> {
         let source = Arc::clone(&self.parts.source);
         let mut reader = source.reader(meta)?;
         let mut cutter = RowCutter::new(&framing, survey, body);
+        self.looked_up = 0;
         self.memory.begin_page(page.fetched_at);
         let mut pending = Pending { rows_done: page.rows_done, ..Pending::default() };
         let reason = rows.retried.map(|retried| retried.reason);
@@ -411,12 +544,14 @@ impl<'a> Loader<'a> {
                 return self.refuse(ordinal, rejection, kasparro_transform::RULE, pending);
             }
         };
+        let last_price = self.memory.last_price(&believed.observation.external_id);
         match self.memory.judge(&believed, raw_hash, membership()) {
             Verdict::Unchanged => pending.unchanged += 1,
             Verdict::Duplicate => pending.duplicate += 1,
             Verdict::Write(change) => pending.rows.push(BatchRow {
                 ordinal,
                 change,
+                anomalies: self.unusual(&believed, change, last_price),
                 external_id: believed.observation.external_id,
                 attributes: believed.observation.attributes,
                 quote: believed.observation.quote,

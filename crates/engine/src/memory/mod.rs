@@ -8,6 +8,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::num::NonZeroI64;
 
@@ -18,7 +19,7 @@ use kasparro_domain::{
     Timestamp,
 };
 use kasparro_store::{KnownListing, ListingRef, RowChange, SourceMemory};
-use kasparro_transform::Believed;
+use kasparro_transform::{Believed, Profile};
 use serde_json::Value;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed, xxh3_128_with_seed};
 
@@ -67,6 +68,11 @@ pub(crate) struct Memory {
     pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) next_sequence: u64,
     known: Vec<Known>,
+    /// Natural logarithm of the current price of each listing, beside `known`; not a number where there is
+    /// none.
+    log_prices: Vec<f32>,
+    /// What is known of endpoints, read from the store when it is first needed.
+    pub(crate) profiles: HashMap<String, Profile>,
     by_key: HashTable<u32>,
     by_raw: HashTable<u32>,
     seed: u64,
@@ -133,6 +139,8 @@ impl Memory {
             checkpoint: stored.checkpoint,
             next_sequence: stored.next_sequence,
             known: Vec::with_capacity(stored.listings.len()),
+            log_prices: Vec::with_capacity(stored.listings.len()),
+            profiles: HashMap::new(),
             by_key: HashTable::with_capacity(stored.listings.len()),
             by_raw: HashTable::with_capacity(stored.listings.len()),
             seed,
@@ -168,7 +176,10 @@ impl Memory {
             known.source_timed = quote.source_timed;
             known.quoted = true;
         }
-        self.insert(known);
+        let place = self.insert(known);
+        if let Some(quote) = &listing.quote {
+            self.note_price(place, &quote.values);
+        }
     }
 
     /// What is remembered of a listing that a list names first.
@@ -195,6 +206,7 @@ impl Memory {
     fn insert(&mut self, known: Known) -> u32 {
         let place = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         self.known.push(known);
+        self.log_prices.push(f32::NAN);
         let Self { known: all, by_key, by_raw, hasher, .. } = self;
         let at = |place: &u32| all.get(*place as usize);
         by_key.insert_unique(hasher.hash_one(known.key), place, |place| {
@@ -299,7 +311,8 @@ impl Memory {
         let Some(place) = self.find(self.key(&observation.external_id)) else {
             self.named += 1;
             let known = self.unquoted(&observation.external_id);
-            self.insert(quoted(known, self));
+            let place = self.insert(quoted(known, self));
+            self.note_price(place, &observation.quote);
             return Verdict::Write(RowChange::New { membership });
         };
         self.mark_present(place);
@@ -309,6 +322,7 @@ impl Memory {
         let listing = listing_ref(known.listing);
         if !known.quoted {
             self.replace(place, quoted(known, self));
+            self.note_price(place, &observation.quote);
             return Verdict::Write(RowChange::Newer { listing });
         }
         let seen = known.seen_in_run == self.run;
@@ -325,6 +339,7 @@ impl Memory {
             let source_timed = row.source_timed || (same && known.source_timed);
             let observed_at = known.observed_at;
             self.replace(place, Known { observed_at, source_timed, ..quoted(known, self) });
+            self.note_price(place, &observation.quote);
             return if same {
                 Verdict::Unchanged
             } else {
@@ -336,10 +351,26 @@ impl Memory {
                 self.older_seen.insert(place, known.observed_at);
             }
             self.replace(place, quoted(known, self));
+            self.note_price(place, &observation.quote);
             return Verdict::Write(RowChange::Newer { listing });
         }
         let repeated = !self.older_seen.insert(place, row.observed_at);
         Verdict::Write(RowChange::Late { listing, repeated })
+    }
+
+    /// What is known of a listing's price before a row of it is judged: the logarithm of its current price
+    /// and the instant of it.
+    pub(crate) fn last_price(&self, external_id: &str) -> Option<(f32, Timestamp)> {
+        let place = self.find(self.key(external_id))? as usize;
+        let price = self.log_prices.get(place).copied().filter(|price| price.is_finite())?;
+        Some((price, self.known.get(place)?.observed_at))
+    }
+
+    fn note_price(&mut self, place: u32, quote: &Quote) {
+        let price = quote.price_usd.as_ref().and_then(|price| price.as_str().parse::<f64>().ok());
+        if let Some(kept) = self.log_prices.get_mut(place as usize) {
+            *kept = price.filter(|price| *price > 0.0).map_or(f32::NAN, |price| price.ln() as f32);
+        }
     }
 
     /// Notes a row whose disposition was committed before a crash, or that was accounted for unread, so

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kasparro_domain::{Clock, ManualClock, Run, RunReason, SourceName, Timestamp};
 use kasparro_engine::{
-    Engine, EngineError, EngineParts, EngineSource, FetchSettings, Holding, Lists, Schedule,
-    SourceBuilder,
+    Engine, EngineError, EngineParts, EngineSource, FetchSettings, Holding, Lists, PageRules,
+    Pauses, Schedule, SourceBuilder, Webhook,
 };
 use kasparro_store::{KnownListing, MemoryStore, Store, TableDump};
 use serde_json::{Value, json};
@@ -27,8 +28,25 @@ pub(crate) struct World {
     pub(crate) lists: Schedule,
     /// How engines hold their sources.
     pub(crate) holding: Holding,
+    /// When pages are refused as a whole: most stories are about single rows.
+    pub(crate) page_rules: PageRules,
+    /// How engines wait.
+    pub(crate) pauses: Arc<dyn Pauses>,
+    /// Where engines send alerts.
+    pub(crate) webhook: Option<Webhook>,
     /// False while something happened that was not proven.
     proven: Proven,
+}
+
+/// Lets the clock pass in place of waiting.
+#[derive(Debug)]
+pub(crate) struct MovingPauses(pub(crate) Arc<ManualClock>);
+
+impl Pauses for MovingPauses {
+    fn pause(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.0.advance(wait);
+        Box::pin(tokio::task::yield_now())
+    }
 }
 
 #[derive(Debug)]
@@ -45,9 +63,11 @@ impl Drop for Proven {
 impl World {
     pub(crate) fn new(upstream: Option<String>, sources: Vec<(&'static str, Value)>) -> Self {
         let start = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+        let clock = Arc::new(ManualClock::new(start));
         Self {
             store: Arc::new(MemoryStore::new()),
-            clock: Arc::new(ManualClock::new(start)),
+            pauses: Arc::new(MovingPauses(Arc::clone(&clock))),
+            clock,
             folder: tempfile::tempdir().unwrap(),
             max_body_bytes: 1 << 20,
             upstream,
@@ -55,6 +75,12 @@ impl World {
             schedule: Schedule::Never,
             lists: Schedule::Never,
             holding: Holding::Alone,
+            page_rules: PageRules {
+                max_bad_percent: 100,
+                min_rows_percent: 0,
+                ..PageRules::default()
+            },
+            webhook: None,
             proven: Proven(AtomicBool::new(true)),
         }
     }
@@ -116,6 +142,8 @@ impl World {
             options: kasparro_sources::public_options(name, options),
             stale_after: Duration::from_secs(3600),
             requests_per_minute: Some(10_000),
+            credits_per_month: None,
+            page_rules: self.page_rules,
         });
         let parts = EngineParts {
             store,
@@ -135,6 +163,8 @@ impl World {
             holding: self.holding,
             spool_dir: self.folder.path().join("spool"),
             build: builder(),
+            pauses: Arc::clone(&self.pauses),
+            webhook: self.webhook.clone(),
         };
         self.proven.0.store(false, Ordering::SeqCst);
         Engine::start(parts).await
