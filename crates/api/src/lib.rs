@@ -7,8 +7,10 @@
 
 mod answer;
 mod awaited;
+mod budgets;
 mod contact;
 mod data;
+mod doubts;
 mod flight;
 mod history;
 mod instants;
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) settings: ApiSettings,
     pub(crate) sources: Arc<[SourceInfo]>,
     pub(crate) pages: data::PageCache,
+    pub(crate) doubts: doubts::DoubtCache,
     /// Health checks ask the database together: whether it answers, and how the sources are.
     pub(crate) pings: flight::Flight<()>,
     pub(crate) checkups: flight::Flight<Arc<Vec<reports::SourceReport>>>,
@@ -99,6 +102,7 @@ impl Api {
             settings,
             sources: sources.into(),
             pages: data::PageCache::default(),
+            doubts: doubts::DoubtCache::default(),
             pings: flight::Flight::default(),
             checkups: flight::Flight::default(),
             contact: Arc::default(),

@@ -1,14 +1,18 @@
 //! Prometheus metrics: the process-wide recorder, and what the API measures of itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use http::{Method, StatusCode};
+use kasparro_domain::SourceName;
 use metrics::{Histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 const REQUEST_SECONDS: &str = "kasparro_http_request_duration_seconds";
 const QUARANTINE_ROWS: &str = "kasparro_quarantine_rows";
+const ANOMALIES: &str = "kasparro_anomalies";
+/// Counted by engines under the same name.
+pub(crate) const DRIFT_EVENTS: &str = "kasparro_drift_events_total";
 
 /// Upper bounds of the request histogram, in seconds.
 const BUCKETS: [f64; 11] =
@@ -67,6 +71,23 @@ fn describe() {
         "Seconds since the last successful run of a source"
     );
     metrics::describe_gauge!(QUARANTINE_ROWS, "Open quarantined rows, by source and reason");
+    metrics::describe_gauge!(
+        "kasparro_budget_remaining",
+        "What is left of a limit of the upstream when the source last ran, where several keys share a source of the one with the least"
+    );
+    metrics::describe_gauge!(
+        "kasparro_breaker_state",
+        "0 closed, 1 half open, 2 open: nothing is sent to the upstream, because it failed so often"
+    );
+    metrics::describe_counter!(
+        DRIFT_EVENTS,
+        "Changes found in what upstreams send, each counted on every page that shows it"
+    );
+    metrics::describe_gauge!(
+        ANOMALIES,
+        "Current quotes in doubt beside those of other sources, by source and kind"
+    );
+    metrics::describe_gauge!("kasparro_refused_pages", "Raw pages refused as a whole");
     metrics::describe_gauge!("kasparro_build_info", "1, with the version of the program");
 }
 
@@ -75,8 +96,12 @@ pub(crate) struct HttpMetrics {
     pub(crate) handle: MetricsHandle,
     /// The label set of nearly every request, looked up once.
     data_ok: Histogram,
-    quarantine_labels: Mutex<BTreeSet<(String, &'static str)>>,
+    quarantine_labels: Labels,
+    anomaly_labels: Labels,
 }
+
+/// The label sets that a gauge was ever set for: source, and reason or kind.
+type Labels = Mutex<BTreeSet<(String, &'static str)>>;
 
 impl HttpMetrics {
     pub(crate) fn new(handle: MetricsHandle) -> Self {
@@ -84,6 +109,7 @@ impl HttpMetrics {
             handle,
             data_ok: request_histogram("/data", "GET", StatusCode::OK),
             quarantine_labels: Mutex::default(),
+            anomaly_labels: Mutex::default(),
         }
     }
 
@@ -99,16 +125,46 @@ impl HttpMetrics {
 
     /// Sets the quarantine gauges; pairs that are gone go to zero.
     pub(crate) fn set_quarantine(&self, counts: &[kasparro_store::QuarantineCount]) {
-        let mut labels = self.quarantine_labels.lock().unwrap_or_else(PoisonError::into_inner);
-        for (source, reason) in labels.iter() {
-            gauge!(QUARANTINE_ROWS, "source" => source.clone(), "reason" => *reason).set(0.0);
+        let counts = counts
+            .iter()
+            .map(|count| ((count.source.to_string(), count.reason.code()), count.rows));
+        set_all(
+            &self.quarantine_labels,
+            counts.collect(),
+            |(source, reason)| gauge!(QUARANTINE_ROWS, "source" => source, "reason" => reason),
+        );
+    }
+
+    /// Sets the gauges of quotes in doubt, given source and kind of each; pairs that are gone go to zero.
+    pub(crate) fn set_doubts<'a>(
+        &self,
+        doubts: impl Iterator<Item = (&'a SourceName, &'static str)>,
+    ) {
+        let mut counts = BTreeMap::new();
+        for (source, kind) in doubts {
+            *counts.entry((source.to_string(), kind)).or_insert(0) += 1;
         }
-        for count in counts {
-            let (source, reason) = (count.source.to_string(), count.reason.code());
-            gauge!(QUARANTINE_ROWS, "source" => source.clone(), "reason" => reason)
-                .set(count.rows as f64);
-            labels.insert((source, reason));
-        }
+        set_all(
+            &self.anomaly_labels,
+            counts,
+            |(source, kind)| gauge!(ANOMALIES, "source" => source, "kind" => kind),
+        );
+    }
+}
+
+/// Sets a gauge for each pair that is counted, and to zero for those that were counted before.
+fn set_all(
+    known: &Labels,
+    counts: BTreeMap<(String, &'static str), u64>,
+    gauge_of: impl Fn((String, &'static str)) -> metrics::Gauge,
+) {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    for gone in known.iter().filter(|pair| !counts.contains_key(*pair)) {
+        gauge_of(gone.clone()).set(0.0);
+    }
+    for (pair, count) in counts {
+        gauge_of(pair.clone()).set(count as f64);
+        known.insert(pair);
     }
 }
 

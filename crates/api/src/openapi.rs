@@ -25,8 +25,8 @@ pub fn openapi_json() -> String {
 pub(crate) fn document() -> OpenApi {
     let mut document = routes::router().into_openapi();
     for (path, item) in &mut document.paths.paths {
-        let operation = item.get.as_mut().filter(|_| awaited::taken_by(path));
-        if let Some(operation) = operation {
+        let operations = [item.get.as_mut(), item.post.as_mut()];
+        for operation in operations.into_iter().flatten().filter(|_| awaited::taken_by(path)) {
             operation.parameters.get_or_insert_default().push(min_generation().into());
         }
     }
@@ -67,7 +67,7 @@ pub(crate) fn frame() -> OpenApi {
     let tags = [
         ("Market data", "Listings and assets with their values, now and before"),
         ("News", "What feeds carry"),
-        ("Operations", "Runs, sources, quarantine and health"),
+        ("Operations", "Runs, sources, quarantine, drift, anomalies and health"),
         ("Service", "The API itself"),
     ];
     let tags =

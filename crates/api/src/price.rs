@@ -1,14 +1,16 @@
 //! One price for an asset from the quotes of its listings, in exact decimals.
 //!
-//! The fresh quotes of active listings take part. One: it is the price. Two: the fresher is. Three or
-//! more: their median; of an even number the mean of the middle two, exact unless it needs more than
-//! 38 digits, to which it is then rounded half to even.
+//! The fresh quotes of active listings take part, unless something is unusual about their values (and not
+//! about those of all) or most of the others agree on another price. One: it is the price. Two: the fresher is. Three or more: their
+//! median; of an even number the mean of the middle two, exact unless it needs more than 38 digits, to
+//! which it is then rounded half to even.
 
 use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use bigdecimal::{BigDecimal, RoundingMode, Zero};
 use kasparro_domain::{Decimal, ListingId, MAX_DIGITS, Timestamp};
+use kasparro_transform::{PriceDoubt, off_price};
 
 /// One listing's say in the price of its asset.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub(crate) struct Candidate {
     pub(crate) updated_at: Option<Timestamp>,
     pub(crate) stale: bool,
     pub(crate) active: bool,
+    /// True when something was found unusual about the values.
+    pub(crate) unusual: bool,
 }
 
 /// What became of a candidate: `None` where it was used, else the reason against it.
@@ -29,20 +33,32 @@ pub(crate) type Verdict = Option<&'static str>;
 pub(crate) struct AssetPrice {
     /// In US dollars; `None` when no candidate takes part.
     pub(crate) price_usd: Option<Decimal>,
-    /// Largest less smallest fresh quote, in percent of the price, to four decimals.
+    /// Largest less smallest quote that takes part, in percent of the price, to four decimals.
     pub(crate) spread_percent: Option<Decimal>,
     /// One for each candidate, in their order.
     pub(crate) verdicts: Vec<Verdict>,
 }
 
+/// Why a quote is left out whose values are unusual, as long as others are not.
+const UNUSUAL: &str = "unusual";
+
 /// The price that the candidates give.
 pub(crate) fn asset_price(candidates: &[Candidate]) -> AssetPrice {
     let mut verdicts: Vec<Verdict> = candidates.iter().map(exclusion).collect();
+    if verdicts.iter().all(Option::is_some) {
+        // Where nobody says another price, an unusual one is better than none.
+        let unusual = verdicts.iter_mut().filter(|verdict| **verdict == Some(UNUSUAL));
+        unusual.for_each(|verdict| *verdict = None);
+    }
+    exclude_off_prices(candidates, &mut verdicts);
     let mut fresh: Vec<(usize, &Candidate, &Decimal)> = candidates
         .iter()
+        .zip(&verdicts)
         .enumerate()
-        .filter(|(_, candidate)| exclusion(candidate).is_none())
-        .filter_map(|(index, candidate)| Some((index, candidate, candidate.price_usd.as_ref()?)))
+        .filter(|(_, (_, verdict))| verdict.is_none())
+        .filter_map(|(index, (candidate, _))| {
+            Some((index, candidate, candidate.price_usd.as_ref()?))
+        })
         .collect();
     fresh.sort_by(|left, right| left.2.cmp(right.2));
     let price_usd = match fresh.as_slice() {
@@ -75,8 +91,31 @@ fn exclusion(candidate: &Candidate) -> Verdict {
         Some("inactive")
     } else if candidate.stale {
         Some("stale")
+    } else if candidate.unusual {
+        Some(UNUSUAL)
     } else {
         None
+    }
+}
+
+/// Excludes the prices that most of those that are left contradict. Where there is no majority none is:
+/// nobody can say which is wrong.
+fn exclude_off_prices(candidates: &[Candidate], verdicts: &mut [Verdict]) {
+    // What takes part is fresh enough by the limit of its source, so every one of them has a vote.
+    const FRESH: u64 = 0;
+    let (left, prices): (Vec<usize>, Vec<(u64, f64)>) = candidates
+        .iter()
+        .zip(verdicts.iter())
+        .enumerate()
+        .filter(|(_, (_, verdict))| verdict.is_none())
+        .filter_map(|(index, (candidate, _))| {
+            Some((index, (FRESH, candidate.price_usd.as_ref()?.to_f64())))
+        })
+        .unzip();
+    for (index, doubt) in left.into_iter().zip(off_price(&prices)) {
+        if let (Some(PriceDoubt::Off { .. }), Some(verdict)) = (doubt, verdicts.get_mut(index)) {
+            *verdict = Some("price_off");
+        }
     }
 }
 
@@ -123,6 +162,7 @@ mod tests {
             updated_at: Timestamp::from_millis(at).ok(),
             stale: false,
             active: true,
+            unusual: false,
         }
     }
 
@@ -144,7 +184,7 @@ mod tests {
 
     #[test]
     fn the_median_is_a_member_or_the_exact_mean_of_two() {
-        let odd = [candidate(1, "3", 1), candidate(2, "1", 1), candidate(3, "2.50", 1)];
+        let odd = [candidate(1, "3", 1), candidate(2, "2.4", 1), candidate(3, "2.50", 1)];
         assert_eq!(price(&odd).unwrap(), "2.5");
         let even = [
             candidate(1, "0.1", 1),
@@ -173,6 +213,39 @@ mod tests {
         assert_eq!(result.price_usd.unwrap().to_string(), "4");
         assert_eq!(result.verdicts, [Some("stale"), Some("inactive"), Some("no_price"), None]);
         assert_eq!(asset_price(&[stale]).price_usd, None);
+    }
+
+    #[test]
+    fn unusual_quotes_and_those_that_most_others_contradict_are_left_out_with_the_reason() {
+        let unusual = Candidate { unusual: true, ..candidate(1, "9", 9) };
+        let quotes = [
+            unusual.clone(),
+            candidate(2, "1.1", 1),
+            candidate(3, "1000000", 1),
+            candidate(4, "1", 2),
+            candidate(5, "1.2", 1),
+        ];
+        let result = asset_price(&quotes);
+        assert_eq!(result.price_usd.unwrap().to_string(), "1.1");
+        assert_eq!(result.verdicts, [Some("unusual"), None, Some("price_off"), None, None]);
+        assert_eq!(result.spread_percent.unwrap().to_string(), "18.1818");
+        let with_another = asset_price(&[unusual.clone(), candidate(2, "1", 1)]);
+        assert_eq!(with_another.price_usd.unwrap().to_string(), "1");
+        assert_eq!(with_another.verdicts, [Some("unusual"), None]);
+        let alone = asset_price(&[unusual]);
+        assert_eq!(alone.price_usd.unwrap().to_string(), "9", "better than none");
+        assert_eq!(alone.verdicts, [None]);
+    }
+
+    #[test]
+    fn where_no_majority_agrees_no_quote_is_called_off() {
+        let two = asset_price(&[candidate(1, "1", 1), candidate(2, "7", 2)]);
+        assert_eq!(two.price_usd.unwrap().to_string(), "7", "the fresher of two");
+        assert_eq!(two.verdicts, [Some("older_of_two"), None]);
+        let three =
+            asset_price(&[candidate(1, "1", 1), candidate(2, "7", 1), candidate(3, "50", 1)]);
+        assert_eq!(three.price_usd.unwrap().to_string(), "7");
+        assert_eq!(three.verdicts, [None; 3]);
     }
 
     #[test]

@@ -55,6 +55,10 @@ codes! {
         "start again without cursor; send a next_cursor unchanged and with the same filters";
     InvalidId, "invalid_id", BAD_REQUEST, "The id is malformed",
         "take ids from the answers of this API";
+    InvalidBody, "invalid_body", BAD_REQUEST, "The request body has a form that is not allowed",
+        "send a JSON object with the members that /docs describes";
+    SourcesDiffer, "different_sources", BAD_REQUEST, "The runs are of different sources",
+        "compare runs of one source; GET /runs?source=NAME lists them";
     BadRequest, "bad_request", BAD_REQUEST, "The request cannot be read",
         "send a well-formed HTTP request";
     NotFound, "not_found", NOT_FOUND, "There is nothing at this path",
@@ -67,6 +71,8 @@ codes! {
         "GET /assets lists the assets";
     QuarantineNotFound, "quarantine_row_not_found", NOT_FOUND, "No quarantined row has this id",
         "GET /quarantine lists the rows";
+    DriftNotFound, "drift_not_found", NOT_FOUND, "No change has this id",
+        "GET /drift lists the changes";
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed at this path",
         "the header Allow lists the methods";
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE, "The request body is too large",
@@ -219,6 +225,11 @@ impl Mistakes {
             let field = field.chars().take(100).collect();
             self.errors.push(FieldError { field, message: message.into() });
         }
+    }
+
+    /// True when a mistake was noted.
+    pub(crate) const fn any(&self) -> bool {
+        self.code.is_some()
     }
 
     /// `value`, unless a mistake was noted.

@@ -66,6 +66,11 @@ impl<'a> Params<'a> {
         self.values.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_ref())
     }
 
+    /// True when a mistake was noted.
+    pub(crate) fn mistaken(&self) -> bool {
+        self.mistakes.any()
+    }
+
     /// Notes that a parameter has a value that is not allowed.
     pub(crate) fn refuse(&mut self, name: &str, message: impl Into<String>) {
         self.mistakes.add(Code::InvalidParameter, name, message);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kasparro_domain::{Run, RunError, RunStatus, SourceName, Timestamp};
 use kasparro_store::{Lease, SourceState, SourceSummary, Store, StoreResult};
 
+use crate::budgets::{Breaker, Budgets};
 use crate::settings::SourceInfo;
 
 /// How a source is doing.
@@ -12,7 +13,8 @@ use crate::settings::SourceInfo;
 pub(crate) enum Condition {
     /// Its newest run that ended brought everything, recently enough.
     Healthy,
-    /// Its newest run failed, or its last success is too old; older values are still served.
+    /// Its newest run failed, its last success is too old, or nothing is sent to it because it failed so
+    /// often; older values are still served.
     Degraded,
     /// It ran and never succeeded.
     Unhealthy,
@@ -110,24 +112,36 @@ impl SourceReport {
         self.standing_failure()?.error.as_ref()
     }
 
-    /// How it is doing.
-    pub(crate) fn condition(&self, now: Timestamp) -> Condition {
+    /// What is left of the limits of its upstreams.
+    pub(crate) fn budgets(&self, now: Timestamp) -> Budgets {
+        Budgets::of(self.state.as_ref(), now)
+    }
+
+    /// True when its last success is older than it may be; none where it never succeeded, or where the
+    /// limit is not known.
+    pub(crate) fn stale(&self, now: Timestamp) -> Option<bool> {
+        Some(self.lag_seconds(now)? > self.state.as_ref()?.stale_after_seconds)
+    }
+
+    /// How it is doing, and why it is not healthy.
+    pub(crate) fn condition(&self, now: Timestamp) -> (Condition, Option<&'static str>) {
         if self.state.as_ref().is_some_and(|state| !state.enabled) {
-            return Condition::Disabled;
+            return (Condition::Disabled, None);
         }
         let failing = self.standing_failure().is_some();
-        match (self.lag_seconds(now), failing) {
-            (None, true) => Condition::Unhealthy,
-            (None, false) => Condition::Pending,
-            (Some(_), true) => Condition::Degraded,
-            (Some(lag), false) => {
-                let limit = self.state.as_ref().map(|state| state.stale_after_seconds);
-                if limit.is_some_and(|limit| lag > limit) {
-                    Condition::Degraded
-                } else {
-                    Condition::Healthy
-                }
+        let lag_seconds = self.lag_seconds(now);
+        if self.budgets(now).breaker() == Some(Breaker::Open) && (lag_seconds.is_some() || !failing)
+        {
+            return (Condition::Degraded, Some("breaker_open"));
+        }
+        match (lag_seconds, failing) {
+            (None, true) => (Condition::Unhealthy, Some("never_succeeded")),
+            (None, false) => (Condition::Pending, None),
+            (Some(_), true) => (Condition::Degraded, Some("failing")),
+            (Some(_), false) if self.stale(now) == Some(true) => {
+                (Condition::Degraded, Some("stale"))
             }
+            (Some(_), false) => (Condition::Healthy, None),
         }
     }
 

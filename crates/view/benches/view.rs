@@ -67,6 +67,7 @@ fn listing(id: i64, step: i64) -> ListingRow {
         observed_at: Some(instant(NOW + step * 1_000 - id % 60_000)),
         source_timed: true,
         fetched_at: Some(instant(NOW + step * 1_000 + 247)),
+        unusual: false,
         first_seen_at: instant(NOW),
     }
 }

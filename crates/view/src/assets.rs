@@ -1,10 +1,12 @@
 //! Which assets there are.
 
+use std::sync::Arc;
+
 use kasparro_domain::AssetId;
 
 use crate::condition::Condition;
 use crate::key::{Field, signed_of};
-use crate::{Filter, Snapshot};
+use crate::{Filter, Row, Snapshot};
 
 /// Where a list of assets begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +55,35 @@ impl Snapshot {
             slots.into_iter().map(|slot| self.rows.key(Field::Asset, slot)).collect();
         keys.sort_unstable();
         window(keys.into_iter(), query)
+    }
+
+    /// Shows every asset of which several listings have a quote, with those listings, by ascending id: one
+    /// pass over the index, which never looks at a row of another asset.
+    pub fn several_quotes(&self, mut visit: impl FnMut(AssetId, &[&Arc<Row>])) {
+        let Some(index) = self.index(Field::Asset) else {
+            return;
+        };
+        let (mut asset, mut slots, mut rows) = (None, Vec::new(), Vec::new());
+        let mut show = |asset: Option<u64>, slots: &[u32]| {
+            if let Some(key) = asset.filter(|_| slots.len() > 1) {
+                rows.extend(slots.iter().filter_map(|slot| self.rows.row(*slot)));
+                visit(AssetId(signed_of(key)), &rows);
+                rows.clear();
+            }
+        };
+        for block in &index.blocks {
+            for entry in block.entries() {
+                if asset != Some(entry.key) {
+                    show(asset, &slots);
+                    slots.clear();
+                    asset = Some(entry.key);
+                }
+                if entry.tag.priced() {
+                    slots.push(entry.tag.slot());
+                }
+            }
+        }
+        show(asset, &slots);
     }
 }
 

@@ -81,7 +81,7 @@ impl Block {
         }
     }
 
-    fn entries(&self) -> impl Iterator<Item = Entry> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
         self.keys.iter().zip(&self.tags).map(|(key, tag)| Entry { key: *key, tag: *tag })
     }
 

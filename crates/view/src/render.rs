@@ -96,6 +96,7 @@ impl<'a> Renderer<'a> {
             priced,
             active: listing.active,
             stale: false,
+            unusual: listing.unusual,
         };
         row.stale = row.aging_since().is_some_and(|instant| older(instant, stale_after, self.now));
         let attributes = &listing.attributes;

@@ -51,6 +51,7 @@ pub struct Row {
     pub(crate) priced: bool,
     pub(crate) active: bool,
     pub(crate) stale: bool,
+    pub(crate) unusual: bool,
 }
 
 impl Row {
@@ -180,6 +181,13 @@ impl Row {
         self.stale
     }
 
+    /// True when something was found unusual about the values: they are shown, but no price of an asset is
+    /// made of them.
+    #[must_use]
+    pub const fn unusual(&self) -> bool {
+        self.unusual
+    }
+
     /// False once the source no longer lists it.
     #[must_use]
     pub const fn active(&self) -> bool {
@@ -230,6 +238,7 @@ impl Row {
             priced: self.priced,
             active: self.active,
             stale,
+            unusual: self.unusual,
         }
     }
 

@@ -32,14 +32,15 @@ pub(crate) struct AssetBody {
     /// The name that its first listing states.
     name: Option<String>,
     /// Price of one unit in US dollars: the median of the fresh quotes of active listings; of two the
-    /// fresher; of one it. With an even number from four on it is the exact mean of the middle two,
-    /// rounded half to even only where it needs more than 38 digits. `null` when none is fresh.
+    /// fresher; of one it. Quotes with unusual values and such as most of the others contradict do not
+    /// take part. With an even number from four on it is the exact mean of the middle two,
+    /// rounded half to even only where it needs more than 38 digits. `null` when none takes part.
     #[schema(value_type = Option<f64>)]
     price_usd: Option<Decimal>,
     /// Every listing's say in the price.
     price_sources: Vec<PriceSource>,
-    /// Largest less smallest fresh quote in percent of the price, to four decimals; `null` with fewer
-    /// than two.
+    /// Largest less smallest quote that may take part in percent of the price, to four decimals; `null`
+    /// with fewer than two.
     #[schema(value_type = Option<f64>)]
     spread_percent: Option<Decimal>,
     /// Its listings, by ascending id, those without a quote included, as `/listings` shows them.
@@ -61,7 +62,9 @@ pub(crate) struct PriceSource {
     age_seconds: Option<u64>,
     /// True when it took part.
     used: bool,
-    /// Why it did not: `stale`, `inactive`, `no_price` or `older_of_two`.
+    /// Why it did not: `stale`, `inactive`, `no_price`, `older_of_two`, `unusual` (something is unusual
+    /// about its values) or `price_off` (most of the others agree on another price); `/anomalies` says
+    /// what.
     reason: Option<&'static str>,
 }
 
@@ -105,6 +108,7 @@ fn candidates(rows: &[Arc<Row>]) -> Vec<Candidate> {
         updated_at: row.observed_at().or(row.fetched_at()),
         stale: row.stale(),
         active: row.active(),
+        unusual: row.unusual(),
     };
     rows.iter().map(candidate).collect()
 }

@@ -35,9 +35,12 @@ pub(crate) struct Endpoint {
 
 static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     let paths = openapi::document().paths.paths;
-    let described = paths.into_iter().filter_map(|(path, item)| {
-        let summary = item.get?.summary.unwrap_or_default();
-        Some(Endpoint { path, method: "GET", summary })
+    let described = paths.into_iter().flat_map(|(path, item)| {
+        let operations = [("GET", item.get), ("POST", item.post)];
+        operations.into_iter().filter_map(move |(method, operation)| {
+            let summary = operation?.summary.unwrap_or_default();
+            Some(Endpoint { path: path.clone(), method, summary })
+        })
     });
     described.collect()
 });

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::run_body::RunErrorBody;
 use crate::answer::{AppState, Enveloped, RequestContext};
+use crate::budgets::Breaker;
 use crate::openapi::Problems;
 use crate::reports::{self, Condition, SourceReport};
 use crate::respond;
@@ -43,9 +44,11 @@ pub(crate) struct Health {
 /// How a source is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SourceHealth {
-    /// `healthy`; `degraded`: its newest run failed or its last success is too old; `unhealthy`: it
-    /// never succeeded; `pending`: no run has ended; `disabled`.
+    /// `healthy`; `degraded`: its newest run failed, its last success is too old or its breaker is open;
+    /// `unhealthy`: it never succeeded; `pending`: no run has ended; `disabled`.
     status: &'static str,
+    /// Why it is degraded or unhealthy: `failing`, `stale`, `breaker_open` or `never_succeeded`.
+    reason: Option<&'static str>,
     /// When its newest successful run ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_success: Option<Timestamp>,
@@ -54,6 +57,11 @@ pub(crate) struct SourceHealth {
     last_failure: Option<Timestamp>,
     /// Seconds since its newest successful run ended.
     lag_seconds: Option<u64>,
+    /// True when that is longer than it may be; `null` where it is not known.
+    stale: Option<bool>,
+    /// `closed`, `half_open` or `open`: nothing is sent, because it failed so often; `null` where nothing
+    /// was ever sent.
+    breaker: Option<&'static str>,
     /// True while a process holds the source; `/sources` says which.
     held: bool,
     /// Why its newest run that ended did not succeed.
@@ -92,14 +100,15 @@ pub(crate) async fn health(State(shared): AppState, context: RequestContext) -> 
         shared.contact.lost(&"no answer to a health check");
     }
     let reports = reports.unwrap_or_default();
-    let conditions: Vec<_> = reports.iter().map(|report| report.condition(now)).collect();
+    let judged: Vec<_> = reports.iter().map(|report| report.condition(now)).collect();
+    let conditions: Vec<_> = judged.iter().map(|(condition, _)| *condition).collect();
     let etl = if database_healthy { reports::overall(&conditions) } else { Condition::Unhealthy };
     let status = match (database_healthy, etl) {
         (false, _) => Condition::Unhealthy,
         (true, Condition::Healthy) => Condition::Healthy,
         (true, _) => Condition::Degraded,
     };
-    let etl_status = reports.iter().zip(conditions).map(|(report, condition)| {
+    let etl_status = reports.iter().zip(judged).map(|(report, condition)| {
         (report.source.to_string(), source_health(report, condition, now))
     });
     let body = Health {
@@ -116,12 +125,19 @@ pub(crate) async fn health(State(shared): AppState, context: RequestContext) -> 
     respond::json_with(&context, code, body)
 }
 
-fn source_health(report: &SourceReport, condition: Condition, now: Timestamp) -> SourceHealth {
+fn source_health(
+    report: &SourceReport,
+    (condition, reason): (Condition, Option<&'static str>),
+    now: Timestamp,
+) -> SourceHealth {
     SourceHealth {
         status: condition.name(),
+        reason,
         last_success: report.last_success(),
         last_failure: report.last_failure(),
         lag_seconds: report.lag_seconds(now),
+        stale: report.stale(now),
+        breaker: report.budgets(now).breaker().map(Breaker::name),
         held: report.lease.as_ref().is_some_and(|lease| lease.live),
         error: report.error().map(RunErrorBody::from),
     }

@@ -2,12 +2,21 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use metrics::gauge;
+use kasparro_domain::{PageState, SourceName, Timestamp};
+use kasparro_store::{DriftFilter, PageFilter, StoreResult};
+use metrics::{counter, gauge};
 
 use crate::answer::AppState;
+use crate::metrics::DRIFT_EVENTS;
 use crate::openapi::Problems;
+use crate::reports::SourceReport;
 use crate::settings::PING_TIMEOUT;
-use crate::{Shared, reports, respond};
+use crate::{Shared, doubts, reports, respond};
+
+/// Changes that are read from the store at once.
+const DRIFT_PIECE: u32 = 500;
+/// Changes that are counted at most; no installation met that many.
+const MOST_DRIFT: usize = 10_000;
 
 /// Shows the metrics of this process in the Prometheus text format.
 ///
@@ -17,25 +26,92 @@ use crate::{Shared, reports, respond};
     responses((status = 200, description = "The metrics", content_type = "text/plain", body = String), Problems),
 )]
 pub(crate) async fn metrics(State(shared): AppState) -> Response {
+    set_shown(&shared).await;
     if tokio::time::timeout(PING_TIMEOUT, set_gauges(&shared)).await.is_err() {
         shared.contact.lost(&"no answer in time for the metrics");
     }
     respond::text("text/plain; version=0.0.4; charset=utf-8", shared.metrics.handle.render())
 }
 
-async fn set_gauges(shared: &Shared) {
+/// Sets what is known without the database.
+async fn set_shown(shared: &Shared) {
     let generation = shared.view.snapshot().generation();
     gauge!("kasparro_generation").set(generation.0 as f64);
+    if let Ok(doubts) = doubts::current(shared).await {
+        shared.metrics.set_doubts(doubts.all.iter().map(|doubt| (&doubt.source, doubt.kind)));
+    }
+}
+
+async fn set_gauges(shared: &Shared) {
     let now = shared.clock.now();
     if let Ok(reports) = reports::source_reports(shared.store.as_ref(), &shared.sources).await {
-        for report in reports {
-            if let Some(lag_seconds) = report.lag_seconds(now) {
-                gauge!("kasparro_source_lag_seconds", "source" => report.source.to_string())
-                    .set(lag_seconds as f64);
-            }
+        for report in &reports {
+            set_source(report, now);
+        }
+        let names = reports.iter().map(|report| &report.source);
+        // One that fails says that the database is away: the rest would fail too.
+        if set_refused_pages(shared, names).await.is_err() {
+            return;
         }
     }
     if let Ok(counts) = shared.store.quarantine_counts().await {
         shared.metrics.set_quarantine(&counts);
     }
+    // A failure leaves the counters as they are.
+    let _ = set_drift(shared).await;
+}
+
+fn set_source(report: &SourceReport, now: Timestamp) {
+    let source = || report.source.to_string();
+    if let Some(lag_seconds) = report.lag_seconds(now) {
+        gauge!("kasparro_source_lag_seconds", "source" => source()).set(lag_seconds as f64);
+    }
+    let budgets = report.budgets(now);
+    for window in budgets.tightest() {
+        gauge!("kasparro_budget_remaining", "source" => source(), "window" => window.window)
+            .set(window.remaining as f64);
+    }
+    if let Some(breaker) = budgets.breaker() {
+        gauge!("kasparro_breaker_state", "source" => source()).set(breaker.gauge());
+    }
+}
+
+async fn set_refused_pages(
+    shared: &Shared,
+    sources: impl Iterator<Item = &SourceName>,
+) -> StoreResult<()> {
+    for source in sources {
+        let refused = PageFilter {
+            source: Some(source.clone()),
+            state: Some(PageState::Refused),
+            ..PageFilter::default()
+        };
+        let pages = shared.store.count_pages(refused).await?;
+        gauge!("kasparro_refused_pages", "source" => source.to_string()).set(pages as f64);
+    }
+    Ok(())
+}
+
+/// Raises the counters of drift to what the store has on record. An engine in the same process counts
+/// what it meets itself; what it and others met before, or meet elsewhere, is only known to the store.
+async fn set_drift(shared: &Shared) -> StoreResult<()> {
+    let mut rows = Vec::new();
+    while rows.len() < MOST_DRIFT {
+        let after = rows.last().map(|row: &kasparro_domain::DriftRow| row.drift_id.0);
+        let filter = DriftFilter { after, limit: Some(DRIFT_PIECE), ..DriftFilter::default() };
+        let piece = shared.store.drift(filter).await?;
+        if piece.is_empty() {
+            break;
+        }
+        rows.extend(piece);
+    }
+    rows.sort_by_key(|row| (row.source.clone(), row.event.key.kind));
+    let kind = |row: &kasparro_domain::DriftRow| row.event.key.kind;
+    for of_kind in rows.chunk_by(|a, b| a.source == b.source && kind(a) == kind(b)) {
+        let Some(first) = of_kind.first() else { continue };
+        let (source, kind) = (first.source.to_string(), kind(first).name());
+        counter!(DRIFT_EVENTS, "source" => source, "kind" => kind)
+            .absolute(of_kind.iter().map(|row| row.pages_seen).sum());
+    }
+    Ok(())
 }

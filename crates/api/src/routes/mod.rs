@@ -1,9 +1,12 @@
 //! The operations, one file each. A route and its description are registered together.
 
+mod anomalies;
 mod asset;
 mod assets;
+mod compare_runs;
 mod data;
 mod docs;
+mod drift;
 mod endpoints;
 mod health;
 mod history;
@@ -16,6 +19,7 @@ mod openapi_json;
 mod params;
 mod problems;
 mod quarantine;
+mod quarantine_pages;
 mod readyz;
 mod rss_feed;
 mod run;
@@ -27,8 +31,10 @@ mod welcome;
 
 #[cfg(test)]
 pub(crate) use {
-    assets::KNOWN as ASSETS_KNOWN, news::KNOWN as NEWS_KNOWN,
-    quarantine::KNOWN as QUARANTINE_KNOWN, rss_feed::KNOWN as RSS_FEED_KNOWN,
+    anomalies::KNOWN as ANOMALIES_KNOWN, assets::KNOWN as ASSETS_KNOWN,
+    compare_runs::KNOWN as COMPARE_RUNS_KNOWN, drift::KNOWN as DRIFT_KNOWN,
+    news::KNOWN as NEWS_KNOWN, quarantine::KNOWN as QUARANTINE_KNOWN,
+    quarantine_pages::KNOWN as QUARANTINE_PAGES_KNOWN, rss_feed::KNOWN as RSS_FEED_KNOWN,
     runs::KNOWN as RUNS_KNOWN,
 };
 
@@ -65,8 +71,13 @@ pub(crate) fn router() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(stats::stats))
         .routes(routes!(runs::runs))
         .routes(routes!(run::run))
+        .routes(routes!(compare_runs::compare, compare_runs::compare_posted))
         .routes(routes!(quarantine::quarantine))
+        .routes(routes!(quarantine_pages::quarantine_pages))
         .routes(routes!(quarantine::quarantined))
+        .routes(routes!(drift::drift))
+        .routes(routes!(drift::one_drift))
+        .routes(routes!(anomalies::anomalies))
         .routes(routes!(livez::livez))
         .routes(routes!(readyz::readyz))
         .routes(routes!(health::health))

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::run_body::RunErrorBody;
 use crate::answer::{AppState, Enveloped, RequestContext};
+use crate::budgets::{Breaker, BudgetBody, ForecastBody, WindowBody};
 use crate::openapi::Problems;
 use crate::problem::Problem;
 use crate::query::no_params;
@@ -58,6 +59,23 @@ pub(crate) struct SourceBody {
     lag_seconds: Option<u64>,
     /// Age in seconds from which its quotes count as stale.
     stale_after_seconds: Option<u64>,
+    /// True when its newest success is longer ago than that; `null` where either is not known.
+    stale: Option<bool>,
+    /// Of each limit of its upstreams what is left where least is, as it was when the source last ran.
+    budget: Vec<WindowBody>,
+    /// `closed`, `half_open` or `open`: nothing is sent, because it failed so often; `null` where nothing
+    /// was ever sent.
+    breaker: Option<&'static str>,
+    /// Nothing is sent before; `null` where no pause lasts.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    not_before: Option<Timestamp>,
+    /// How long the credits of the month last; `null` where nothing limits them.
+    forecast: Option<ForecastBody>,
+    /// The budgets, one for each upstream and key.
+    budgets: Vec<BudgetBody>,
+    /// What it does about pages that have drifted: `evolve`, `quarantine` or `freeze`; `null` where no
+    /// engine has run.
+    drift_mode: Option<&'static str>,
     /// Why its newest run that ended did not succeed.
     error: Option<RunErrorBody>,
     /// Listings stored.
@@ -122,6 +140,7 @@ fn source_body(
 ) -> SourceBody {
     let (state, summary, last_run) =
         (report.state.as_ref(), report.summary.as_ref(), report.last_run());
+    let budgets = report.budgets(now);
     SourceBody {
         name: report.source.to_string(),
         title: info.map(|info| info.title.clone()),
@@ -129,13 +148,20 @@ fn source_body(
         enabled: state.map(|state| state.enabled),
         schedule: state.map(|state| state.schedule.clone()),
         next_run_at: state.and_then(|state| state.next_run_at),
-        status: report.condition(now).name(),
+        status: report.condition(now).0.name(),
         last_run_id: last_run.map(|run| run.run_id.to_string()),
         last_run_status: last_run.map(|run| run.status.name()),
         last_run_at: last_run.map(|run| run.created_at),
         last_success_at: report.last_success(),
         lag_seconds: report.lag_seconds(now),
         stale_after_seconds: state.map(|state| state.stale_after_seconds),
+        stale: report.stale(now),
+        budget: budgets.tightest(),
+        breaker: budgets.breaker().map(Breaker::name),
+        not_before: budgets.not_before(),
+        forecast: budgets.forecast().cloned(),
+        budgets: budgets.0,
+        drift_mode: state.map(|state| state.drift_mode.name()),
         error: report.error().map(RunErrorBody::from),
         listings: summary.map_or(0, |summary| summary.listings),
         rows_received: summary.map_or(0, |summary| summary.rows_received),

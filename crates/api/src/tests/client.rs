@@ -90,6 +90,16 @@ pub(super) async fn request(
     parse(&send(address, text.as_bytes()).await)
 }
 
+/// Posts a body to a target.
+pub(super) async fn post(address: SocketAddr, target: &str, body: &str) -> Reply {
+    let length = body.len();
+    let text = format!(
+        "POST {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    );
+    parse(&send(address, text.as_bytes()).await)
+}
+
 /// Gets a target.
 pub(super) async fn get(address: SocketAddr, target: &str) -> Reply {
     request(address, "GET", target, "").await

@@ -1,6 +1,9 @@
 //! What every answer says of itself: ids, headers, prefixes and methods.
 
+use kasparro_domain::DriftSeverity;
+
 use super::client::{get, get_json, parse, request, send};
+use super::findings::changed;
 use super::world::World;
 use crate::openapi;
 
@@ -23,11 +26,18 @@ async fn a_request_id_is_taken_over_or_made_and_is_in_header_and_body() {
 #[tokio::test]
 async fn every_path_is_served_with_and_without_prefix_and_slash() {
     let mut world = World::with_many(3).await;
+    world.examine("csv", vec![changed("/price", DriftSeverity::Info)]).await;
     let run_id = world.commit("csv", &[("a", "A", "a", None)]).await.to_string();
     let served = world.serve().await;
     let document = openapi::document();
     for (path, item) in &document.paths.paths {
-        assert!(item.get.is_some() && item.post.is_none(), "{path}");
+        let posted = path == "/compare-runs";
+        assert!(item.get.is_some() && item.post.is_some() == posted, "{path}");
+        let query = match posted {
+            true => format!("?run1_id={run_id}&run2_id={run_id}"),
+            false => String::new(),
+        };
+        let allowed = if posted { "GET,HEAD,POST" } else { "GET,HEAD" };
         let id = if path.starts_with("/runs") { run_id.as_str() } else { "1" };
         let path = path.replace("{id}", id).replace("{file}", "docs.js");
         for target in
@@ -36,7 +46,7 @@ async fn every_path_is_served_with_and_without_prefix_and_slash() {
             if target == "//" {
                 continue;
             }
-            let reply = get(served.address, &target).await;
+            let reply = get(served.address, &format!("{target}{query}")).await;
             assert_eq!(reply.status, 200, "{target}: {}", reply.body);
             assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{target}");
             assert_eq!(reply.header("cache-control"), Some("no-cache"), "{target}");
@@ -48,13 +58,15 @@ async fn every_path_is_served_with_and_without_prefix_and_slash() {
                 assert!(body["api_latency_ms"].is_number(), "{target}");
             }
         }
-        let head = request(served.address, "HEAD", &path, "").await;
+        let head = request(served.address, "HEAD", &format!("{path}{query}"), "").await;
         assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
         let options = request(served.address, "OPTIONS", &path, "").await;
         assert_eq!(options.status, 204, "{path}");
-        assert_eq!(options.header("allow"), Some("GET,HEAD"), "{path}");
+        assert_eq!(options.header("allow"), Some(allowed), "{path}");
     }
-    let described: Vec<_> = document.paths.paths.keys().cloned().collect();
+    let mut described: Vec<_> = document.paths.paths.keys().cloned().collect();
+    let twice = described.iter().position(|path| path == "/compare-runs").unwrap();
+    described.insert(twice, "/compare-runs".to_owned());
     let listed = get_json(served.address, "/api").await;
     let listed: Vec<_> = listed["endpoints"]
         .as_array()
@@ -114,6 +126,10 @@ fn every_parameter_that_is_read_is_described() {
         ("/assets", crate::routes::ASSETS_KNOWN),
         ("/runs", crate::routes::RUNS_KNOWN),
         ("/quarantine", crate::routes::QUARANTINE_KNOWN),
+        ("/quarantine/pages", crate::routes::QUARANTINE_PAGES_KNOWN),
+        ("/drift", crate::routes::DRIFT_KNOWN),
+        ("/anomalies", crate::routes::ANOMALIES_KNOWN),
+        ("/compare-runs", crate::routes::COMPARE_RUNS_KNOWN),
         ("/news", crate::routes::NEWS_KNOWN),
         ("/rss-feed", crate::routes::RSS_FEED_KNOWN),
     ] {

@@ -1,8 +1,12 @@
 //! The API over real HTTP on loopback.
 
+mod anomalies;
 mod bad_input;
 mod client;
+mod compare_runs;
 mod data;
+mod drift;
+mod findings;
 mod generations;
 mod history;
 mod http2;
@@ -16,4 +20,5 @@ mod service;
 mod stories;
 mod switched;
 mod time_limits;
+mod upstreams;
 mod world;

@@ -19,7 +19,7 @@ const REFUSED_WITHIN: Duration = Duration::from_millis(8_000);
 const FROM_MEMORY: [&str; 6] =
     ["/data", "/csv-data", "/listings", "/listings/{id}", "/assets", "/assets/{id}"];
 /// Answered from the database.
-const FROM_STORE: [&str; 10] = [
+const FROM_STORE: [&str; 15] = [
     "/listings/{id}/history",
     "/assets/{id}/history",
     "/news",
@@ -30,6 +30,11 @@ const FROM_STORE: [&str; 10] = [
     "/runs/{id}",
     "/quarantine",
     "/quarantine/{id}",
+    "/quarantine/pages",
+    "/compare-runs",
+    "/drift",
+    "/drift/{id}",
+    "/anomalies",
 ];
 /// Answered whatever happens to the database; `/health` with 503.
 const REST: [&str; 10] = [
@@ -60,7 +65,10 @@ async fn ask_all(world: &World, run_id: &str) -> Vec<(String, super::client::Rep
     assert_eq!(paths.len(), FROM_MEMORY.len() + FROM_STORE.len() + REST.len(), "{paths:?}");
     let asking = paths.into_iter().map(|path| {
         let id = if path.starts_with("/runs") { run_id } else { "1" };
-        let target = path.replace("{id}", id).replace("{file}", "docs.js");
+        let mut target = path.replace("{id}", id).replace("{file}", "docs.js");
+        if path == "/compare-runs" {
+            target += &format!("?run1_id={run_id}&run2_id={run_id}");
+        }
         let address = served.address;
         tokio::spawn(async move {
             let begun = Instant::now();

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kasparro_domain::{
-    Attributes, BodyHash, Clock as _, Decimal, ListingId, ManualClock, Membership, Quote,
-    Rejection, RejectionReason, RunError, RunId, RunReason, RunStatus, SourceName, Timestamp,
+    Attributes, BodyHash, Clock as _, Decimal, DriftMode, ListingId, ManualClock, Membership,
+    PageId, Quote, Rejection, RejectionReason, RunError, RunId, RunReason, RunStatus, SourceName,
+    Timestamp,
 };
 use kasparro_store::{
-    Batch, BatchRow, BatchStore as _, CompressedBody, EvidenceRow, LeaseStore as _, ListingRef,
-    MemoryStore, NewPage, NewsRow, PageStore as _, QuarantinedRow, RowChange, RunStore as _,
-    RunUpdate, SourceMemory, SourceState, Store, Sweep,
+    Batch, BatchRow, BatchStore as _, CompressedBody, EvidenceRow, Examined, Findings,
+    LeaseStore as _, ListingRef, MemoryStore, NewPage, NewsRow, PageStore as _, QuarantinedRow,
+    RowChange, RunStore as _, RunUpdate, SourceMemory, SourceState, Store, Sweep,
 };
 use kasparro_view::{View, ViewSettings};
 use serde_json::json;
@@ -137,7 +138,7 @@ impl World {
     }
 
     /// The epoch under which a source is held; it is taken where nobody holds it.
-    async fn epoch(&self, source: &str) -> u64 {
+    pub(super) async fn epoch(&self, source: &str) -> u64 {
         let name = SourceName::new(source);
         let leases = self.kept.leases().await.unwrap();
         match leases.into_iter().find(|lease| lease.source == name) {
@@ -148,12 +149,18 @@ impl World {
 
     /// Ends a run.
     pub(super) async fn end_run(&self, run_id: RunId, status: RunStatus) {
+        self.end_run_with(run_id, status, Findings::default()).await;
+    }
+
+    /// Ends a run of which this came to light.
+    pub(super) async fn end_run_with(&self, run_id: RunId, status: RunStatus, findings: Findings) {
         let error = (status != RunStatus::Success).then(|| RunError {
             code: "connect_failed".to_owned(),
             message: "the upstream did not answer".to_owned(),
             hint: "check the network".to_owned(),
         });
-        let update = RunUpdate::Ended { at: self.clock.now(), status, requests: 2, error };
+        let update =
+            RunUpdate::Ended { at: self.clock.now(), status, requests: 2, error, findings };
         let run = self.kept.run(run_id).await.unwrap().unwrap();
         let epoch = self.epoch(run.source.as_str()).await;
         self.kept.update_run(run_id, epoch, update).await.unwrap();
@@ -173,6 +180,8 @@ impl World {
             schedule: "every 1h".to_owned(),
             next_run_at: Some(self.clock.now().plus(Duration::from_secs(3600))),
             stale_after_seconds: 3 * 3600,
+            drift_mode: DriftMode::Quarantine,
+            budgets: Vec::new(),
         };
         self.kept.put_source_state(state).await.unwrap();
     }
@@ -195,6 +204,27 @@ impl World {
         .await
     }
 
+    /// Makes an empty page of a run durable.
+    pub(super) async fn land(&self, source: &str, run_id: RunId) -> PageId {
+        let page = NewPage {
+            source: SourceName::new(source),
+            epoch: self.epoch(source).await,
+            run_id,
+            sequence: 0,
+            request: json!({}),
+            context: json!(null),
+            http_status: Some(200),
+            headers: json!({}),
+            fetched_at: self.clock.now(),
+        };
+        let body = CompressedBody {
+            hash: BodyHash([0; 32]),
+            body_bytes: 0,
+            frame: Box::new(std::io::empty()),
+        };
+        self.kept.land(page, body).await.unwrap().page_id
+    }
+
     /// A successful run of one batch, made from what is known of the source and the present time.
     pub(super) async fn bring(
         &mut self,
@@ -205,23 +235,7 @@ impl World {
         let (store, name, now) = (&self.kept, SourceName::new(source), self.clock.now());
         let epoch = self.epoch(source).await;
         let memory = store.memory(&name).await.unwrap();
-        let page = NewPage {
-            source: name.clone(),
-            epoch,
-            run_id,
-            sequence: 0,
-            request: json!({}),
-            context: json!(null),
-            http_status: Some(200),
-            headers: json!({}),
-            fetched_at: now,
-        };
-        let body = CompressedBody {
-            hash: BodyHash([0; 32]),
-            body_bytes: 0,
-            frame: Box::new(std::io::empty()),
-        };
-        let page = store.land(page, body).await.unwrap();
+        let page_id = self.land(source, run_id).await;
         let brought = make(&memory, now);
         let parts = [brought.rows.len(), brought.evidence.len(), brought.news.len()];
         let received = parts.iter().sum::<usize>() + brought.quarantined.len();
@@ -229,7 +243,7 @@ impl World {
             source: name,
             epoch,
             run_id,
-            page_id: page.page_id,
+            page_id,
             fetched_at: now,
             sequence: memory.next_sequence,
             rows_done: received as u64,
@@ -244,6 +258,7 @@ impl World {
             returned: brought.returned,
             sweep: brought.sweep,
             retry: None,
+            examined: brought.examined,
             stored_at: now,
         };
         store.commit(batch).await.unwrap();
@@ -261,6 +276,7 @@ pub(super) struct Brought {
     pub(super) quarantined: Vec<QuarantinedRow>,
     pub(super) returned: Vec<ListingId>,
     pub(super) sweep: Option<Sweep>,
+    pub(super) examined: Option<Examined>,
 }
 
 pub(super) fn known(memory: &SourceMemory, external_id: &str) -> Option<ListingId> {
@@ -307,5 +323,6 @@ pub(super) fn batch_row(
         observed_at: now,
         source_timed: true,
         raw_hash: ordinal as u64,
+        anomalies: Vec::new(),
     }
 }

@@ -60,6 +60,7 @@ fn listing(id: i64) -> ListingRow {
         observed_at: Some(instant(NOW)),
         source_timed: true,
         fetched_at: Some(instant(NOW)),
+        unusual: false,
         first_seen_at: instant(NOW),
     }
 }

@@ -56,10 +56,10 @@ pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
             ..Quote::default()
         },
     );
-    let what = (source(), text(), text(), text(), 1_i64..6, any::<bool>());
+    let what = (source(), text(), text(), text(), 1_i64..6, any::<(bool, bool)>());
     let when = (-4_i64..1, any::<bool>(), 0_i64..3);
     (prop::option::weighted(0.6, quote), what, when).prop_map(
-        move |(quote, (source, symbol, name, external_id, asset, active), when)| {
+        move |(quote, (source, symbol, name, external_id, asset, (active, unusual)), when)| {
             let (hours, source_timed, fetched) = when;
             let priced = quote.is_some();
             ListingRow {
@@ -75,6 +75,7 @@ pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
                 observed_at: priced.then(|| instant(NOW + hours * 3_600_000)),
                 source_timed,
                 fetched_at: priced.then(|| instant(NOW - fetched * 1_000)),
+                unusual: priced && unusual,
                 first_seen_at: instant(NOW),
             }
         },

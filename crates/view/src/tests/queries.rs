@@ -268,3 +268,20 @@ fn assets_are_listed_once_each_by_ascending_id_whatever_their_listings_are() {
         assert_eq!((page.assets, page.more), (due, expected.len() > 35), "{filter:?}");
     }
 }
+
+#[test]
+fn assets_that_several_listings_price_are_shown_once_each_with_those_listings() {
+    let listings = many(900);
+    let mut expected: std::collections::BTreeMap<i64, Vec<i64>> = std::collections::BTreeMap::new();
+    for listing in listings.iter().filter(|listing| listing.quote.is_some()) {
+        expected.entry(listing.asset_id.0).or_default().push(listing.listing_id.0);
+    }
+    expected.retain(|_, listings| listings.len() > 1);
+    assert!(expected.len() > 200);
+    let mut shown = Vec::new();
+    snapshot(listings).several_quotes(|asset, rows| {
+        shown.push((asset.0, rows.iter().map(|row| row.listing_id().0).collect::<Vec<_>>()));
+    });
+    assert_eq!(shown, expected.into_iter().collect::<Vec<_>>());
+    Snapshot::default().several_quotes(|asset, _| panic!("{asset} is in an empty snapshot"));
+}

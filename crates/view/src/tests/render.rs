@@ -1,9 +1,11 @@
 //! What a row looks like.
 
-use kasparro_domain::{Contract, Quote};
+use kasparro_domain::{Contract, Generation, ListingId, Quote};
+use kasparro_store::ListingRow;
 use serde_json::Value;
 
-use super::{NOW, decimal, instant, listing, snapshot};
+use super::{NOW, decimal, instant, listing, settings, snapshot};
+use crate::Snapshot;
 
 #[test]
 fn d2_a_row_has_the_promised_keys_in_order_and_every_digit() {
@@ -177,4 +179,16 @@ fn a_row_without_a_quote_keeps_only_what_is_its_own() {
     listing.attributes.name = Some("Some Usual Token".into());
     let row = snapshot(vec![listing]).listing(kasparro_domain::ListingId(54_321)).unwrap();
     assert!(row.text.len() < 140, "{}: {}", row.text.len(), row.text);
+}
+
+#[test]
+fn a_quote_with_unusual_values_is_marked_and_stays_so_when_it_grows_old() {
+    let snapshot = snapshot(vec![ListingRow { unusual: true, ..listing(1) }, listing(2)]);
+    let unusual = |snapshot: &Snapshot| {
+        [1, 2].map(|id| snapshot.listing(ListingId(id)).is_some_and(|row| row.unusual()))
+    };
+    assert_eq!(unusual(&snapshot), [true, false]);
+    let later = snapshot.next(Vec::new(), Generation(1), 2, &settings(), instant(NOW + 7_200_000));
+    assert!(later.listing(ListingId(1)).is_some_and(|row| row.stale()));
+    assert_eq!(unusual(&later), [true, false]);
 }
