@@ -11,7 +11,7 @@ timed = @begun=$$(date +%s); printf '== %s\n' '$(1)'; $(2); code=$$?; \
 	printf '== %s: %s s\n' '$(1)' $$(( $$(date +%s) - begun )); exit $$code
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test fmt fmt-check lint unit postgres deny evidence real-input torture tools
+.PHONY: help run demo build test fmt fmt-check lint unit postgres deny evidence real-input torture drift-evidence tools
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,7 @@ deny: ## licences, bans and sources of dependencies; advisories where their data
 evidence: build postgres ## measure what the documents claim of the first load, into docs/evidence
 	$(CARGO) run --release --locked --package kasparro --example evidence
 	$(CARGO) run --release --locked --package kasparro --example evidence_postgres
+	$(CARGO) run --release --locked --package kasparro --example evidence_politeness
 
 real-input: build ## load the captured bodies that KASPARRO_REAL_DATA names, and account for every row, into docs/evidence
 	@! grep -q CRASH_AT $(KASPARRO) || { echo 'the release can be killed by a test: build it without features' >&2; exit 1; }
@@ -96,6 +97,10 @@ clean: ## remove the stack and ALL ITS DATA (asks first; FORCE=1 does not)
 torture: postgres ## 200 kills, freezes and restarts of a fleet on PostgreSQL, into docs/evidence
 	KASPARRO_FLEET_EVENTS=200 KASPARRO_FLEET_EVIDENCE=$(CURDIR)/docs/evidence/fleet.json \
 		$(CARGO) test --package kasparro --features $(FAULTS) --locked --test fleet -- --nocapture
+
+drift-evidence: tools ## mutated pages, thirty healthy days and the captures KASPARRO_REAL_DATA names, into docs/evidence
+	KASPARRO_DRIFT_EVIDENCE=$(CURDIR)/docs/evidence \
+		$(CARGO) test --package kasparro-engine --locked --test drift -- --nocapture
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs, then run make again' >&2; exit 1; }

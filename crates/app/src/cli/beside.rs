@@ -175,7 +175,7 @@ pub(super) fn not_claimed(database: &Database) -> Failure {
 #[cfg(test)]
 mod tests {
     use kasparro_domain::{ManualClock, RunError, RunStatus, Timestamp};
-    use kasparro_store::{CommandStore, MemoryStore, RunStore, RunUpdate};
+    use kasparro_store::{CommandStore, Findings, MemoryStore, RunStore, RunUpdate};
 
     use super::*;
 
@@ -269,8 +269,13 @@ mod tests {
             holder.store.update_run(run_id, 0, started).await.unwrap();
             tokio::time::sleep(Duration::from_secs(600)).await;
             let error = RunError { code: "x".into(), message: "y".into(), hint: "z".into() };
-            let ended =
-                RunUpdate::Ended { at, status: RunStatus::Failed, requests: 3, error: Some(error) };
+            let ended = RunUpdate::Ended {
+                at,
+                status: RunStatus::Failed,
+                requests: 3,
+                error: Some(error),
+                findings: Findings::default(),
+            };
             holder.store.update_run(run_id, 0, ended).await.unwrap();
             holder.store.complete(command_id, 0, serde_json::json!({})).await.unwrap();
         };
@@ -300,7 +305,13 @@ mod tests {
         let at = holder.clock.now();
         let started = RunUpdate::Started { at, options: serde_json::json!({}) };
         holder.store.update_run(run_id, 0, started).await.unwrap();
-        let ended = RunUpdate::Ended { at, status: RunStatus::Success, requests: 1, error: None };
+        let ended = RunUpdate::Ended {
+            at,
+            status: RunStatus::Success,
+            requests: 1,
+            error: None,
+            findings: Findings::default(),
+        };
         holder.store.update_run(run_id, 0, ended).await.unwrap();
         holder.store.complete(command_id, 0, serde_json::json!({})).await.unwrap();
         let runs =

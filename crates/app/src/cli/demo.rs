@@ -32,6 +32,10 @@ pub(super) fn lay(arguments: &Arguments, flags: &mut Flags) {
 
 fn lay_simulated(flags: &mut Flags) {
     let mut forced = vec![("store.database", DATABASE.to_owned(), ORIGIN)];
+    // Nobody is to be woken because of what is simulated.
+    forced.extend(
+        ["alerts.webhook_url", "alerts.webhook_secret"].map(|key| (key, String::new(), ORIGIN)),
+    );
     for name in kasparro_sources::names() {
         let section = format!("sources.{name}");
         for known in known_keys().iter().filter(|known| known.section() == section) {
@@ -39,6 +43,7 @@ fn lay_simulated(flags: &mut Flags) {
             match known.name() {
                 "schedule" => flags.defaults.push(default("10s")),
                 "requests_per_minute" => flags.defaults.push(default("6000")),
+                "credits_per_month" => flags.defaults.push(default("1000000000")),
                 "urls" if name == "feed" => forced.push((&known.key, FEEDS.to_owned(), ORIGIN)),
                 option if kasparro_sources::option_keys(name).contains(&option) => {
                     let text = known.default.as_str().map(ToOwned::to_owned);
@@ -108,6 +113,10 @@ mod tests {
             }
         }
         assert!(configured > 0);
+        let webhook = ("KASPARRO_ALERTS__WEBHOOK_URL", "https://hooks.example.org/canary");
+        let environment = Environment::from([(webhook.0.to_owned(), webhook.1.to_owned())]);
+        assert!(Config::load(&Flags::default(), &environment).unwrap().webhook.is_some());
+        assert!(Config::load(&flags, &environment).unwrap().webhook.is_none());
         let addressed = "https://example.com/coins.csv?key=canary".to_owned();
         let environment =
             Environment::from([("KASPARRO_SOURCES__CSV__PATHS".to_owned(), addressed)]);

@@ -1,10 +1,14 @@
 //! The command line: its grammar, and one file for each command.
 
+mod anomalies;
 mod api;
 mod beside;
+mod budget;
 mod config;
 mod db;
+mod decision;
 mod demo;
+mod drift;
 mod fleet;
 mod healthcheck;
 mod quarantine;
@@ -47,6 +51,7 @@ Examples:
   kasparro run coinpaprika               one run of one source now
   kasparro status --json                 how every source stands, for scripts
   kasparro quarantine list               rows that were not believed, and why
+  kasparro drift list                    what has changed in what upstreams send
   kasparro verify                        does everything stored hold together?
   kasparro config print                  every setting, its value and where it comes from
 
@@ -122,9 +127,15 @@ enum Command {
     Status,
     /// List past runs, or show one in full.
     Runs(runs::Arguments),
-    /// Look at the rows that were not believed; read them again, or give them up.
+    /// Look at the rows and pages that were not believed; read them again, or give rows up.
     #[command(subcommand)]
     Quarantine(quarantine::Action),
+    /// Look at what has changed in what upstreams send, and accept it.
+    #[command(subcommand)]
+    Drift(drift::Action),
+    /// Look at values and runs that are possible but unusual.
+    #[command(subcommand)]
+    Anomalies(anomalies::Action),
     /// Check that everything stored holds together, and print its digest.
     #[command(after_help = verify::EXPLAINED)]
     Verify,
@@ -216,6 +227,8 @@ fn dispatch(cli: Cli, environment: &Environment, output: Output) -> Result<Exit,
         Command::Status => wait_for(status::execute(context)),
         Command::Runs(arguments) => wait_for(runs::execute(context, arguments)),
         Command::Quarantine(action) => wait_for(quarantine::execute(context, action)),
+        Command::Drift(action) => wait_for(drift::execute(context, action)),
+        Command::Anomalies(action) => wait_for(anomalies::execute(context, action)),
         Command::Verify => wait_for(verify::execute(context)),
         Command::Replay(arguments) => wait_for(replay::execute(context, arguments)),
         Command::Db(action) => wait_for(db::execute(context, action)),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kasparro_sim::{SimError, SimSettings, Simulator};
+use kasparro_sim::{HiddenLimits, SimError, SimSettings, Simulator};
 
 use super::serve::{bind, local_url};
 use super::{Context, shutdown};
@@ -18,6 +18,8 @@ Examples:
   kasparro sim --replay ./captures                      serves captured bodies, the next ones at each step
   kasparro sim --faults plan.json                       answers some requests wrongly on purpose
   curl -X PUT -d '[]' http://127.0.0.1:9000/_sim/faults ends all faults; GET tells how often each rule fired
+  kasparro sim --limits limits.json                     refuses what is over hidden limits
+  kasparro sim --lively --step-every 5                  a market with jumps, new coins and coins that vanish
 
 With --replay, DIR/manifest.json names the captures; per path they come in the order of their dates, and a
 page that was not captured is an empty list. Otherwise values are a function of seed and step alone, so the
@@ -25,8 +27,13 @@ same two always give the same bytes.
 
 A fault plan is {\"seed\": 1, \"rules\": [...]} or the array of rules alone. A rule has a path (a * at its end
 stands for anything), may have query, from, times and probability, and has exactly one of status (with
-headers and body), delay_ms, truncate_bytes, reset, html, replace {find, with}, empty. For example
+headers and body), delay_ms, truncate_bytes, reset, html, replace {find, with}, empty, drift. For example
 [{\"path\": \"/v1/tickers\", \"times\": 2, \"status\": 429, \"headers\": {\"Retry-After\": \"5\"}}].
+
+Limits are {\"rules\": [...]} or the array alone. A rule has a path or vendor, a window (sliding, fixed, month) and a
+limit, for example
+[{\"vendor\": \"coingecko\", \"window\": \"sliding\", \"span_ms\": 60000, \"limit\": 5}].
+GET /_sim/limits tells what each rule allowed and refused.
 docs/SIMULATOR.md tells more.")]
 pub(crate) struct Arguments {
     /// Address and port; port 0 takes a free one.
@@ -47,6 +54,12 @@ pub(crate) struct Arguments {
     /// Fault plan, a JSON file; PUT /_sim/faults replaces it.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
+    /// Hidden limits, a JSON file; PUT /_sim/limits replaces them.
+    #[arg(long, value_name = "FILE")]
+    limits: Option<PathBuf>,
+    /// More of the habits of real markets: prices jump, ranks move, coins come and vanish.
+    #[arg(long, conflicts_with = "replay")]
+    lively: bool,
     /// File to which every served row is recorded, one JSON line for each request.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -60,9 +73,10 @@ fn host_and_port(text: &str) -> Result<String, &'static str> {
 /// A flag that names something that cannot be served or played.
 fn refused(error: &SimError) -> Failure {
     let (code, hint) = match error {
-        SimError::FaultsUnreadable { .. } | SimError::FaultsInvalid { .. } => {
-            (error.code(), error.hint())
-        }
+        SimError::FaultsUnreadable { .. }
+        | SimError::FaultsInvalid { .. }
+        | SimError::LimitsUnreadable { .. }
+        | SimError::LimitsInvalid { .. } => (error.code(), error.hint()),
         _ => (
             "bad_captures",
             "name a folder with a manifest.json that lists its captures with --replay",
@@ -84,6 +98,9 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
     settings.ledger = arguments.ledger;
     settings.replay = arguments.replay;
     settings.faults = arguments.faults;
+    let limits = arguments.limits.as_deref().map(HiddenLimits::open).transpose();
+    settings.limits = limits.map_err(|error| refused(&error))?;
+    settings.lively = arguments.lively;
     let simulator = Simulator::open(settings).map_err(|error| refused(&error))?;
     let listener = bind(&arguments.listen).await?;
     // Before anybody is told that it listens: what cannot be recorded is not served.
@@ -125,5 +142,20 @@ mod tests {
         }
         std::fs::write(&plan, r#"[{"path":"/v1/*","status":503}]"#).unwrap();
         assert_eq!(open(&plan).unwrap().faults_fired(), [0]);
+    }
+
+    #[test]
+    fn limits_that_are_not_understood_are_a_usage_error_that_names_file_and_field() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("limits.json");
+        let open = || HiddenLimits::open(&file).map_err(|error| refused(&error));
+        let missing = open().unwrap_err();
+        assert_eq!((missing.exit, missing.code), (Exit::Usage, "limits_unreadable"));
+        std::fs::write(&file, r#"[{"vendor":"csv","window":"yearly","limit":1}]"#).unwrap();
+        let invalid = open().unwrap_err();
+        assert_eq!((invalid.exit, invalid.code), (Exit::Usage, "bad_limits"));
+        for part in ["limits.json", "rules[0].window"] {
+            assert!(invalid.to_string().contains(part), "{part}: {invalid}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kasparro_domain::{SourceName, Timestamp};
-use kasparro_extract::SourceSpec;
+use kasparro_extract::{Limits, SourceSpec};
 use kasparro_store::{QuarantineCount, SourceSummary};
 use serde::Serialize;
 
@@ -25,6 +25,9 @@ struct SourceDocument {
     lists: Option<String>,
     stale_after_seconds: u64,
     requests_per_minute: Option<u32>,
+    credits_per_month: Option<u64>,
+    /// What is done about pages that have drifted.
+    drift: &'static str,
     listings: u64,
     quarantined: u64,
     last_success_at: Option<Timestamp>,
@@ -33,17 +36,16 @@ struct SourceDocument {
 pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
     let Context { config, output, .. } = &context;
     let asking = wire::sources(config)?;
-    let limit_of = |name: &str| {
-        let built = asking.iter().find(|source| source.source.spec().name == name)?;
-        built.requests_per_minute.or(built.source.requests_per_minute())
+    let limits_of = |name: &str| {
+        let built = asking.iter().find(|source| source.source.spec().name == name);
+        built.map(|built| built.source.limits()).unwrap_or_default()
     };
     let (summaries, quarantine) = stored(config).await?;
     let documents: Vec<_> = kasparro_sources::specs()
         .into_iter()
         .filter_map(|spec| {
             let source = config.sources.iter().find(|source| source.name == spec.name)?;
-            let limit = source.requests_per_minute.or(limit_of(spec.name));
-            Some(describe(spec, source, limit, &summaries, &quarantine))
+            Some(describe(spec, source, &limits_of(spec.name), &summaries, &quarantine))
         })
         .collect();
     output
@@ -69,11 +71,12 @@ async fn stored(config: &Config) -> Result<(Summaries, Vec<QuarantineCount>), Fa
 fn describe(
     spec: &SourceSpec,
     source: &SourceConfig,
-    requests_per_minute: Option<u32>,
+    own: &Limits,
     summaries: &Summaries,
     quarantine: &[QuarantineCount],
 ) -> SourceDocument {
     let summary = summaries.get(spec.name);
+    let minute = own.windows.iter().find(|window| window.name == "minute");
     let quarantined = quarantine.iter().filter(|count| count.source.as_str() == spec.name);
     SourceDocument {
         source: spec.name,
@@ -83,7 +86,9 @@ fn describe(
         schedule: source.schedule.to_string(),
         lists: spec.lists_interval.map(|_| source.lists.to_string()),
         stale_after_seconds: source.stale_after.as_secs(),
-        requests_per_minute,
+        requests_per_minute: source.requests_per_minute.or(minute.map(|window| window.limit)),
+        credits_per_month: source.credits_per_month.or(own.credits_per_month),
+        drift: source.drift_mode.name(),
         listings: summary.map_or(0, |summary| summary.listings),
         quarantined: quarantined.map(|count| count.rows).sum(),
         last_success_at: summary
@@ -100,14 +105,15 @@ fn text(documents: &[SourceDocument], colour: bool) -> String {
         "schedule",
         "lists",
         "requests/min",
+        "credits/month",
+        "drift",
         "listings",
         "quarantined",
         "last success",
     ];
     let mut table = Table::new(&headings, colour);
     for source in documents {
-        let limit =
-            source.requests_per_minute.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
+        let number = |limit: Option<u64>| limit.map_or_else(|| "-".to_owned(), |it| it.to_string());
         let success =
             source.last_success_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
         table.row(vec![
@@ -116,7 +122,9 @@ fn text(documents: &[SourceDocument], colour: bool) -> String {
             Table::words(if source.enabled { "yes" } else { "no" }),
             Table::words(&source.schedule),
             Table::words(source.lists.as_deref().unwrap_or("-")),
-            Table::number(limit),
+            Table::number(number(source.requests_per_minute.map(u64::from))),
+            Table::number(number(source.credits_per_month)),
+            Table::words(source.drift),
             Table::number(source.listings),
             Table::number(source.quarantined),
             Table::words(&success),

@@ -1,21 +1,33 @@
 //! `status`: how every source stands.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use kasparro_domain::{Clock, RunError, RunStatus, SourceName, Timestamp};
+use kasparro_domain::{Alert, Clock, RunError, RunStatus, SourceName, Timestamp};
 use kasparro_store::{SourceState, SourceSummary};
 use serde::Serialize;
 
 use super::Context;
+use super::budget::{Breaker, Forecast, Standing, Window, words};
 use crate::clock::SystemClock;
 use crate::failure::{Exit, Failure};
 use crate::output::{Table, ago, one_line};
 use crate::wire;
 
+/// Alerts that are looked at, newest first; more in a day are not counted.
+const ALERTS_LOOKED_AT: u32 = 1000;
+
+/// Alerts that are told in words.
+const ALERTS_TOLD: usize = 3;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// The document of `status --json`.
 #[derive(Debug, Serialize)]
 struct Status {
     generation: u64,
+    /// Alerts that were raised in the last 24 hours.
+    alerts_last_day: usize,
     sources: Vec<SourceStatus>,
 }
 
@@ -28,10 +40,12 @@ struct SourceStatus {
     last_success_at: Option<Timestamp>,
     lag_seconds: Option<u64>,
     next_run_at: Option<Timestamp>,
-    /// What is left of the upstream's quotas; filled once budgets are kept.
-    budget: [(); 0],
-    /// The state of the circuit breaker; filled once there is one.
+    /// What is left of the upstream's limits; empty while nothing was asked.
+    budget: Vec<Window>,
+    /// `closed`, `half_open` or `open`.
     breaker: Option<&'static str>,
+    /// How long the credits of the month last, where something limits them.
+    forecast: Option<Forecast>,
     /// Why the newest run failed, while no later one succeeded.
     error: Option<RunError>,
 }
@@ -58,12 +72,15 @@ pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
     } else {
         BTreeSet::new()
     };
+    let mut alerts = store.alerts(ALERTS_LOOKED_AT).await.map_err(failed)?;
+    alerts.retain(|alert| clock.now().since(alert.raised_at) < DAY);
     let names = config.sources.iter().map(|source| SourceName::new(&source.name));
     let status = Status {
         generation: generation.0,
+        alerts_last_day: alerts.len(),
         sources: gather(names, summaries, states, clock.as_ref(), &orphaned),
     };
-    output.result(&status, || text(&status, clock.now(), output.colour))?;
+    output.result(&status, || text(&status, &alerts, clock.now(), output.colour))?;
     Ok(Exit::Done)
 }
 
@@ -97,6 +114,8 @@ fn gather(
             let failing = last_failure.filter(|run| {
                 last_success.is_none_or(|success| success.created_at <= run.created_at)
             });
+            let budgets = state.as_ref().map_or(&[][..], |state| &state.budgets);
+            let Standing { windows, breaker, forecast } = Standing::of(budgets, now);
             SourceStatus {
                 status: match last_run.map(|run| run.status) {
                     None => "pending",
@@ -110,16 +129,18 @@ fn gather(
                 last_success_at,
                 lag_seconds: last_success_at.map(|at| now.since(at).as_secs()),
                 next_run_at: state.and_then(|state| state.next_run_at),
-                budget: [],
-                breaker: None,
+                budget: windows,
+                breaker: breaker.map(Breaker::name),
+                forecast,
                 error: failing.and_then(|run| run.error.clone()),
             }
         };
     sources.into_iter().map(describe).collect()
 }
 
-fn text(status: &Status, now: Timestamp, colour: bool) -> String {
-    let mut table = Table::new(&["source", "status", "last success", "next run"], colour);
+fn text(status: &Status, alerts: &[Alert], now: Timestamp, colour: bool) -> String {
+    let headings = ["source", "status", "last success", "next run", "budget left", "breaker"];
+    let mut table = Table::new(&headings, colour);
     for source in &status.sources {
         let success = source
             .lag_seconds
@@ -139,17 +160,31 @@ fn text(status: &Status, now: Timestamp, colour: bool) -> String {
             table.status(source.status),
             Table::words(&success),
             Table::words(&next),
+            Table::words(&words(&source.budget)),
+            Table::words(source.breaker.unwrap_or("-")),
         ];
         table.row(cells);
     }
     let mut text = format!("{}\ngeneration {}", table.text(), status.generation);
+    let mut say = |line: String| {
+        text.push('\n');
+        text.push_str(&one_line(&line));
+    };
     for source in &status.sources {
-        if let Some(error) = &source.error {
-            text.push('\n');
-            let line =
-                format!("{}: {} ({}); {}", source.source, error.message, error.code, error.hint);
-            text.push_str(&one_line(&line));
+        if let Some(forecast) = &source.forecast {
+            say(format!("{}: {}", source.source, forecast.words()));
         }
+        if let Some(error) = &source.error {
+            say(format!("{}: {} ({}); {}", source.source, error.message, error.code, error.hint));
+        }
+    }
+    match alerts.len() {
+        0 => {}
+        1 => say("1 alert in the last day".to_owned()),
+        many => say(format!("{many} alerts in the last day, the newest first")),
+    }
+    for Alert { source, alert, .. } in alerts.iter().take(ALERTS_TOLD) {
+        say(format!("  {source}: {} ({}); {}", alert.message, alert.code, alert.hint));
     }
     text
 }

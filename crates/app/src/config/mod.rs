@@ -1,28 +1,33 @@
 //! The configuration: defaults < file < environment < flags, checked as a whole at start.
 
+mod alerts;
 mod database;
 mod environment;
 mod error;
+mod fetch;
 mod file;
 mod mask;
 mod reference;
 mod settings;
 mod several;
+mod source;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use database::Database;
 pub(crate) use environment::{Environment, colour_welcome, read as read_environment};
 pub(crate) use error::{ConfigError, Origin};
+pub(crate) use fetch::Fetch;
 pub(crate) use mask::masked_text;
 pub(crate) use reference::keys as known_keys;
 pub(crate) use settings::Settings;
+pub(crate) use source::SourceConfig;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kasparro_engine::{LeaseTimes, Schedule};
+use kasparro_engine::{LeaseTimes, Webhook};
 use secrecy::{ExposeSecret, SecretString};
 
 /// What the command line says about the configuration.
@@ -53,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) lease: LeaseTimes,
     /// `[fetch]`.
     pub(crate) fetch: Fetch,
+    /// `[alerts]`: where alerts are sent; `None` where nowhere.
+    pub(crate) webhook: Option<Webhook>,
     /// `[sources.…]`, in the order of the registry.
     pub(crate) sources: Vec<SourceConfig>,
     /// `[log]`.
@@ -84,53 +91,6 @@ pub(crate) struct Server {
     pub(crate) drain_timeout: Duration,
 }
 
-/// How upstreams are asked.
-#[derive(Debug)]
-pub(crate) struct Fetch {
-    /// The whole User-Agent.
-    pub(crate) user_agent: String,
-    /// Replaces scheme, host and port of every HTTP source.
-    pub(crate) upstream: Option<String>,
-    /// Cap of a body in bytes.
-    pub(crate) max_body_bytes: u64,
-    /// Time to connect.
-    pub(crate) connect_timeout: Duration,
-    /// Time without a byte.
-    pub(crate) idle_timeout: Duration,
-    /// Time for one request.
-    pub(crate) total_timeout: Duration,
-    /// Attempts for one request.
-    pub(crate) max_attempts: u32,
-    /// Wait before the second attempt.
-    pub(crate) backoff: Duration,
-}
-
-/// One source: what the engine needs, and its own options.
-#[derive(Debug)]
-pub(crate) struct SourceConfig {
-    /// Its name in the registry.
-    pub(crate) name: String,
-    /// Whether it runs by itself.
-    pub(crate) enabled: bool,
-    /// How often.
-    pub(crate) schedule: Schedule,
-    /// How often its lists are asked for; never where it has none.
-    pub(crate) lists: Schedule,
-    /// False for a source that asks at configured addresses while there are none: it is left out.
-    pub(crate) has_something_to_ask: bool,
-    /// Age from which its quotes are stale.
-    pub(crate) stale_after: Duration,
-    /// Requests a minute instead of the source's own.
-    pub(crate) requests_per_minute: Option<u32>,
-}
-
-impl SourceConfig {
-    /// True when it runs without being named.
-    pub(crate) const fn runs(&self) -> bool {
-        self.enabled && self.has_something_to_ask
-    }
-}
-
 /// How much is logged, and how.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -154,10 +114,6 @@ pub(crate) struct Shown {
     /// Where the value came from.
     pub(crate) origin: Origin,
 }
-
-/// The engine's keys of a source's section; the others are the source's own options.
-const ENGINE_KEYS: [&str; 5] =
-    ["enabled", "schedule", "lists", "stale_after", "requests_per_minute"];
 
 impl Config {
     /// Loads and checks the configuration.
@@ -186,6 +142,7 @@ impl Config {
             config.warnings =
                 environment::without_host(environment).map(warn).into_iter().collect();
         }
+        config.warnings.extend(alerts::warning(&config.settings));
         Ok(config)
     }
 
@@ -205,19 +162,11 @@ impl Config {
             database: database::configured(&settings, limits)?,
             limits,
             lease: several::lease(&settings)?,
-            fetch: Fetch {
-                user_agent: user_agent(&settings)?,
-                upstream: upstream(&settings)?,
-                max_body_bytes: settings.number("fetch.max_body_bytes", 1024)?,
-                connect_timeout: settings.duration("fetch.connect_timeout")?,
-                idle_timeout: settings.duration("fetch.idle_timeout")?,
-                total_timeout: settings.duration("fetch.total_timeout")?,
-                max_attempts: settings.number("fetch.max_attempts", 1)?,
-                backoff: settings.duration("fetch.backoff")?,
-            },
+            fetch: fetch::configured(&settings)?,
+            webhook: alerts::webhook(&settings)?,
             sources: kasparro_sources::names()
                 .iter()
-                .map(|name| source(&settings, name))
+                .map(|name| source::configured(&settings, name))
                 .collect::<Result<_, _>>()?,
             log: log(&settings)?,
             project_name: label(&settings, "labels.project_name")?,
@@ -232,7 +181,7 @@ impl Config {
         let section = self.settings.section(&format!("sources.{name}"));
         section
             .into_iter()
-            .filter(|(key, _)| !ENGINE_KEYS.contains(&key.as_str()))
+            .filter(|(key, _)| !source::ENGINE_KEYS.contains(&key.as_str()))
             .map(|(key, value)| (key, to_json(value)))
             .filter(|(_, value)| value.as_str() != Some(""))
             .collect()
@@ -288,7 +237,8 @@ fn secret_keys() -> BTreeSet<String> {
     let of_sources = specs.iter().flat_map(|spec| {
         spec.secret_options.iter().map(|option| format!("sources.{}.{option}", spec.name))
     });
-    of_sources.chain(["api.secret".to_owned()]).collect()
+    let own = ["api.secret", alerts::URL, alerts::SECRET].map(str::to_owned);
+    of_sources.chain(own).collect()
 }
 
 fn listen(settings: &Settings) -> Result<String, ConfigError> {
@@ -305,75 +255,6 @@ pub(crate) fn host_and_port(text: &str) -> bool {
         !host.is_empty()
             && !host.contains(|c: char| "/?#@\\".contains(c) || c.is_whitespace())
             && port.parse::<u16>().is_ok()
-    })
-}
-
-fn user_agent(settings: &Settings) -> Result<String, ConfigError> {
-    let printable = |key: &str| {
-        let text = settings.text(key)?;
-        if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
-            return Ok(text);
-        }
-        Err(settings.refuse(key, "holds more than printable ASCII", "leave those characters out"))
-    };
-    let mut user_agent = printable("fetch.user_agent")?;
-    if user_agent.is_empty() {
-        user_agent = concat!("kasparro/", env!("CARGO_PKG_VERSION")).to_owned();
-    }
-    let contact = printable("fetch.contact")?;
-    Ok(if contact.is_empty() { user_agent } else { format!("{user_agent} (+{contact})") })
-}
-
-fn upstream(settings: &Settings) -> Result<Option<String>, ConfigError> {
-    let text = settings.text("fetch.upstream")?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let origin = text.trim_end_matches('/');
-    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    let valid = host.is_some_and(|host| {
-        !host.is_empty() && !host.contains(|c: char| "/?#@\\".contains(c) || c.is_whitespace())
-    });
-    if valid {
-        return Ok(Some(origin.to_owned()));
-    }
-    Err(settings.refuse(
-        "fetch.upstream",
-        "is not an origin",
-        "write scheme, host and port only, for example http://127.0.0.1:9000",
-    ))
-}
-
-fn source(settings: &Settings, name: &str) -> Result<SourceConfig, ConfigError> {
-    let key = |key: &str| format!("sources.{name}.{key}");
-    let lists_key = key("lists");
-    let lists = match reference::find(&lists_key) {
-        Some(_) => schedule(settings, &lists_key)?,
-        None => Schedule::Never,
-    };
-    let limit_key = key("requests_per_minute");
-    let limit = match reference::find(&limit_key) {
-        Some(_) => settings.number::<u32>(&limit_key, 0)?,
-        None => 0,
-    };
-    Ok(SourceConfig {
-        name: name.to_owned(),
-        enabled: settings.flag(&key("enabled"))?,
-        schedule: schedule(settings, &key("schedule"))?,
-        lists,
-        has_something_to_ask: settings.list(&key("urls")).is_none_or(|urls| !urls.is_empty()),
-        stale_after: settings.duration(&key("stale_after"))?,
-        requests_per_minute: (limit > 0).then_some(limit),
-    })
-}
-
-fn schedule(settings: &Settings, key: &str) -> Result<Schedule, ConfigError> {
-    Schedule::parse(&settings.text(key)?).map_err(|_| {
-        settings.refuse(
-            key,
-            "is not a schedule",
-            "write an interval (30s, 15m, 1h, 1d), a cron expression (0 * * * *) or off",
-        )
     })
 }
 

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use kasparro_engine::Schedule;
+
 use super::*;
 
 mod database;
+mod upstreams;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

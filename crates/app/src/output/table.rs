@@ -1,7 +1,7 @@
 //! Tables for people.
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, LineStyle, TableStyle, presets};
-use kasparro_domain::RunStatus;
+use kasparro_domain::{DriftSeverity, RunStatus};
 
 use super::one_line;
 
@@ -49,6 +49,16 @@ impl Table {
     /// A cell of a number, to the right.
     pub(crate) fn number(number: impl std::fmt::Display) -> Cell {
         Cell::new(number).set_alignment(CellAlignment::Right)
+    }
+
+    /// A cell of a severity, coloured by how bad it is.
+    pub(crate) fn severity(&self, severity: DriftSeverity) -> Cell {
+        let cell = Cell::new(severity.name());
+        match severity {
+            DriftSeverity::Breaking if self.colour => cell.fg(Color::Red),
+            DriftSeverity::Warning if self.colour => cell.fg(Color::Yellow),
+            _ => cell,
+        }
     }
 
     /// A cell of a status, coloured by how good it is.

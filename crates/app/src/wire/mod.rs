@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use kasparro_api::{Api, ApiSettings, SourceInfo, install_metrics};
 use kasparro_domain::{Clock, SourceName};
-use kasparro_engine::{Engine, EngineParts, EngineSource, FetchSettings, Holding};
+use kasparro_engine::{Engine, EngineParts, EngineSource, FetchSettings, Holding, RealPauses};
 use kasparro_store::Store;
 use kasparro_view::{View, ViewSettings};
 
@@ -47,6 +47,7 @@ pub(crate) async fn start_engine(
         sources,
         fetch: FetchSettings {
             user_agent: fetch.user_agent.clone(),
+            contact: fetch.contact.clone(),
             upstream: fetch.upstream.clone(),
             max_body_bytes: fetch.max_body_bytes,
             connect_timeout: fetch.connect_timeout,
@@ -59,6 +60,8 @@ pub(crate) async fn start_engine(
         holding,
         spool_dir: config.data_dir().join("spool"),
         build: source_builder(),
+        pauses: Arc::new(RealPauses),
+        webhook: config.webhook.clone(),
     };
     Engine::start(parts).await.map_err(|error| Failure::engine(error, &config.database))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kasparro_domain::SourceName;
-use kasparro_engine::{EngineSource, SourceBuilder};
+use kasparro_engine::{EngineSource, PageRules, SourceBuilder};
 use kasparro_extract::Source;
 use serde_json::{Map, Value};
 
@@ -39,6 +39,8 @@ pub(crate) fn sources(config: &Config) -> Result<Vec<EngineSource>, ConfigError>
                 lists: source.lists.clone(),
                 stale_after: source.stale_after,
                 requests_per_minute: source.requests_per_minute,
+                credits_per_month: source.credits_per_month,
+                page_rules: PageRules { drift: source.drift_mode, ..PageRules::default() },
                 options: kasparro_sources::public_options(&source.name, &Value::Object(options)),
             })
         })

@@ -82,8 +82,12 @@ impl Stack {
             program = program.with(&format!("KASPARRO_SOURCES__{source}__SCHEDULE"), "1s");
         }
         for source in ["COINGECKO", "COINPAPRIKA"] {
-            let limit = format!("KASPARRO_SOURCES__{source}__REQUESTS_PER_MINUTE");
-            program = program.with(&limit, "60000");
+            // A run every second is more than any month allows.
+            for (limit, figure) in
+                [("REQUESTS_PER_MINUTE", "60000"), ("CREDITS_PER_MONTH", "1000000000")]
+            {
+                program = program.with(&format!("KASPARRO_SOURCES__{source}__{limit}"), figure);
+            }
         }
         program
     }
@@ -129,10 +133,12 @@ impl Stack {
     pub(crate) fn settle(&self) {
         let begun = wait_for("the database", || self.first_cell("SELECT clock_timestamp()"));
         for source in SOURCES {
+            // A run that went on where a broken one stopped asked for the rest of the pages only.
+            let whole = if source == "coingecko" { COINS } else { 0 };
             let ended = format!(
                 "SELECT run_id FROM kasparro.run JOIN kasparro.source USING (source_id)
                  WHERE name = '{source}' AND status = 'success' AND reason <> 'retry'
-                   AND started_at > '{begun}' LIMIT 1"
+                   AND started_at > '{begun}' AND received >= {whole} LIMIT 1"
             );
             wait_for(&format!("a run of {source}"), || self.first_cell(&ended));
         }

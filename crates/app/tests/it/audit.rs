@@ -6,9 +6,11 @@ use serde_json::Value;
 use crate::world::{World, simulator};
 
 /// The tables of the digest.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 12] = [
+    "anomaly",
     "checkpoint",
     "decision",
+    "drift",
     "evidence",
     "history",
     "listing",

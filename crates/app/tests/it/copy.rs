@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kasparro_domain::{ManualClock, Timestamp};
+use kasparro_sim::FaultPlan;
 use kasparro_store::{AuditStore, TABLES, TableDump};
 use kasparro_store_postgres::{PostgresSettings, PostgresStore};
 use kasparro_store_sqlite::SqliteStore;
 use kasparro_testkit::postgres::{Database, Postgres};
 use kasparro_testkit::{Finished, Program, SimulatedUpstream, get};
 use rusqlite::{Connection, OpenFlags};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{World, all_rows, assert_balanced, run_of, simulator, wait_until_loaded};
 
@@ -130,6 +131,15 @@ fn database() -> Database {
 #[test]
 fn a_store_moves_to_postgresql_and_back_and_goes_on_in_each() {
     let (upstream, world) = world(120);
+    // A page that is refused for a change, so that no table is empty.
+    upstream.step();
+    crate::drift::change(
+        &upstream,
+        json!({"mutation": "unit", "member": "/quotes/USD/price", "factor": 100}),
+    );
+    // The lists of the source still come.
+    assert_eq!(world.call(&["run", "coinpaprika"]).code, Some(4));
+    upstream.simulator.set_faults(FaultPlan::default());
     let server = database();
     // A URL may hold a password, so it is taken from a file.
     std::fs::write(world.folder.path().join("url"), format!("{}\n", server.url())).unwrap();

@@ -35,6 +35,8 @@ fn i9_no_secret_reaches_logs_output_or_store() {
         .upstream(&upstream.url)
         .with("COINPAPRIKA_API_KEY", CANARY)
         .with("COINGECKO_API_KEY_FILE", "key")
+        .with("KASPARRO_ALERTS__WEBHOOK_URL", &format!("{}/hooks/{CANARY}", upstream.url))
+        .with("KASPARRO_ALERTS__WEBHOOK_SECRET_FILE", "key")
         .with("LOG_LEVEL", "trace");
     std::fs::write(world.folder.path().join("key"), format!("CG-{CANARY}\n")).unwrap();
     let mut said = String::new();
@@ -42,7 +44,9 @@ fn i9_no_secret_reaches_logs_output_or_store() {
         &["run", "--json"][..],
         &["config", "print"],
         &["config", "print", "--json"],
+        &["config", "check"],
         &["sources"],
+        &["anomalies", "list"],
         &["status"],
         &["runs"],
     ] {
@@ -51,6 +55,7 @@ fn i9_no_secret_reaches_logs_output_or_store() {
         said.push_str(&call.stderr);
     }
     assert!(said.contains("********"), "the keys were there");
+    assert!(said.contains("# webhook_url = \"********\""), "the webhook was there");
     let server = world.serve();
     wait_for("the failed runs", || {
         let health = get(&format!("{}/health", server.url)).ok()?;

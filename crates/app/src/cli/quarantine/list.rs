@@ -1,10 +1,10 @@
 //! `quarantine list`.
 
-use kasparro_domain::{RejectionReason, RunId};
-use kasparro_store::{QuarantineFilter, QuarantineRow, QuarantineStatus};
+use kasparro_domain::{PageState, RejectionReason, RunId};
+use kasparro_store::{PageFilter, QuarantineFilter, QuarantineRow, QuarantineStatus};
 
 use super::selection::read_reason;
-use super::{Context, RowDocument};
+use super::{Context, RowDocument, pages};
 use crate::clock::SystemClock;
 use crate::failure::{Exit, Failure};
 use crate::output::{Table, note};
@@ -21,8 +21,16 @@ const SHOWN_ROWS: u32 = 20;
 Examples:
   kasparro quarantine list                                   the first 20 open rows
   kasparro quarantine list --source csv --reason bad_number --limit 500
-  kasparro quarantine list --status all --json               as one JSON array")]
+  kasparro quarantine list --status all --json               as one JSON array
+  kasparro quarantine list --pages                           pages that were refused as a whole
+
+A page is refused as a whole where its layout or values have changed (drift), where more than one row in five is
+bad (too_many_bad_rows), where fewer than half of the usual rows came (too_few_rows), and where the answer was
+no page at all. Nothing of it is stored until `kasparro quarantine retry --page ID`.")]
 pub(crate) struct Arguments {
+    /// List refused pages in place of rows.
+    #[arg(long, conflicts_with_all = ["reason", "status"])]
+    pages: bool,
     /// Only of this source.
     #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
@@ -63,13 +71,24 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         Some(name) => Some(wire::known_source(config, name)?),
         None => None,
     };
+    let limit = arguments.limit.or((!output.json).then_some(SHOWN_ROWS));
+    if arguments.pages {
+        let filter = PageFilter {
+            source,
+            state: Some(PageState::Refused),
+            run_id: arguments.run,
+            limit,
+            offset: arguments.offset,
+        };
+        return pages::execute(&context, filter).await;
+    }
     let filter = QuarantineFilter {
         source,
         reason: arguments.reason,
         status: arguments.status.0,
         run_id: arguments.run,
         after: None,
-        limit: arguments.limit.or((!output.json).then_some(SHOWN_ROWS)),
+        limit,
         offset: arguments.offset,
     };
     let store = wire::open_to_read(config, &SystemClock::shared()).await?;

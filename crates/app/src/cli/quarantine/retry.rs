@@ -3,19 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kasparro_domain::{Clock, CommandKind, Run, RunId, RunStatus, SourceName};
-use kasparro_engine::{Engine, Holding};
-use kasparro_store::{QuarantineFilter, QuarantineStatus, Store, StoreError};
-use serde_json::Value;
+use kasparro_domain::{Clock, CommandKind, PageId, SourceName};
+use kasparro_store::{QuarantineFilter, QuarantineStatus};
 
+use super::rerun::{exit_of, rerun};
 use super::selection::Selection;
-use super::{Context, Held, Request, ask_elsewhere, ask_holder, decider, fleet, read_words};
-use crate::cli::fleet::Member;
+use super::{Context, page};
+use crate::cli::decision::{decider, read_words};
+use crate::cli::request::Request;
 use crate::clock::SystemClock;
-use crate::config::Database;
 use crate::failure::{Exit, Failure};
 use crate::output::{runs_document, runs_table};
-use crate::wire::{self, Opened};
+use crate::wire;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -23,14 +22,27 @@ Examples:
   kasparro quarantine retry 17 18
   kasparro quarantine retry --source csv --why 'the time column is configured now'
   kasparro quarantine retry --all --json
+  kasparro quarantine retry --page 42                        after its drift was accepted, or the settings changed
+  kasparro quarantine retry --page 42 --force --why 'half of the coins were delisted, says the vendor'
 
 The kept bytes are read again with the program and the settings of now; no upstream is asked. Believed rows
 are stored with the time of their page; what is refused again stays open with the reason that it has now.
 
-Exit codes: 0 the rows were read, believed or not; 1 nothing could be read; 4 some sources' rows could not.")]
+With --page a page that was refused as a whole is loaded after all. The rules judge it as they judge every page
+and may refuse it once more; --force loads it whatever speaks against it. Rows that are bad by themselves go to
+quarantine either way.
+
+Exit codes: 0 the rows were read, believed or not, or the page is loaded; 1 nothing could be read, or the page
+was refused once more; 4 some sources' rows could not.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    /// A refused page by its id, as `kasparro quarantine list --pages` shows it.
+    #[arg(long, value_name = "ID", group = "Selection", conflicts_with_all = ["ids", "all", "reason", "source"])]
+    page: Option<i64>,
+    /// Load the page whatever speaks against it.
+    #[arg(long, requires = "page", conflicts_with_all = ["ids", "all", "reason", "source"])]
+    force: bool,
     /// Why, for the record.
     #[arg(long, value_name = "TEXT", default_value = "read again", value_parser = read_words)]
     why: String,
@@ -40,8 +52,13 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
-    let Context { config, output, .. } = &context;
     let clock = SystemClock::shared();
+    if let Some(id) = arguments.page {
+        let who = decider(arguments.who, &context);
+        let retrial =
+            page::Retrial { id: PageId(id), forced: arguments.force, who, why: arguments.why };
+        return page::retry(&context, &clock, retrial).await;
+    }
     let by_source = arguments.selection.rows(&context, &clock).await?;
     let who = decider(arguments.who, &context);
     let why = arguments.why;
@@ -50,44 +67,18 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         let (who, why) = (who.clone(), why.clone());
         Request::new(CommandKind::Retry { source, rows, who, why })
     };
-    let mut requests: Vec<_> = by_source.iter().map(ask).collect();
-    let mut runs = Vec::new();
-    while !requests.is_empty() {
-        match wire::open_store(config, &clock).await? {
-            Opened::Alone(store) => {
-                runs = alone(&context, &store, &clock, &mut requests).await?;
-                break;
-            }
-            Opened::Shared(store) => {
-                let member = Member::join(config, store, &clock).await?;
-                let retried = shared(&context, &member, &clock, &mut requests).await;
-                member.leave().await;
-                runs = retried?;
-                break;
-            }
-            // A holder that is gone leaves the store to this process.
-            Opened::Held(locked) => {
-                if ask_holder(&context, &locked, &clock, &mut requests).await? {
-                    let store = wire::open_to_read(config, &clock).await?;
-                    for answer in requests.iter().filter_map(Request::answer) {
-                        runs.extend(runs_of(store.as_ref(), answer, &config.database).await?);
-                    }
-                    break;
-                }
-            }
-        }
-    }
+    let runs = rerun(&context, &clock, by_source.iter().map(ask).collect()).await?;
     let mut rows: Vec<_> = by_source.into_values().flatten().collect();
     rows.sort_unstable();
     let became = became(&context, &clock, &rows).await?;
-    output.result(&runs_document(&runs), || {
+    context.output.result(&runs_document(&runs), || {
         if rows.is_empty() {
             return "no open row fits: nothing was read".to_owned();
         }
         if runs.is_empty() {
             return format!("nothing was read again: no row was open any more\n{}", became.told());
         }
-        format!("{}\n{}", runs_table(&runs, false, output.colour), became.told())
+        format!("{}\n{}", runs_table(&runs, false, context.output.colour), became.told())
     })?;
     Ok(exit_of(&runs))
 }
@@ -126,87 +117,6 @@ impl Became {
     }
 }
 
-/// Reads rows again in a store that no other process works on.
-async fn alone(
-    context: &Context,
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-    requests: &mut [Request],
-) -> Result<Vec<Run>, Failure> {
-    let (config, database) = (&context.config, &context.config.database);
-    let (mut runs, mut left) = (Vec::new(), Vec::new());
-    for request in requests {
-        match request.withdraw(store.as_ref(), Held::Store, database).await? {
-            Some(answer) => runs.extend(runs_of(store.as_ref(), &answer, database).await?),
-            None => left.push(request.kind().clone()),
-        }
-    }
-    if left.is_empty() {
-        return Ok(runs);
-    }
-    let (sources, store, clock) = (wire::sources(config)?, Arc::clone(store), Arc::clone(clock));
-    let engine = wire::start_engine(config, sources, store, clock, Holding::Alone).await?;
-    for kind in left {
-        runs.extend(again(&engine, &kind, database).await?);
-    }
-    Ok(runs)
-}
-
-/// Reads rows again, here where their source is free, else by its holder.
-async fn shared(
-    context: &Context,
-    member: &Member,
-    clock: &Arc<dyn Clock>,
-    requests: &mut [Request],
-) -> Result<Vec<Run>, Failure> {
-    let (database, store) = (&context.config.database, member.store.as_ref());
-    let mut runs = Vec::new();
-    for request in requests {
-        let source = request.kind().source().clone();
-        let answer = loop {
-            let Some(elsewhere) = member.take(&source, database).await? else {
-                let epoch = fleet::own_epoch(store, &source, database).await?;
-                break request.withdraw(store, Held::Source(&source, epoch), database).await?;
-            };
-            let asked = ask_elsewhere(context, &elsewhere, store, clock, request);
-            // A holder that is gone leaves the source to this process.
-            if let Some(answer) = asked.await? {
-                break Some(answer);
-            }
-        };
-        runs.extend(match answer {
-            Some(answer) => runs_of(store, &answer, database).await?,
-            None => again(&member.engine, request.kind(), database).await?,
-        });
-    }
-    Ok(runs)
-}
-
-async fn again(
-    engine: &Arc<Engine>,
-    kind: &CommandKind,
-    database: &Database,
-) -> Result<Vec<Run>, Failure> {
-    let CommandKind::Retry { rows, who, why, .. } = kind else { return Ok(Vec::new()) };
-    let runs = engine.retry(rows, who, why).await;
-    runs.map_err(|error| Failure::engine(error, database))
-}
-
-/// The runs that a holder names in its answer.
-async fn runs_of(
-    store: &dyn Store,
-    answer: &Value,
-    database: &Database,
-) -> Result<Vec<Run>, Failure> {
-    let failed = |error: StoreError| Failure::store(&error, database);
-    let ids = answer.get("run_ids").and_then(Value::as_array).into_iter().flatten();
-    let mut runs = Vec::new();
-    for id in ids.filter_map(|id| id.as_str()?.parse::<RunId>().ok()) {
-        runs.extend(store.run(id).await.map_err(failed)?);
-    }
-    Ok(runs)
-}
-
 /// How the rows stand now. Counted, because others may decide about them at the same time.
 async fn became(
     context: &Context,
@@ -235,16 +145,6 @@ async fn became(
         if after.is_none_or(|after| after >= *last) {
             return Ok(became);
         }
-    }
-}
-
-/// A row that is refused again is no failure of the command: it was read.
-fn exit_of(runs: &[Run]) -> Exit {
-    let failed = |run: &&Run| matches!(run.status, RunStatus::Failed | RunStatus::Abandoned);
-    match runs.iter().filter(failed).count() {
-        0 => Exit::Done,
-        all if all == runs.len() => Exit::Failed,
-        _ => Exit::Partial,
     }
 }
 

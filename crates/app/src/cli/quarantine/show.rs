@@ -1,11 +1,12 @@
 //! `quarantine show`.
 
+use kasparro_domain::PageId;
 use kasparro_engine::RawRowContext;
 use kasparro_store::QuarantineRow;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, RowDocument, selection};
+use super::{Context, RowDocument, page, selection};
 use crate::clock::SystemClock;
 use crate::failure::{Exit, Failure};
 use crate::output::one_line;
@@ -16,11 +17,15 @@ use crate::wire;
 Examples:
   kasparro quarantine show 17                    the row, why it is refused, and its neighbours
   kasparro quarantine show 17 --context 0        the row alone
-  kasparro quarantine show 17 --json")]
+  kasparro quarantine show 17 --json
+  kasparro quarantine show --page 42             a refused page: why, and its first rows")]
 pub(crate) struct Arguments {
     /// The row, by its id.
-    #[arg(value_name = "ID")]
-    id: i64,
+    #[arg(value_name = "ID", required_unless_present = "page")]
+    id: Option<i64>,
+    /// A refused page, by its id, in place of a row.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["id", "context"])]
+    page: Option<i64>,
     /// How many rows to show on each side.
     #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=100))]
     context: u64,
@@ -47,8 +52,12 @@ struct RawRow<'a> {
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
     let Context { config, output, .. } = &context;
-    let store = wire::open_to_read(config, &SystemClock::shared()).await?;
-    let row = selection::row(&context, store.as_ref(), arguments.id).await?;
+    let clock = SystemClock::shared();
+    if let Some(page) = arguments.page {
+        return page::show(&context, &clock, PageId(page)).await;
+    }
+    let store = wire::open_to_read(config, &clock).await?;
+    let row = selection::row(&context, store.as_ref(), arguments.id.unwrap_or_default()).await?;
     let page = store.page(row.page_id).await;
     let page = page.map_err(|error| Failure::store(&error, &config.database))?;
     let raw = kasparro_engine::raw_row(&store, row.page_id, row.ordinal, arguments.context);

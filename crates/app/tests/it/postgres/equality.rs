@@ -73,9 +73,12 @@ fn i14_every_answer_is_the_same_on_both_stores() {
     assert!(all_rows(&servers[0], "").len() > 200);
     // On PostgreSQL sources are taken one after the other, and tell how they are set once they are held.
     wait_for("the sources in the hands of the server", || {
-        let settled = |server| answer(server, "/sources").1["data"].as_array().cloned();
-        let settled = settled(&servers[1])?;
-        settled.iter().all(|source| !source["schedule"].is_null()).then_some(())
+        let [file, database] = servers.each_ref().map(|server| answer(server, "/sources").1);
+        let enabled = |sources: &Value| -> Option<Vec<Value>> {
+            let sources = sources["data"].as_array()?;
+            Some(sources.iter().map(|source| source["enabled"].clone()).collect())
+        };
+        (enabled(&database)? == enabled(&file)?).then_some(())
     });
     for path in [
         "/data?limit=500",
@@ -90,6 +93,9 @@ fn i14_every_answer_is_the_same_on_both_stores() {
         "/assets/1/history",
         "/assets/1/history?interval=1h",
         "/quarantine",
+        "/quarantine/pages",
+        "/drift",
+        "/anomalies",
         "/news",
         "/runs",
         "/sources",
