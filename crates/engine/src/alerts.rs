@@ -82,12 +82,17 @@ impl Engine {
             raised.iter().any(|before| {
                 before.source == ended.source
                     && before.alert.code == alert.code
-                    && before.alert.message == alert.message
+                    && without_figures(&before.alert.message) == without_figures(&alert.message)
                     && now.since(before.raised_at) < QUIET
             })
         };
         Ok(alerts.into_iter().filter(|alert| !lately(alert)).collect())
     }
+}
+
+/// A message without what differs from one sighting to the next.
+fn without_figures(message: &str) -> String {
+    message.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }
 
 fn of_anomaly(run: &Run, anomaly: &RunAnomaly) -> NewAlert {

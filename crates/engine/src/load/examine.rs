@@ -289,7 +289,7 @@ fn drifted(event: &DriftEvent) -> PageError {
     let hint = format!(
         "{}; see kasparro drift list, and once it is right: kasparro drift accept and \
          kasparro quarantine retry --page",
-        event.suggestion
+        event.suggestion.trim_end_matches('.')
     );
     PageError::stop(DRIFT, message, hint)
 }

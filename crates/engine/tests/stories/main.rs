@@ -12,6 +12,7 @@ mod fleet;
 mod good_days;
 mod lists;
 mod news;
+mod old_faults;
 mod paprika;
 mod quarantine;
 mod refused_pages;

@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) holding: Holding,
     /// When pages are refused as a whole: most stories are about single rows.
     pub(crate) page_rules: PageRules,
+    pub(crate) requests_per_minute: u32,
     /// How engines wait.
     pub(crate) pauses: Arc<dyn Pauses>,
     /// Where engines send alerts.
@@ -75,6 +76,7 @@ impl World {
             schedule: Schedule::Never,
             lists: Schedule::Never,
             holding: Holding::Alone,
+            requests_per_minute: 10_000,
             page_rules: PageRules {
                 max_bad_percent: 100,
                 min_rows_percent: 0,
@@ -141,7 +143,7 @@ impl World {
             lists: self.lists.clone(),
             options: kasparro_sources::public_options(name, options),
             stale_after: Duration::from_secs(3600),
-            requests_per_minute: Some(10_000),
+            requests_per_minute: Some(self.requests_per_minute),
             credits_per_month: None,
             page_rules: self.page_rules,
         });
