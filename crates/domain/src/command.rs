@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DriftId, PageId, RunId, SourceName, Timestamp};
+use crate::{DecisionKind, DriftId, ListingKey, PageId, RunId, SourceName, Timestamp};
 
 /// The number of a command row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +69,19 @@ pub enum CommandKind {
         /// Why.
         why: String,
     },
+    /// Decide what pairs of listings are to each other.
+    DecideIdentity {
+        /// The source of the first listing.
+        source: SourceName,
+        /// What: one of the kinds that are about listings.
+        decision: DecisionKind,
+        /// The pairs, each sorted, all sorted.
+        pairs: Vec<(ListingKey, ListingKey)>,
+        /// Who asks.
+        who: String,
+        /// Why.
+        why: String,
+    },
 }
 
 impl CommandKind {
@@ -80,7 +93,8 @@ impl CommandKind {
             | Self::Retry { source, .. }
             | Self::Discard { source, .. }
             | Self::RetryPage { source, .. }
-            | Self::AcceptDrift { source, .. } => source,
+            | Self::AcceptDrift { source, .. }
+            | Self::DecideIdentity { source, .. } => source,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DriftKey, PageId, RunId, SourceName, Timestamp};
+use crate::{DriftKey, ListingKey, OverrideVerdict, PageId, RunId, SourceName, Timestamp};
 
 /// The number of a decision, in the order in which they were made.
 #[derive(
@@ -23,9 +23,32 @@ pub enum DecisionKind {
     Reopen,
     /// Changes of an upstream were accepted.
     AcceptDrift,
+    /// Listings were said to be one asset.
+    Link,
+    /// Listings were said to be different assets.
+    Unlink,
+    /// Assets were said to be one.
+    Merge,
+    /// Listings were taken out of an asset.
+    Split,
+    /// What was said of listings earlier was withdrawn.
+    Withdraw,
 }
 
 impl DecisionKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[
+        Self::Retry,
+        Self::Discard,
+        Self::Reopen,
+        Self::AcceptDrift,
+        Self::Link,
+        Self::Unlink,
+        Self::Merge,
+        Self::Split,
+        Self::Withdraw,
+    ];
+
     /// The kind as stores write it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -34,15 +57,29 @@ impl DecisionKind {
             Self::Discard => "discard",
             Self::Reopen => "reopen",
             Self::AcceptDrift => "accept_drift",
+            Self::Link => "link",
+            Self::Unlink => "unlink",
+            Self::Merge => "merge",
+            Self::Split => "split",
+            Self::Withdraw => "withdraw",
         }
     }
 
     /// The kind with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Retry, Self::Discard, Self::Reopen, Self::AcceptDrift]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// What it says of pairs of listings; `None` for what is about rows, pages or changes.
+    #[must_use]
+    pub const fn identity_verdict(self) -> Option<OverrideVerdict> {
+        match self {
+            Self::Link | Self::Merge => Some(OverrideVerdict::Link),
+            Self::Unlink | Self::Split => Some(OverrideVerdict::Separate),
+            Self::Withdraw => Some(OverrideVerdict::Withdraw),
+            Self::Retry | Self::Discard | Self::Reopen | Self::AcceptDrift => None,
+        }
     }
 }
 
@@ -68,6 +105,9 @@ pub struct Decision {
     pub rows: Vec<PageRow>,
     /// The changes that were accepted, sorted.
     pub drift: Vec<DriftKey>,
+    /// The pairs of listings it is about, each sorted, all sorted.
+    #[serde(default)]
+    pub pairs: Vec<(ListingKey, ListingKey)>,
     /// True where a page was to be read whatever speaks against it.
     pub forced: bool,
     /// Who decided.

@@ -218,6 +218,15 @@ pub struct DriftKey {
     pub after: String,
 }
 
+impl fmt::Display for DriftKey {
+    /// The change as one sentence tells it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, kind, pointer, before, after } = self;
+        let place = if pointer.is_empty() { "the page" } else { pointer };
+        write!(f, "{endpoint}: {kind} at {place}: {before} became {after}")
+    }
+}
+
 /// One change, as it was found on one page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriftEvent {

@@ -21,4 +21,6 @@ pub struct Evidence {
     pub contracts: Vec<Contract>,
     /// Whether the source still lists it, where the list says so.
     pub active: Option<bool>,
+    /// What sort of thing it is, in the source's word: `coin`, `token`. Absent where the list does not say.
+    pub kind: Option<CompactString>,
 }

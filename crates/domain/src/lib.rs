@@ -10,8 +10,10 @@ mod clock;
 mod command;
 mod decimal;
 mod decision;
+mod deployment;
 mod drift;
 mod evidence;
+mod identity;
 mod ids;
 mod listing;
 mod news;
@@ -32,11 +34,16 @@ pub use clock::{Clock, ManualClock};
 pub use command::{Command, CommandId, CommandKind, CommandState};
 pub use decimal::{Decimal, DecimalError, MAX_DIGITS};
 pub use decision::{Decision, DecisionId, DecisionKind, PageRow};
+pub use deployment::Deployment;
 pub use drift::{
     DriftEvent, DriftId, DriftKey, DriftKind, DriftMode, DriftRow, DriftSeverity, DriftStatus,
     FieldRole, FieldUse,
 };
 pub use evidence::Evidence;
+pub use identity::{
+    AssetClass, AssetEdge, EdgeKind, IdentityOverride, IdentityState, ListingKey, NotAListingKey,
+    OverrideVerdict,
+};
 pub use ids::{AssetId, Generation, ListingId, PageId, RunId, SourceName};
 pub use listing::{Attributes, Contract, Membership, SWEEPS_TO_INACTIVE};
 pub use news::NewsItem;
