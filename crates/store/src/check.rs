@@ -140,9 +140,10 @@ impl Batch {
 
     fn check_evidence(&self) -> StoreResult<()> {
         for row in &self.evidence {
-            let Evidence { external_id, part, attributes, contracts, active: _ } = &row.evidence;
+            let Evidence { external_id, part, attributes, contracts, active: _, kind } =
+                &row.evidence;
             let contracts = contracts.iter().flat_map(|stated| [&stated.platform, &stated.address]);
-            let named = [attributes.symbol.as_ref(), attributes.name.as_ref()];
+            let named = [attributes.symbol.as_ref(), attributes.name.as_ref(), kind.as_ref()];
             let mut texts =
                 [external_id, part].into_iter().chain(named.into_iter().flatten()).chain(contracts);
             if texts.any(|text| text.contains('\0')) {

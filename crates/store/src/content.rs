@@ -3,16 +3,19 @@
 use kasparro_domain::{Evidence, NewsItem};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// XXH3-64 over everything that a statement says: symbol, name, contracts in their order, and whether
-/// the listing is active. What it is about (listing, endpoint, part) is not in it.
+/// XXH3-64 over everything that a statement says: symbol, name, contracts in their order, whether the
+/// listing is active and, where it says so, its kind. What it is about (listing, endpoint, part) is not in
+/// it.
 #[must_use]
 pub fn evidence_hash(evidence: &Evidence) -> u64 {
-    let text = serde_json::json!([
-        evidence.attributes.symbol,
-        evidence.attributes.name,
-        evidence.contracts,
-        evidence.active
-    ]);
+    let Evidence { external_id: _, part: _, attributes, contracts, active, kind } = evidence;
+    let text = match kind {
+        Some(kind) => {
+            serde_json::json!([attributes.symbol, attributes.name, contracts, active, kind])
+        }
+        // As it was before lists had kinds, so that what stores hold stays right.
+        None => serde_json::json!([attributes.symbol, attributes.name, contracts, active]),
+    };
     xxh3_64(text.to_string().as_bytes())
 }
 
@@ -40,11 +43,15 @@ mod tests {
             attributes: Attributes { symbol: Some("DAI".into()), name: None },
             contracts: vec![Contract { platform: "ethereum".into(), address: "0x6b".into() }],
             active: Some(true),
+            kind: None,
         };
         let text = r#"["DAI",null,[{"address":"0x6b","platform":"ethereum"}],true]"#;
         assert_eq!(evidence_hash(&evidence), xxh3_64(text.as_bytes()));
         let other = Evidence { external_id: "usdc".into(), part: "".into(), ..evidence.clone() };
         assert_eq!(evidence_hash(&other), evidence_hash(&evidence));
+        let token = Evidence { kind: Some("token".into()), ..evidence };
+        let text = r#"["DAI",null,[{"address":"0x6b","platform":"ethereum"}],true,"token"]"#;
+        assert_eq!(evidence_hash(&token), xxh3_64(text.as_bytes()));
 
         let item = NewsItem {
             item_id: "1".into(),

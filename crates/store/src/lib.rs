@@ -15,6 +15,7 @@ pub mod contract;
 mod drift;
 mod error;
 mod history;
+mod identity;
 mod lease;
 mod memory;
 mod news;
@@ -39,6 +40,10 @@ pub use content::{evidence_hash, news_hash};
 pub use drift::{DriftFilter, Examined};
 pub use error::{StoreError, StoreResult};
 pub use history::{HistoryPoint, HistoryRange};
+pub use identity::{
+    DatedStatement, EdgeRow, IdentityDecision, IdentityInput, IdentityPosition, IdentityRecord,
+    IdentityRow, IdentityTotals, PastStatement, Resolution, ResolutionRow, Sighting, StoredEdge,
+};
 pub use lease::Lease;
 pub use memory::MemoryStore;
 pub use news::{NewsFilter, StoredNews};
@@ -57,9 +62,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    Alert, Anomaly, BodyHash, Command, CommandId, CommandKind, Decision, DriftId, DriftRow,
-    Generation, ListingId, PageId, RawPage, RunCounts, RunError, RunId, RunReason, SourceName,
-    Timestamp,
+    Alert, Anomaly, BodyHash, Command, CommandId, CommandKind, Decision, DecisionId, DriftId,
+    DriftRow, Generation, ListingId, PageId, RawPage, RunCounts, RunError, RunId, RunReason,
+    SourceName, Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -302,6 +307,47 @@ pub trait AlertStore: Send + Sync {
     async fn alerts(&self, limit: u32) -> StoreResult<Vec<Alert>>;
 }
 
+/// Keeps what is decided about which listings are one asset.
+#[async_trait]
+pub trait IdentityStore: Send + Sync {
+    /// Which evidence there is, and what was resolved last.
+    async fn identity_position(&self) -> StoreResult<IdentityPosition>;
+
+    /// Sends what speaks for the identity of every listing that changed after `since` (of all of them for
+    /// generation 0; some that did not change in this respect may be among them), in pieces and by
+    /// ascending id, read in one snapshot; returns that snapshot's position.
+    async fn identity_input(
+        &self,
+        since: Generation,
+        pieces: mpsc::Sender<Vec<IdentityInput>>,
+    ) -> StoreResult<IdentityPosition>;
+
+    /// The loaded pages of a source that were fetched at or after `since`, by instant and endpoint.
+    async fn sightings(&self, source: &SourceName, since: Timestamp) -> StoreResult<Vec<Sighting>>;
+
+    /// Writes what a resolution changed, in one transaction that raises the generation.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where evidence has changed since, another resolution came first, a founder
+    /// stands in another listing's asset itself, or two listings of one source would share an asset.
+    async fn commit_resolution(&self, resolution: Resolution) -> StoreResult<Generation>;
+
+    /// What is decided about these listings, by ascending id; nothing for those never looked at.
+    async fn identity_records(&self, listings: &[ListingId]) -> StoreResult<Vec<IdentityRecord>>;
+
+    /// Edges from or to one of these listings, in their order.
+    async fn asset_edges(&self, listings: &[ListingId]) -> StoreResult<Vec<StoredEdge>>;
+
+    /// The newest resolutions, newest first, at most `limit`.
+    async fn resolutions(&self, limit: u32) -> StoreResult<Vec<ResolutionRow>>;
+
+    /// Writes a decision about pairs of listings down, and that evidence has changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where one of the listings is not known.
+    async fn decide_identity(&self, decision: IdentityDecision) -> StoreResult<DecisionId>;
+}
+
 /// Serves news.
 #[async_trait]
 pub trait NewsStore: Send + Sync {
@@ -409,6 +455,7 @@ pub trait Store:
     + AnomalyStore
     + BudgetStore
     + AlertStore
+    + IdentityStore
     + NewsStore
     + CommandStore
     + ReadStore
@@ -427,6 +474,7 @@ impl<T> Store for T where
         + AnomalyStore
         + BudgetStore
         + AlertStore
+        + IdentityStore
         + NewsStore
         + CommandStore
         + ReadStore

@@ -2,8 +2,8 @@
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    AssetId, Attributes, Checkpoint, Contract, DriftMode, ListingId, NewAlert, Quote,
-    RejectionReason, Run, RunAnomaly, RunError, RunStatus, SourceName, Timestamp,
+    AssetClass, AssetId, Attributes, Checkpoint, Contract, DriftMode, IdentityState, ListingId,
+    NewAlert, Quote, RejectionReason, Run, RunAnomaly, RunError, RunStatus, SourceName, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +15,12 @@ pub struct ListingRow {
     pub listing_id: ListingId,
     /// The asset it belongs to.
     pub asset_id: AssetId,
+    /// The asset that it founded: the same, unless it was found to be another listing's asset.
+    pub founded_asset_id: AssetId,
+    /// What sort of thing it is.
+    pub class: AssetClass,
+    /// How far it is decided what it is.
+    pub identity: IdentityState,
     /// The source.
     pub source: SourceName,
     /// The source's id.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use kasparro_domain::{
-    BodyHash, Checkpoint, Contract, Decision, DriftRow, Evidence, ListingId, PageId, PageState,
-    RawPage, Run, RunCounts, RunId, SWEEPS_TO_INACTIVE, SourceName, Timestamp,
+    AssetId, BodyHash, Checkpoint, Contract, Decision, DriftRow, Evidence, ListingId, PageId,
+    PageState, RawPage, Run, RunCounts, RunId, SWEEPS_TO_INACTIVE, SourceName, Timestamp,
 };
 use serde_json::Value;
 
@@ -49,6 +49,11 @@ pub(super) struct Checks {
     run_counts: HashMap<RunId, RunCounts>,
     generations: u64,
     last_generation: u64,
+    /// Generations that resolutions made.
+    resolved: BTreeSet<u64>,
+    /// The source of the founder of each asset, where the founder stands in it, and those of the others.
+    founded: HashMap<AssetId, Option<SourceName>>,
+    members: HashMap<AssetId, Vec<SourceName>>,
     after_page: PageId,
 }
 
@@ -59,6 +64,7 @@ impl Checks {
 
     pub(super) fn listing(&mut self, row: &ListingRow, missed: u8) {
         self.listings.insert(row.listing_id);
+        self.identity(row);
         self.kept += 1;
         if missed > 0 {
             self.missing.insert(row.source.clone());
@@ -206,6 +212,45 @@ impl Checks {
         self.positions.checkpoint(source, checkpoint, &mut self.found);
     }
 
+    /// An asset has at most one listing of each source.
+    fn identity(&mut self, row: &ListingRow) {
+        let (source, id) = (&row.source, &row.external_id);
+        let at_home = row.asset_id == row.founded_asset_id;
+        let founder = at_home.then(|| source.clone());
+        if self.founded.insert(row.founded_asset_id, founder).is_some() {
+            let what =
+                format!("asset {} was founded twice, by {source} {id} too", row.founded_asset_id);
+            self.say("identity", what);
+        }
+        if at_home {
+            return;
+        }
+        let members = self.members.entry(row.asset_id).or_default();
+        if members.contains(source) {
+            let what =
+                format!("asset {} has {source} {id} and another listing of {source}", row.asset_id);
+            self.say("identity", what);
+        } else {
+            members.push(source.clone());
+        }
+    }
+
+    pub(super) fn resolution(&mut self, generation: u64, changed: &[ListingId]) {
+        self.generations += 1;
+        self.resolved.insert(generation);
+        if let Some(gone) = changed.iter().find(|id| !self.listings.contains(id)) {
+            let what = format!("generation {generation} names listing {gone}, which is gone");
+            self.say("generation", what);
+        }
+    }
+
+    /// Steps over the generations that resolutions made, up to the next that none did.
+    fn step(&mut self) {
+        while self.resolved.remove(&(self.last_generation + 1)) {
+            self.last_generation += 1;
+        }
+    }
+
     pub(super) fn batch(
         &mut self,
         generation: u64,
@@ -216,6 +261,7 @@ impl Checks {
         retry: bool,
     ) {
         self.generations += 1;
+        self.step();
         if generation != self.last_generation + 1 {
             let what = format!("generation {generation} follows {}", self.last_generation);
             self.say("generation", what);
@@ -272,9 +318,25 @@ impl Checks {
                 self.say("I2", format!("the body of page {page_id} is gone"));
             }
         }
+        self.step();
+        if let Some(first) = self.resolved.first() {
+            let what = format!("generation {first} follows {}", self.last_generation);
+            self.say("generation", what);
+        }
+        for (asset, members) in std::mem::take(&mut self.members) {
+            let what = match self.founded.get(&asset) {
+                None => format!("asset {asset} of {} listings was founded by none", members.len()),
+                Some(None) => format!("the founder of asset {asset} stands in another one"),
+                Some(Some(source)) if members.contains(source) => {
+                    format!("asset {asset} has its founder and another listing of {source}")
+                }
+                Some(Some(_)) => continue,
+            };
+            self.say("identity", what);
+        }
         if generation != self.generations {
             let what =
-                format!("the generation is {generation}, there are {} batches", self.generations);
+                format!("the generation is {generation}, there are {} commits", self.generations);
             self.say("generation", what);
         }
         if self.inserted != self.kept {

@@ -67,8 +67,6 @@ impl Judged {
                 | (DecisionKind::Discard, Some((QuarantineStatus::Discarded, told))) => {
                     *told = true;
                 }
-                // Read again and refused once more, whatever was decided later.
-                (DecisionKind::Retry | DecisionKind::Reopen | DecisionKind::AcceptDrift, _) => {}
                 (DecisionKind::Discard, _) => {
                     let (number, page) = (decision.decision_id.0, row.page_id);
                     let what = format!(
@@ -77,6 +75,8 @@ impl Judged {
                     );
                     found.say("decision", what);
                 }
+                // Read again and refused once more, whatever was decided later; others have no rows.
+                _ => {}
             }
         }
     }

@@ -18,8 +18,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use kasparro_domain::{
-    Alert, Anomaly, AnomalySubject, AssetId, BodyHash, Checkpoint, Command, Decision, DriftKey,
-    DriftRow, ListingId, PageId, Quote, QuoteField, Run, RunCounts, RunId, SourceName, Timestamp,
+    Alert, Anomaly, AnomalySubject, AssetEdge, AssetId, BodyHash, Checkpoint, Command, Decision,
+    DriftKey, DriftRow, ListingId, ListingKey, PageId, Quote, QuoteField, Run, RunCounts, RunId,
+    SourceName, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -28,7 +29,10 @@ pub use records::{
     Violation,
 };
 
-use crate::{HistoryPoint, ListingRow, SourceState, StoreError, StoreResult, StoredNews};
+use crate::{
+    HistoryPoint, IdentityTotals, ListingRow, PastStatement, ResolutionRow, SourceState,
+    StoreError, StoreResult, StoredNews,
+};
 use checks::Checks;
 use tables::{Mode, Tables};
 
@@ -52,6 +56,8 @@ pub struct Audit {
     tables: Tables,
     checks: Checks,
     assets: BTreeMap<AssetId, Vec<(String, String)>>,
+    /// How the assets of listings relate to others, by source and id.
+    edges: HashMap<(String, String), Vec<Value>>,
     /// Names of listings, where manifests are to be shown with them.
     names: HashMap<ListingId, (String, String)>,
     /// Source, request and body in one text, each once, and the first page that brought it.
@@ -135,6 +141,7 @@ impl Audit {
             tables: Tables::new(mode),
             checks: Checks::default(),
             assets: BTreeMap::new(),
+            edges: HashMap::new(),
             names: HashMap::new(),
             fetched: BTreeMap::new(),
             brought: HashMap::new(),
@@ -173,6 +180,8 @@ impl Audit {
                 row.source_timed,
                 row.fetched_at,
                 row.unusual,
+                row.class,
+                row.identity,
                 origin.map(|origin| origin.raw_hash),
                 origin.map(|origin| origin.ordinal)
             ]);
@@ -185,7 +194,14 @@ impl Audit {
         let EvidenceRecord { source, endpoint, evidence, .. } = record;
         let key = [source.as_str(), &evidence.external_id, endpoint, &evidence.part];
         let about = &evidence.attributes;
-        let row = json!([key, about.symbol, about.name, evidence.contracts, evidence.active]);
+        let row = json!([
+            key,
+            about.symbol,
+            about.name,
+            evidence.contracts,
+            evidence.active,
+            evidence.kind
+        ]);
         self.tables.add("evidence", &key, &row);
         self.checks.evidence(record);
         if self.dumps() {
@@ -197,6 +213,34 @@ impl Audit {
                 record.ordinal
             ]);
             self.tables.add("evidence_origin", &key, &origin);
+        }
+    }
+
+    /// What was said of a listing until something else was; by source, external id, endpoint, part and
+    /// instant.
+    pub fn past_statement(&mut self, about: &ListingKey, said: &PastStatement) {
+        if self.dumps() {
+            let PastStatement { endpoint, part, until_at, attributes, contracts, kind } = said;
+            let said = json!([attributes.symbol, attributes.name, contracts, kind]);
+            let row = json!([about, endpoint, part, until_at, said]);
+            self.tables.add("evidence_past", &[], &row);
+        }
+    }
+
+    /// What is decided about a listing beside its asset, class and state; by source and external id.
+    pub fn identity(&mut self, about: &ListingKey, confidence: Option<u16>, candidates: &Value) {
+        if self.dumps() {
+            self.tables.add("identity", &[], &json!([about, confidence, candidates]));
+        }
+    }
+
+    /// How the asset of a listing relates to another; by listing, name of the kind and other listing.
+    pub fn edge(&mut self, edge: &AssetEdge) {
+        let AssetEdge { from, kind, to, why } = edge;
+        let about = (from.source.to_string(), from.external_id.to_string());
+        self.edges.entry(about).or_default().push(json!([kind, to.source, to.external_id]));
+        if self.dumps() {
+            self.tables.add("asset_edge", &[], &json!([from, kind, to, why]));
         }
     }
 
@@ -311,6 +355,7 @@ impl Audit {
             decision.source,
             rows,
             decision.drift,
+            decision.pairs,
             decision.forced,
             decision.who,
             decision.why
@@ -407,6 +452,20 @@ impl Audit {
         }
     }
 
+    /// A resolution, with the listings that readers see changed by it; by generation, all of them before
+    /// the first batch.
+    pub fn resolution(&mut self, row: &ResolutionRow, changed: &[ListingId]) {
+        self.checks.resolution(row.generation.0, changed);
+        if self.dumps() {
+            let names: Vec<_> = changed.iter().map(|id| self.names.get(id)).collect();
+            let IdentityTotals { listings, assets, linked, ambiguous } = row.totals;
+            let totals = [listings, assets, linked, ambiguous];
+            let (rules, version) = (&row.rule_version, row.evidence_version);
+            let text = json!([version, rules, row.resolved_at, totals, row.pending, names]);
+            self.tables.add("resolution", &[], &text);
+        }
+    }
+
     /// The manifest of a batch; by generation. `retry` tells a batch of quarantined rows.
     #[expect(clippy::too_many_arguments, reason = "each is one column of a manifest")]
     pub fn batch(
@@ -458,11 +517,11 @@ impl Audit {
         }
     }
 
-    /// The newest generation.
-    pub fn generation(&mut self, generation: u64) {
+    /// The newest generation, and how often evidence of identity has changed.
+    pub fn generation(&mut self, generation: u64, evidence_version: u64) {
         self.generation = generation;
         if self.dumps() {
-            self.tables.add("generation", &[], &json!([generation]));
+            self.tables.add("generation", &[], &json!([generation, evidence_version]));
         }
     }
 
@@ -474,7 +533,15 @@ impl Audit {
         partition.sort_unstable();
         for members in partition {
             let (source, id) = members.first().cloned().unwrap_or_default();
-            self.tables.add("partition", &[&source, &id], &json!(members));
+            let of_member = |member| self.edges.remove(member).unwrap_or_default();
+            let mut edges: Vec<Value> = members.iter().flat_map(of_member).collect();
+            edges.sort_by_cached_key(Value::to_string);
+            edges.dedup();
+            let row = match edges.is_empty() {
+                true => json!(members),
+                false => json!([members, edges]),
+            };
+            self.tables.add("partition", &[&source, &id], &row);
         }
         for fetched in std::mem::take(&mut self.fetched).into_keys() {
             self.tables.add_text("raw_body", &[&fetched], fetched.to_string());

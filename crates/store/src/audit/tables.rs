@@ -15,10 +15,11 @@ pub(super) enum Mode {
 }
 
 /// Every table, so that an empty one counts too, and whether the digest covers it.
-const TABLES: [(&str, bool); 31] = [
+const TABLES: [(&str, bool); 35] = [
     ("alert", false),
     ("anomaly", true),
     ("anomaly_detail", false),
+    ("asset_edge", false),
     ("batch", false),
     ("body", false),
     ("budget", false),
@@ -29,8 +30,10 @@ const TABLES: [(&str, bool); 31] = [
     ("drift_detail", false),
     ("evidence", true),
     ("evidence_origin", false),
+    ("evidence_past", false),
     ("generation", false),
     ("history", true),
+    ("identity", false),
     ("lease", false),
     ("listing", true),
     ("news", true),
@@ -43,6 +46,7 @@ const TABLES: [(&str, bool); 31] = [
     ("quarantine_detail", false),
     ("quote", true),
     ("raw_body", true),
+    ("resolution", false),
     ("run", false),
     ("run_anomaly", false),
     ("source_state", false),

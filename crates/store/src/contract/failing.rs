@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    Alert, Anomaly, BodyHash, Command, CommandId, CommandKind, Decision, DriftId, DriftRow,
-    Generation, ListingId, PageId, RawPage, Run, RunCounts, RunError, RunId, RunReason, SourceName,
-    Timestamp,
+    Alert, Anomaly, BodyHash, Command, CommandId, CommandKind, Decision, DecisionId, DriftId,
+    DriftRow, Generation, ListingId, PageId, RawPage, Run, RunCounts, RunError, RunId, RunReason,
+    SourceName, Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -16,11 +16,12 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     AlertOutcome, AlertStore, AnomalyFilter, AnomalyStore, Audit, AuditStore, Batch, BatchStore,
     BudgetStore, CommandStore, Committed, CompressedBody, DriftFilter, DriftStore, Examined,
-    HistoryPoint, HistoryRange, HistoryStore, Lease, LeaseStore, ListingRow, NamedBudget, NewPage,
-    NewsFilter, NewsStore, PageFilter, PageRecord, PageStore, QuarantineCount, QuarantineFilter,
-    QuarantineRow, QuarantineStore, ReadStore, Reopening, RunFilter, RunStore, RunUpdate,
-    SourceMemory, SourceState, SourceSummary, Store, StoreInfo, StoreResult, StoredBudget,
-    StoredNews,
+    HistoryPoint, HistoryRange, HistoryStore, IdentityDecision, IdentityInput, IdentityPosition,
+    IdentityRecord, IdentityStore, Lease, LeaseStore, ListingRow, NamedBudget, NewPage, NewsFilter,
+    NewsStore, PageFilter, PageRecord, PageStore, QuarantineCount, QuarantineFilter, QuarantineRow,
+    QuarantineStore, ReadStore, Reopening, Resolution, ResolutionRow, RunFilter, RunStore,
+    RunUpdate, Sighting, SourceMemory, SourceState, SourceSummary, Store, StoreInfo, StoreResult,
+    StoredBudget, StoredEdge, StoredNews,
 };
 
 /// What a hook says in the end.
@@ -160,6 +161,17 @@ hand_on!(AlertStore {
     fn due_alerts(sources: &[SourceName], now: Timestamp, limit: u32) -> Vec<Alert>;
     fn settle_alert(alert_id: i64, outcome: AlertOutcome) -> ();
     fn alerts(limit: u32) -> Vec<Alert>;
+});
+
+hand_on!(IdentityStore {
+    fn identity_position() -> IdentityPosition;
+    fn identity_input(since: Generation, pieces: mpsc::Sender<Vec<IdentityInput>>) -> IdentityPosition;
+    fn sightings(source: &SourceName, since: Timestamp) -> Vec<Sighting>;
+    fn commit_resolution(resolution: Resolution) -> Generation;
+    fn identity_records(listings: &[ListingId]) -> Vec<IdentityRecord>;
+    fn asset_edges(listings: &[ListingId]) -> Vec<StoredEdge>;
+    fn resolutions(limit: u32) -> Vec<ResolutionRow>;
+    fn decide_identity(decision: IdentityDecision) -> DecisionId;
 });
 
 hand_on!(NewsStore {

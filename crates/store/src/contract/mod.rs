@@ -11,6 +11,7 @@ mod evidence;
 mod examined;
 mod failing;
 mod fixture;
+mod identity;
 mod leases;
 mod news;
 mod pages;
@@ -179,6 +180,14 @@ macro_rules! store_contract {
             unusual::the_end_of_a_run_tells_what_was_unusual,
             unusual::alerts_that_nobody_wants_are_only_kept,
             unusual::i10_a_budget_changes_for_whoever_read_it_last,
+            identity::evidence_counts_its_changes_and_keeps_what_was_said,
+            identity::what_speaks_for_a_listing_comes_whole,
+            identity::a_resolution_moves_listings_and_readers_follow,
+            identity::a_stale_resolution_is_refused,
+            identity::an_asset_has_its_founder_and_one_listing_of_a_source,
+            identity::reasons_and_edges_come_back,
+            identity::what_people_say_of_listings_is_kept_and_counts_as_evidence,
+            identity::loaded_pages_are_sightings,
             leases::i4_a_source_is_held_by_one_at_a_time,
             leases::i4_an_ended_lease_is_taken_once,
             leases::an_ended_lease_that_nobody_took_may_be_renewed,

@@ -133,6 +133,7 @@ pub(super) async fn a_discard_is_written_down_for_each_source(store: Subject) ->
         source,
         rows,
         drift: Vec::new(),
+        pairs: Vec::new(),
         forced: false,
         who: "a person".to_owned(),
         why: "test data".to_owned(),

@@ -47,6 +47,7 @@ pub(super) fn statement(
         attributes: Attributes::default(),
         contracts: contracts.to_vec(),
         active: None,
+        kind: None,
     };
     let content_hash = evidence_hash(&evidence);
     EvidenceRow { ordinal, change, endpoint: "coins_list".into(), evidence, content_hash }

@@ -1,10 +1,10 @@
 //! Everything the in-memory store keeps, handed to an audit.
 
 use async_trait::async_trait;
-use kasparro_domain::{DriftKey, DriftRow, SourceName};
+use kasparro_domain::{AssetEdge, DriftKey, DriftRow, SourceName};
 
 use super::MemoryStore;
-use super::tables::Tables;
+use super::tables::{Listing, Tables};
 use crate::{
     Audit, AuditStore, CHUNK_BYTES, EvidenceRecord, PageRecord, QuarantineRecord, StoreResult,
 };
@@ -36,6 +36,26 @@ fn read_model(tables: &Tables, audit: &mut Audit) {
             });
         }
     }
+    for listing in listings() {
+        for said in tables.identity.past_of(listing.listing_id) {
+            audit.past_statement(&listing.key(), &said);
+        }
+    }
+    for listing in listings() {
+        if let Some(decided) = tables.identity.decided.get(&listing.listing_id) {
+            let key = listing.key();
+            audit.identity(&key, decided.confidence, &decided.candidates);
+        }
+    }
+    let key = |id| tables.listings.get(&id).map(Listing::key);
+    let named = tables.identity.edges.iter().filter_map(|((from, kind, to), why)| {
+        Some(AssetEdge { from: key(*from)?, kind: *kind, to: key(*to)?, why: why.clone() })
+    });
+    let mut edges: Vec<AssetEdge> = named.collect();
+    edges.sort_by(|one, next| {
+        (&one.from, one.kind.name(), &one.to).cmp(&(&next.from, next.kind.name(), &next.to))
+    });
+    edges.iter().for_each(|edge| audit.edge(edge));
     for listing in listings() {
         let first = (listing.listing_id, kasparro_domain::Timestamp::EPOCH, 0);
         let points = tables.history.range(first..);
@@ -74,6 +94,9 @@ impl AuditStore for MemoryStore {
         for (source, swept_at) in &tables.sweeps {
             audit.sweep(source, *swept_at);
         }
+        for (row, changed) in &tables.identity.resolutions {
+            audit.resolution(row, changed);
+        }
         let mut batches: Vec<_> = tables.batches.iter().collect();
         batches.sort_unstable_by_key(|(_, manifest)| manifest.generation);
         for ((source, sequence), manifest) in batches {
@@ -100,7 +123,7 @@ impl AuditStore for MemoryStore {
             audit.budget(source, name, budget.version, &budget.state);
         }
         tables.alerts.values().for_each(|alert| audit.alert(alert));
-        audit.generation(tables.generation);
+        audit.generation(tables.generation, tables.identity.evidence_version);
         Ok(audit)
     }
 

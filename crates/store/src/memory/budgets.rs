@@ -19,9 +19,8 @@ pub(super) fn raise(
     findings: Findings,
 ) {
     for alert in findings.alerts {
-        let alert_id = tables.alerts.last_key_value().map_or(1, |(last, _)| last + 1);
         let raised = Alert {
-            alert_id,
+            alert_id: 0,
             source: source.clone(),
             run_id,
             alert,
@@ -30,8 +29,14 @@ pub(super) fn raise(
             next_attempt_at: findings.send_alerts.then_some(at),
             delivered_at: None,
         };
-        tables.alerts.insert(alert_id, raised);
+        number(tables, raised);
     }
+}
+
+/// Keeps an alert under the next number.
+pub(super) fn number(tables: &mut Tables, alert: Alert) {
+    let alert_id = tables.alerts.last_key_value().map_or(1, |(last, _)| last + 1);
+    tables.alerts.insert(alert_id, Alert { alert_id, ..alert });
 }
 
 #[async_trait]

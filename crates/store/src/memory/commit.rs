@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    AssetId, Attributes, Checkpoint, Generation, ListingId, PageState, RunCounts,
+    AssetClass, AssetId, Attributes, Checkpoint, Generation, IdentityState, ListingId, PageState,
+    RunCounts,
 };
 
 use super::tables::{CurrentQuote, Listing, Manifest, Tables};
@@ -28,6 +29,7 @@ pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed
         return refused(format!("run {} of {} is not known", batch.run_id, batch.source));
     }
 
+    let evidence_version = tables.identity.evidence_version;
     let counts = RunCounts {
         unchanged: batch.unchanged,
         duplicate: batch.duplicate,
@@ -77,6 +79,9 @@ pub(super) fn commit(tables: &mut Tables, batch: Batch) -> StoreResult<Committed
     if let Some(examined) = &batch.examined {
         drift::examined(tables, batch.page_id, examined, false)?;
     }
+    // Once for a commit, however much of it is evidence.
+    let version = &mut tables.identity.evidence_version;
+    *version = (*version).min(evidence_version + 1);
     tables.generation += 1;
     let manifest = Manifest {
         run_id: batch.run_id,
@@ -213,6 +218,9 @@ impl Applied<'_> {
         let listing = Listing {
             listing_id,
             asset_id: AssetId(last + 1),
+            founded_asset_id: AssetId(last + 1),
+            class: AssetClass::Other,
+            identity: IdentityState::Unresolved,
             source: key.0.clone(),
             external_id: external_id.clone(),
             attributes: attributes.clone(),
@@ -227,12 +235,16 @@ impl Applied<'_> {
         self.tables.keys.insert(key, listing_id);
         self.new_listings.push(listing_id);
         self.changed.insert(listing_id);
+        self.tables.identity.evidence_version += 1;
         Ok(listing_id)
     }
 
     fn replace_quote(&mut self, listing_id: ListingId, row: &BatchRow) {
         if let Some(listing) = self.tables.listings.get_mut(&listing_id) {
-            listing.attributes = row.attributes.clone();
+            let before = std::mem::replace(&mut listing.attributes, row.attributes.clone());
+            if before != row.attributes {
+                self.tables.identity.renamed(listing_id, before, self.batch.fetched_at);
+            }
             listing.quote = Some(CurrentQuote {
                 values: row.quote.clone(),
                 observed_at: row.observed_at,

@@ -107,6 +107,7 @@ impl DriftStore for MemoryStore {
                 source: source.clone(),
                 rows: Vec::new(),
                 drift: changes.iter().map(|(_, key)| key.clone()).collect(),
+                pairs: Vec::new(),
                 forced: false,
                 who: who.to_owned(),
                 why: why.to_owned(),

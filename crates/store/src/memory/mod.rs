@@ -8,6 +8,7 @@ mod audit;
 mod budgets;
 mod commit;
 mod drift;
+mod identity;
 mod news;
 mod quarantine;
 mod read;
@@ -166,6 +167,7 @@ impl PageStore for MemoryStore {
             source: reopened.source.clone(),
             rows: vec![PageRow { page_id: page, ordinal: 0 }],
             drift: Vec::new(),
+            pairs: Vec::new(),
             forced: reopening.forced,
             who: reopening.who,
             why: reopening.why,

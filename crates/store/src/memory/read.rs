@@ -169,13 +169,14 @@ impl ReadStore for MemoryStore {
     ) -> StoreResult<Generation> {
         let (generation, rows) = {
             let tables = self.tables();
-            let newer = tables.batches.values().filter(|manifest| manifest.generation > since);
-            let changed: BTreeSet<ListingId> = match since {
-                Generation(0) => tables.listings.keys().copied().collect(),
-                _ => newer.flat_map(|manifest| manifest.changed.iter().copied()).collect(),
-            };
-            let listings = changed.iter().filter_map(|id| tables.listings.get(id));
-            let rows: Vec<ListingRow> = listings.map(super::tables::Listing::row).collect();
+            let changed = tables.changed_since(since);
+            let listings = tables.listings.values();
+            let rows: Vec<ListingRow> = listings
+                .filter(|listing| {
+                    changed.as_ref().is_none_or(|ids| ids.contains(&listing.listing_id))
+                })
+                .map(super::tables::Listing::row)
+                .collect();
             (Generation(tables.generation), rows)
         };
         for piece in rows.chunks(PIECE_ROWS) {

@@ -4,7 +4,7 @@ use kasparro_domain::{Contract, ListingId, SWEEPS_TO_INACTIVE};
 
 use super::commit::Applied;
 use super::refused;
-use super::tables::{Listing, News, Statement};
+use super::tables::{Listing, News, Statement, Tables};
 use crate::{
     EvidenceChange, EvidenceRow, ListingRow, NewsRow, StoreError, StoreResult, StoredNews,
 };
@@ -28,11 +28,17 @@ pub(super) fn evidence(applied: &mut Applied<'_>, row: &EvidenceRow) -> StoreRes
     };
     let key = (listing_id, row.endpoint.clone(), stated.part.clone());
     let fetched_at = applied.batch.fetched_at;
-    let first_seen_at = match applied.tables.evidence.get(&key) {
+    let Tables { evidence: stored, identity: tables_identity, .. } = &mut *applied.tables;
+    let first_seen_at = match stored.get(&key) {
         Some(_) if matches!(row.change, EvidenceChange::Late { .. }) => return Ok(()),
-        Some(before) => before.first_seen_at,
+        Some(before) => {
+            tables_identity.restated(listing_id, &row.endpoint, before, fetched_at);
+            before.first_seen_at
+        }
         None => fetched_at,
     };
+    tables_identity.evidence_version += 1;
+    applied.changed.insert(listing_id);
     let (content_hash, ordinal) = (row.content_hash, row.ordinal);
     let evidence = stated.clone();
     let statement = Statement { evidence, first_seen_at, fetched_at, content_hash, ordinal };
@@ -46,15 +52,22 @@ pub(super) fn evidence(applied: &mut Applied<'_>, row: &EvidenceRow) -> StoreRes
     }
     contracts.sort_unstable();
     contracts.dedup();
+    let mut before = None;
     change(applied, listing_id, |listing| {
         listing.contracts = contracts;
         listing.delisted = delisted;
         if listing.quote.is_none() {
+            before = Some(listing.attributes.clone());
             let shown = &mut listing.attributes;
             shown.symbol = stated.attributes.symbol.clone().or(shown.symbol.take());
             shown.name = stated.attributes.name.clone().or(shown.name.take());
         }
-    })
+    })?;
+    let now = applied.tables.listings.get(&listing_id).map(|listing| &listing.attributes);
+    if let Some(before) = before.filter(|before| Some(before) != now) {
+        applied.tables.identity.renamed(listing_id, before, fetched_at);
+    }
+    Ok(())
 }
 
 /// Writes one piece of news.

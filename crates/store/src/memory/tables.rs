@@ -1,14 +1,14 @@
 //! What the in-memory store keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    Alert, AssetId, Attributes, BodyHash, Checkpoint, Command, CommandId, Contract, Decision,
-    DriftKey, DriftRow, Evidence, Generation, ListingId, PageId, Quote, Run, RunCounts, RunId,
-    SWEEPS_TO_INACTIVE, SourceName, Timestamp,
+    Alert, AssetClass, AssetId, Attributes, BodyHash, Checkpoint, Command, CommandId, Contract,
+    Decision, DriftKey, DriftRow, Evidence, Generation, IdentityState, ListingId, ListingKey,
+    PageId, Quote, Run, RunCounts, RunId, SWEEPS_TO_INACTIVE, SourceName, Timestamp,
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
 };
 
 use super::anomalies::Anomalies;
+use super::identity::Identity;
 
 /// Everything, in maps by business key or by minted id.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +43,7 @@ pub(super) struct Tables {
     pub(super) anomalies: Anomalies,
     pub(super) budgets: BTreeMap<(SourceName, String), StoredBudget>,
     pub(super) alerts: BTreeMap<i64, Alert>,
+    pub(super) identity: Identity,
     pub(super) batches: BTreeMap<(SourceName, u64), Manifest>,
     pub(super) checkpoints: BTreeMap<SourceName, Checkpoint>,
     pub(super) leases: BTreeMap<SourceName, Lease>,
@@ -64,6 +66,9 @@ pub(super) struct Body {
 pub(super) struct Listing {
     pub(super) listing_id: ListingId,
     pub(super) asset_id: AssetId,
+    pub(super) founded_asset_id: AssetId,
+    pub(super) class: AssetClass,
+    pub(super) identity: IdentityState,
     pub(super) source: SourceName,
     pub(super) external_id: CompactString,
     pub(super) attributes: Attributes,
@@ -145,6 +150,10 @@ impl Manifest {
 }
 
 impl Listing {
+    pub(super) fn key(&self) -> ListingKey {
+        ListingKey { source: self.source.clone(), external_id: self.external_id.clone() }
+    }
+
     pub(super) const fn active(&self) -> bool {
         !self.delisted && self.missed < SWEEPS_TO_INACTIVE
     }
@@ -154,6 +163,9 @@ impl Listing {
         ListingRow {
             listing_id: self.listing_id,
             asset_id: self.asset_id,
+            founded_asset_id: self.founded_asset_id,
+            class: self.class,
+            identity: self.identity,
             source: self.source.clone(),
             external_id: self.external_id.clone(),
             attributes: self.attributes.clone(),
@@ -189,6 +201,18 @@ impl Tables {
     pub(super) fn last_revision(&self, listing: ListingId, at: Timestamp) -> Option<&HistoryPoint> {
         let revisions = (listing, at, 0)..=(listing, at, u32::MAX);
         self.history.range(revisions).next_back().map(|(_, point)| point)
+    }
+
+    /// The listings that commits above `since` changed; `None` for all of them.
+    pub(super) fn changed_since(&self, since: Generation) -> Option<BTreeSet<ListingId>> {
+        if since == Generation(0) {
+            return None;
+        }
+        let batches = self.batches.values().map(|batch| (batch.generation, &batch.changed));
+        let resolutions = self.identity.resolutions.iter();
+        let all = batches.chain(resolutions.map(|(row, changed)| (row.generation, changed)));
+        let newer = all.filter(|(generation, _)| *generation > since);
+        Some(newer.flat_map(|(_, changed)| changed.iter().copied()).collect())
     }
 
     /// What lists state about one listing, by endpoint and part.

@@ -55,7 +55,7 @@ const fn minted(
 /// Every table whose rows are kept, each behind those that it points to.
 pub static TABLES: &[TableSpec] = &[
     minted("source", &["source_id"], &[integer("source_id"), text("name")]),
-    table(GENERATION, &["one"], &[integer("one"), integer("value")]),
+    table(GENERATION, &["one"], &[integer("one"), integer("value"), integer("evidence_version")]),
     table(
         "run",
         &["run_id"],
@@ -249,6 +249,7 @@ pub static TABLES: &[TableSpec] = &[
             integer("ordinal"),
             instant("first_seen_at"),
             instant("fetched_at"),
+            text("kind"),
         ],
     ),
     table("sweep", &["source_id"], &[integer("source_id"), instant("swept_at")]),
@@ -287,6 +288,7 @@ pub static TABLES: &[TableSpec] = &[
             uuid("run_id"),
             json("drift"),
             flag("forced"),
+            json("pairs"),
         ],
     ),
     table(
@@ -354,6 +356,53 @@ pub static TABLES: &[TableSpec] = &[
             integer("attempts"),
             instant("next_attempt_at"),
             instant("delivered_at"),
+        ],
+    ),
+    table(
+        "evidence_past",
+        &["listing_id", "endpoint", "part", "until_at"],
+        &[
+            integer("listing_id"),
+            text("endpoint"),
+            text("part"),
+            instant("until_at"),
+            text("symbol"),
+            text("name"),
+            json("contracts"),
+            text("kind"),
+        ],
+    ),
+    table(
+        "identity",
+        &["listing_id"],
+        &[
+            integer("listing_id"),
+            integer("asset_id"),
+            text("class"),
+            text("state"),
+            integer("confidence"),
+            json("candidates"),
+        ],
+    ),
+    table(
+        "asset_edge",
+        &["from_listing_id", "kind", "to_listing_id"],
+        &[integer("from_listing_id"), text("kind"), integer("to_listing_id"), text("why")],
+    ),
+    table(
+        "resolution",
+        &["generation"],
+        &[
+            integer("generation"),
+            integer("evidence_version"),
+            text("rule_version"),
+            instant("resolved_at"),
+            integer("listings"),
+            integer("assets"),
+            integer("linked"),
+            integer("ambiguous"),
+            flag("pending"),
+            bytes("changed"),
         ],
     ),
 ];

@@ -76,7 +76,7 @@ impl Half {
 impl AuditStore for Half {
     async fn audit(&self, mut audit: Audit) -> StoreResult<Audit> {
         if *self.digested.lock().unwrap() {
-            audit.generation(1);
+            audit.generation(1, 0);
         }
         Ok(audit)
     }

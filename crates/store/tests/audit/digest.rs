@@ -34,6 +34,7 @@ fn minted_ids_are_not_in_it() {
         for row in &mut world.listings {
             row.listing_id = ListingId(1_000 - row.listing_id.0);
             row.asset_id = AssetId(50 - row.asset_id.0);
+            row.founded_asset_id = AssetId(50 - row.founded_asset_id.0);
         }
         for record in &mut world.evidence {
             record.listing_id = ListingId(1_000 - record.listing_id.0);

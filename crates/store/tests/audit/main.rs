@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod digest;
+mod identity;
 mod judged;
 mod unusual;
 mod world;
@@ -147,7 +148,7 @@ named! {
         |world| { world.runs.pop(); };
     a_generation_that_names_no_listing_is_named: "generation", "names listing 9, which is gone",
         |world| world.batches[0].changed.push(ListingId(9));
-    a_generation_without_a_batch_is_named: "generation", "the generation is 4, there are 3 batches",
+    a_generation_without_a_batch_is_named: "generation", "the generation is 4, there are 3 commits",
         |world| world.generation = 4;
 }
 
@@ -246,7 +247,7 @@ fn a_generation_that_is_left_out_is_named() {
         world.generation = 4;
     });
     let details: Vec<&str> = found.iter().map(|one| one.detail.as_str()).collect();
-    let expected = ["generation 4 follows 2", "the generation is 4, there are 3 batches"];
+    let expected = ["generation 4 follows 2", "the generation is 4, there are 3 commits"];
     assert_eq!(details, expected);
 }
 

@@ -85,6 +85,7 @@ pub(crate) fn acceptance(number: i64) -> Decision {
         source: paprika(),
         rows: Vec::new(),
         drift: vec![key(DriftKind::TypeChanged, "/price")],
+        pairs: Vec::new(),
         forced: false,
         who: "a person".to_owned(),
         why: "it is right".to_owned(),

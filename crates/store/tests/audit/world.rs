@@ -3,19 +3,20 @@
 use std::ops::Range;
 
 use kasparro_domain::{
-    Alert, Anomaly, AssetId, Attributes, BodyHash, Checkpoint, Contract, Decimal, Decision,
-    DecisionId, DecisionKind, DriftRow, Evidence, ListingId, NewsItem, PageId, PageRow, PageState,
-    Quote, RawPage, Rejection, RejectionReason, Run, RunCounts, RunId, RunReason, RunStatus,
-    SourceName, Timestamp,
+    Alert, Anomaly, AssetClass, AssetEdge, AssetId, Attributes, BodyHash, Checkpoint, Contract,
+    Decimal, Decision, DecisionId, DecisionKind, DriftRow, Evidence, IdentityState, ListingId,
+    ListingKey, NewsItem, PageId, PageRow, PageState, Quote, RawPage, Rejection, RejectionReason,
+    Run, RunCounts, RunId, RunReason, RunStatus, SourceName, Timestamp,
 };
 use kasparro_store::{
     Audit, AuditReport, EvidenceRecord, HistoryPoint, ListingRow, Origin, PageRecord,
-    QuarantineRecord, QuarantineStatus, StoreResult, StoredNews, evidence_hash, news_hash,
+    PastStatement, QuarantineRecord, QuarantineStatus, ResolutionRow, StoreResult, StoredNews,
+    evidence_hash, news_hash,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::unusual;
+use crate::{identity, unusual};
 
 /// A body and the chunks of its frame.
 #[derive(Clone)]
@@ -44,6 +45,10 @@ pub(crate) struct World {
     /// Sweeps that each listing missed.
     pub(crate) missed: Vec<u8>,
     pub(crate) evidence: Vec<EvidenceRecord>,
+    pub(crate) past: Vec<(ListingKey, PastStatement)>,
+    /// What is decided of listings beside asset, class and state.
+    pub(crate) decided: Vec<(ListingKey, Option<u16>, Value)>,
+    pub(crate) edges: Vec<AssetEdge>,
     pub(crate) points: Vec<HistoryPoint>,
     pub(crate) news: Vec<StoredNews>,
     /// Anomalies, and whether the source gave the instant.
@@ -58,12 +63,15 @@ pub(crate) struct World {
     pub(crate) profiles: Vec<(SourceName, String, Value)>,
     pub(crate) checkpoints: Vec<(SourceName, Checkpoint)>,
     pub(crate) sweeps: Vec<(SourceName, Timestamp)>,
+    /// Resolutions, and the listings that each changed.
+    pub(crate) resolutions: Vec<(ResolutionRow, Vec<ListingId>)>,
     pub(crate) batches: Vec<Manifest>,
     pub(crate) runs: Vec<Run>,
     /// Source, name, version and state.
     pub(crate) budgets: Vec<(SourceName, String, u64, Value)>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) generation: u64,
+    pub(crate) evidence_version: u64,
 }
 
 pub(crate) fn at(minute: i64) -> Timestamp {
@@ -102,6 +110,9 @@ fn listing(number: i64, source: SourceName, id: &str, price: Option<&str>) -> Li
     ListingRow {
         listing_id: ListingId(number),
         asset_id: AssetId(number),
+        founded_asset_id: AssetId(number),
+        class: AssetClass::Other,
+        identity: IdentityState::Unresolved,
         source,
         external_id: id.into(),
         attributes: Attributes { symbol: Some(id.into()), name: None },
@@ -187,6 +198,7 @@ fn statement(listing_id: i64, id: &str, endpoint: &str, contracts: &[Contract]) 
         attributes: Attributes { symbol: Some("DAI".into()), name: None },
         contracts: contracts.to_vec(),
         active: None,
+        kind: None,
     };
     EvidenceRecord {
         source: paprika(),
@@ -225,6 +237,7 @@ fn decision(number: i64, after_page: i64, ordinal: u64) -> Decision {
         source: paprika(),
         rows: vec![PageRow { page_id: PageId(2), ordinal }],
         drift: Vec::new(),
+        pairs: Vec::new(),
         forced: false,
         who: "a person".to_owned(),
         why: "noise".to_owned(),
@@ -291,6 +304,9 @@ impl World {
                 statement(3, "dai", "coins_list", std::slice::from_ref(&two)),
                 statement(3, "dai", "contracts", &[two.clone(), one]),
             ],
+            past: identity::past(),
+            decided: identity::decided(),
+            edges: identity::edges(),
             points: vec![
                 point(gecko(), "bitcoin", 12, 0, "100.5", true),
                 point(paprika(), "btc", 10, 0, "99", false),
@@ -309,6 +325,7 @@ impl World {
             profiles: vec![(paprika(), "tickers".to_owned(), json!({"rows": 250}))],
             checkpoints: vec![(gecko(), moved(1)), (paprika(), moved(2))],
             sweeps: vec![(gecko(), at(1)), (paprika(), at(2))],
+            resolutions: Vec::new(),
             batches: vec![
                 batch(1, gecko(), 1, first, false),
                 batch(2, paprika(), 2, second, false),
@@ -318,6 +335,7 @@ impl World {
             budgets: vec![(gecko(), "public".to_owned(), 4, json!({"spent": [1]}))],
             alerts: vec![unusual::alert()],
             generation: 3,
+            evidence_version: 2,
         }
     }
 
@@ -342,6 +360,11 @@ impl World {
             audit.listing(row, *missed, origin);
         }
         self.evidence.iter().for_each(|record| audit.evidence(record));
+        self.past.iter().for_each(|(about, said)| audit.past_statement(about, said));
+        for (about, confidence, candidates) in &self.decided {
+            audit.identity(about, *confidence, candidates);
+        }
+        self.edges.iter().for_each(|edge| audit.edge(edge));
         self.points.iter().for_each(|point| audit.point(point));
         for (news, hash) in self.news.iter().zip(&self.news_hashes) {
             audit.news(news, *hash);
@@ -365,6 +388,7 @@ impl World {
         for (source, swept_at) in &self.sweeps {
             audit.sweep(source, *swept_at);
         }
+        self.resolutions.iter().for_each(|(row, changed)| audit.resolution(row, changed));
         for (batch, sequence) in self.batches.iter().zip(0..) {
             let Manifest { generation, source, run_id, page_id, counts, changed, retry } = batch;
             audit.batch(*generation, source, sequence, *run_id, *page_id, counts, changed, *retry);
@@ -375,7 +399,7 @@ impl World {
             audit.budget(source, name, *version, state);
         }
         self.alerts.iter().for_each(|alert| audit.alert(alert));
-        audit.generation(self.generation);
+        audit.generation(self.generation, self.evidence_version);
         Ok(audit)
     }
 

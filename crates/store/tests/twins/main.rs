@@ -26,6 +26,8 @@ macro_rules! rejected {
     };
 }
 
+mod identity;
+
 rejected! {
     i2_a_store_that_sets_the_checkpoint_back_is_rejected:
         SetsCheckpointBack, "an_older_page_never_sets_the_checkpoint_back";

@@ -129,9 +129,10 @@ fn batches() -> Vec<Vec<Cell>> {
 fn evidence() -> Vec<Vec<Cell>> {
     let whole = [n(1), t("coins"), t(""), t("B"), NULL, t("[{\"a\":1}]"), YES, n(-1), n(2), n(0)];
     let bare = [n(7), t("coins"), t("part"), NULL, NULL, NULL, NULL, n(5), n(2), n(1)];
-    let seen =
-        |row: [Cell; 10], first, last| row.into_iter().chain([at(first), at(last)]).collect();
-    vec![seen(whole, 0, 8), seen(bare, 1, 2)]
+    let seen = |row: [Cell; 10], first, last, kind| {
+        row.into_iter().chain([at(first), at(last), kind]).collect()
+    };
+    vec![seen(whole, 0, 8, NULL), seen(bare, 1, 2, t("coin"))]
 }
 
 fn decisions() -> Vec<Vec<Cell>> {
@@ -139,12 +140,18 @@ fn decisions() -> Vec<Vec<Cell>> {
     let retry = [n(2), t("retry"), n(1), t("[[2,2]]"), t("bob"), t("why"), at(26), n(0), t(RUN)];
     let accept = [n(3), t("accept_drift"), n(1), t("[]"), t("ada"), t(""), at(27), n(9), NULL];
     let reopen = [n(5), t("reopen"), n(3), t("[[9,0]]"), t("bob"), t(""), at(28), n(9), t(OPEN)];
-    let with = |row: [Cell; 9], drift, forced| row.into_iter().chain([t(drift), forced]).collect();
+    let with = |row: [Cell; 9], drift, forced| {
+        row.into_iter().chain([t(drift), forced, t("[]")]).collect()
+    };
+    let link =
+        [n(6), t("link"), n(1), t("[]"), t("ada"), t("same"), at(29), n(9), NULL, t("[]"), NO];
+    let pairs = "[[{\"source\":\"a\",\"external_id\":\"\u{e9}\"},{}]]";
     vec![
         with(discard, "[]", NO),
         with(retry, "[]", NO),
         with(accept, "[{\"pointer\" : \"/\u{e9}\"}]", NO),
         with(reopen, "[]", YES),
+        link.into_iter().chain([t(pairs)]).collect(),
     ]
 }
 
@@ -184,7 +191,7 @@ fn news() -> Vec<Vec<Cell>> {
 fn rows_of(table: &str) -> (Option<i64>, Vec<Vec<Cell>>) {
     match table {
         "source" => (Some(5), vec![vec![n(1), t("coinpaprika")], vec![n(3), t("csv \u{1f980}")]]),
-        "generation" => (None, vec![vec![n(1), n(2)]]),
+        "generation" => (None, vec![vec![n(1), n(3), n(i64::MAX)]]),
         "run" => (None, runs()),
         "raw_body" => {
             (Some(7), vec![vec![n(1), b(&[255; 32]), n(10)], vec![n(4), b(&[0; 32]), n(0)]])
@@ -223,6 +230,21 @@ fn rows_of(table: &str) -> (Option<i64>, Vec<Vec<Cell>>) {
             (None, vec![first, vec![n(1), t("\u{e9}"), n(i64::MAX), t("[\"\\u0001\" ]")]])
         }
         "alert" => (Some(5), alerts()),
+        "evidence_past" => {
+            let named = vec![n(1), t(""), t(""), at(0), t("LUNA"), NULL, NULL, NULL];
+            let stated = [n(7), t("coins"), t("\u{e9}"), at(9), NULL, t(""), t("[{}]"), t("coin")];
+            (None, vec![named, stated.to_vec()])
+        }
+        "identity" => {
+            let linked = [n(1), n(1), t("coin"), t("linked"), n(10_000), t("[{\"a\": 1}]")];
+            let open = [n(7), n(2), t("other"), t("ambiguous"), NULL, t("[]")];
+            (None, vec![linked.to_vec(), open.to_vec()])
+        }
+        "asset_edge" => (None, vec![vec![n(7), t("wrapped_of"), n(1), t("\u{1f980}")]]),
+        "resolution" => {
+            let first = [n(3), n(i64::MAX), t("identity/1"), at(30), n(2), n(2), n(0), n(1)];
+            (None, vec![first.into_iter().chain([YES, b(&[1, 6])]).collect()])
+        }
         _ => (None, Vec::new()),
     }
 }

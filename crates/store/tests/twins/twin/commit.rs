@@ -204,6 +204,7 @@ impl BatchStore for Twin {
             _ => {}
         }
         let mut committed = outcome?;
+        self.note_prices(&batch);
         self.note(|notes| {
             for row in &batch.evidence {
                 let stated = row.evidence.attributes.clone();

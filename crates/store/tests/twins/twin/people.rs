@@ -53,10 +53,12 @@ impl QuarantineStore for Twin {
     }
 
     async fn decisions(&self) -> StoreResult<Vec<Decision>> {
-        match self.fault {
-            Fault::DecidesNothing => Ok(Vec::new()),
-            _ => self.inner.decisions().await,
-        }
+        let mut decisions = match self.fault {
+            Fault::DecidesNothing => Vec::new(),
+            _ => self.inner.decisions().await?,
+        };
+        decisions.iter_mut().for_each(|decision| self.spoil_decision(decision));
+        Ok(decisions)
     }
 }
 

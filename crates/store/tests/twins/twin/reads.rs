@@ -28,7 +28,7 @@ impl Twin {
                 let stated = self.note(|notes| notes.stated.get(row.external_id.as_str()).cloned());
                 row.attributes = stated.unwrap_or(row.attributes.clone());
             }
-            _ => {}
+            _ => self.spoil_identity(row),
         }
     }
 }
