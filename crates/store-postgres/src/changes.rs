@@ -11,7 +11,7 @@ use crate::queries::listings::{read_listing, select_listing};
 use crate::queries::{Params, Sources, each, first, get, int, uint};
 
 /// Rows in one piece.
-const PIECE_ROWS: usize = 5_000;
+pub(crate) const PIECE_ROWS: usize = 5_000;
 
 /// The newest generation.
 pub(crate) async fn generation(client: &impl GenericClient) -> Queried<Generation> {
@@ -19,14 +19,9 @@ pub(crate) async fn generation(client: &impl GenericClient) -> Queried<Generatio
     Ok(Generation(value.unwrap_or(0)))
 }
 
-const ALL: &str = select_listing!(
-    "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) ORDER BY l.listing_id"
-);
+const ALL: &str = select_listing!("ORDER BY l.listing_id");
 
-pub(crate) const SOME: &str = select_listing!(
-    "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) \
-     WHERE l.listing_id = ANY($1) ORDER BY l.listing_id"
-);
+pub(crate) const SOME: &str = select_listing!("WHERE l.listing_id = ANY($1) ORDER BY l.listing_id");
 
 /// Sends what changed after `since`. The transaction is one snapshot.
 pub(crate) async fn send(
@@ -47,9 +42,10 @@ pub(crate) async fn send(
     Ok(generation)
 }
 
-/// Ids that the manifests above `since` name, ascending, each once.
-async fn changed(transaction: &Transaction<'_>, since: Generation) -> Queried<Vec<i64>> {
-    let sql = "SELECT changed FROM batch WHERE generation > $1";
+/// Ids that the manifests above `since` name, those of batches and of resolutions, ascending, each once.
+pub(crate) async fn changed(transaction: &Transaction<'_>, since: Generation) -> Queried<Vec<i64>> {
+    let sql = "SELECT changed FROM batch WHERE generation > $1
+               UNION ALL SELECT changed FROM resolution WHERE generation > $1";
     let manifests = each(transaction, sql, &[&int(since.0)?], |row| {
         let ids = decode_changed(get(row, 0)?)?;
         Ok(ids.into_iter().map(|id| id.0).collect::<Vec<_>>())

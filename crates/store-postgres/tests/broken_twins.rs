@@ -194,3 +194,49 @@ async fn an_alert_that_is_sent_to_nobody() {
     let change = trigger!("alert", "new.next_attempt_at := new.raised_at; RETURN new;");
     finds_out("alerts_that_nobody_wants_are_only_kept", change).await;
 }
+
+#[tokio::test]
+async fn a_listing_that_is_never_moved() {
+    let change = trigger!("identity", "new.asset_id := new.listing_id; RETURN new;");
+    finds_out("a_resolution_moves_listings_and_readers_follow", change).await;
+}
+
+#[tokio::test]
+async fn a_class_that_is_lost() {
+    let change = trigger!("identity", "new.class := 'other'; RETURN new;");
+    finds_out("reasons_and_edges_come_back", change).await;
+}
+
+#[tokio::test]
+async fn an_edge_that_stays() {
+    let change = "CREATE FUNCTION twin() RETURNS trigger LANGUAGE plpgsql AS
+        $twin$ BEGIN RETURN NULL; END $twin$;
+        CREATE TRIGGER twin BEFORE DELETE ON asset_edge FOR EACH ROW EXECUTE FUNCTION twin();";
+    finds_out("reasons_and_edges_come_back", change).await;
+}
+
+#[tokio::test]
+async fn what_was_said_before_is_forgotten() {
+    let change = trigger!("evidence_past", "RETURN NULL;");
+    finds_out("evidence_counts_its_changes_and_keeps_what_was_said", change).await;
+    finds_out("what_speaks_for_a_listing_comes_whole", change).await;
+}
+
+#[tokio::test]
+async fn evidence_that_is_counted_twice() {
+    let change = trigger!(
+        "generation",
+        "IF new.evidence_version > old.evidence_version THEN \
+             new.evidence_version := old.evidence_version + 2; END IF; RETURN new;"
+    );
+    finds_out("evidence_counts_its_changes_and_keeps_what_was_said", change).await;
+}
+
+#[tokio::test]
+async fn a_decision_that_loses_its_pairs() {
+    let change = trigger!(
+        "decision",
+        "IF new.pairs::text <> '[]' THEN new.pairs := '[[]]'; END IF; RETURN new;"
+    );
+    finds_out("what_people_say_of_listings_is_kept_and_counts_as_evidence", change).await;
+}

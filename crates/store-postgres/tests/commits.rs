@@ -28,6 +28,7 @@ fn full_of(text: &str, page: &kasparro_domain::RawPage, epoch: u64) -> Vec<(&'st
             attributes: Attributes::default(),
             contracts: vec![Contract { platform: "chain".into(), address: "0x1".into() }],
             active: None,
+            kind: None,
         };
         let mut row = EvidenceRow {
             ordinal: 0,

@@ -3,6 +3,7 @@
 mod common;
 
 use common::findings::watch;
+use common::resolved::resolve;
 use common::whole::fill;
 use common::{first_batch, new_store, settings};
 use kasparro_store::{AuditStore, ReadStore, StoreError};
@@ -10,7 +11,7 @@ use kasparro_store_postgres::{MigrateMode, Migrated, PostgresStore, migrate, sta
 use kasparro_testkit::postgres::Postgres;
 
 /// Migrations with XXH3-64 of their text. A released one is never changed: add another.
-const RELEASED: [(&str, &str, u64); 2] = [
+const RELEASED: [(&str, &str, u64); 3] = [
     (
         "V1__first_store",
         include_str!("../migrations/V1__first_store.sql"),
@@ -21,6 +22,7 @@ const RELEASED: [(&str, &str, u64); 2] = [
         include_str!("../migrations/V2__watched_upstreams.sql"),
         6_447_554_605_285_943_012,
     ),
+    ("V3__one_asset", include_str!("../migrations/V3__one_asset.sql"), 8_943_885_453_506_656_066),
 ];
 
 #[test]
@@ -38,17 +40,17 @@ async fn a_schema_is_made_once() {
     let database = Postgres::shared().fresh_database();
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.known, before.size_bytes), (0, 2, 0));
-    assert_eq!(before.pending, ["V1__first_store", "V2__watched_upstreams"]);
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 0, to: 2 });
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 2, to: 2 });
+    assert_eq!((before.found, before.known, before.size_bytes), (0, 3, 0));
+    assert_eq!(before.pending, ["V1__first_store", "V2__watched_upstreams", "V3__one_asset"]);
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 0, to: 3 });
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 3, to: 3 });
     let after = status(&settings).await.unwrap();
-    assert_eq!((after.found, after.pending.len()), (2, 0));
+    assert_eq!((after.found, after.pending.len()), (3, 0));
     assert!(after.size_bytes > 0 && !after.server.is_empty(), "{after:?}");
     let mut checking = settings.clone();
     checking.migrate = MigrateMode::Check;
     let info = PostgresStore::open(checking).await.unwrap().ping().await.unwrap();
-    assert_eq!((info.kind, info.schema_version), ("postgres", 2));
+    assert_eq!((info.kind, info.schema_version), ("postgres", 3));
 }
 
 #[tokio::test]
@@ -73,7 +75,7 @@ async fn processes_that_migrate_at_once_come_one_after_another() {
     let mut made = 0;
     for outcome in migrating.collect::<Vec<_>>() {
         let migrated = outcome.await.unwrap().unwrap();
-        assert_eq!(migrated.to, 2);
+        assert_eq!(migrated.to, 3);
         made += u32::from(migrated.from == 0);
     }
     assert_eq!(made, 1, "one of them made it");
@@ -91,7 +93,7 @@ async fn a_newer_schema_is_left_as_it_is() {
         let mut settings = settings(&database.url());
         settings.migrate = mode;
         let refused = PostgresStore::open(settings).await.unwrap_err();
-        assert_eq!(refused, StoreError::Newer { found: 99, known: 2 }, "{mode:?}");
+        assert_eq!(refused, StoreError::Newer { found: 99, known: 3 }, "{mode:?}");
     }
     assert_eq!(status(&settings(&database.url())).await.unwrap().found, 99);
 }
@@ -161,6 +163,7 @@ async fn a_value_that_no_store_may_hold_is_refused_by_the_schema() {
     let (database, store) = new_store().await;
     fill(&store).await;
     watch(&store).await;
+    resolve(&store).await;
     for change in [
         "UPDATE quote SET price_usd = 'NaN'",
         "UPDATE quote SET price_usd = 'Infinity'",
@@ -219,6 +222,29 @@ async fn a_value_that_no_store_may_hold_is_refused_by_the_schema() {
         "UPDATE alert SET delivered_at = now()",
         "UPDATE alert SET code = ''",
         "UPDATE quote SET unusual = NULL",
+        "UPDATE generation SET evidence_version = -1",
+        "UPDATE evidence_past SET listing_id = 0",
+        "UPDATE evidence_past SET part = 'a' WHERE endpoint = ''",
+        "UPDATE evidence_past SET kind = 'coin' WHERE endpoint = ''",
+        "INSERT INTO evidence_past SELECT * FROM evidence_past",
+        "INSERT INTO identity SELECT * FROM identity",
+        "UPDATE identity SET asset_id = 0",
+        "UPDATE identity SET class = ''",
+        "UPDATE identity SET state = 'sure'",
+        "UPDATE identity SET confidence = 10001",
+        "UPDATE identity SET candidates = NULL",
+        "UPDATE asset_edge SET to_listing_id = from_listing_id",
+        "UPDATE asset_edge SET to_listing_id = 99",
+        "UPDATE asset_edge SET kind = ''",
+        "INSERT INTO asset_edge SELECT * FROM asset_edge",
+        "UPDATE resolution SET linked = -1",
+        "UPDATE resolution SET generation = 0",
+        "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page)
+         VALUES ('link', 1, '[]', 'a', 'b', now(), 0)",
+        "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page, pairs)
+         VALUES ('discard', 1, '[]', 'a', 'b', now(), 0, '[1]')",
+        "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page, pairs)
+         VALUES ('undo', 1, '[]', 'a', 'b', now(), 0, '[1]')",
         "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page)
          VALUES ('reopen', 1, '[]', 'a', 'b', now(), 0)",
         "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page, forced)

@@ -7,11 +7,14 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::findings::watch;
+use common::resolved::resolve;
 use common::whole::fill;
 use common::{run_id, settings, source};
+use kasparro_domain::{Generation, IdentityState, ListingId};
 use kasparro_store::{
     AlertStore, AnomalyFilter, AnomalyStore, AuditStore, BudgetStore, DriftFilter, DriftStore,
-    PageFilter, PageStore, QuarantineFilter, QuarantineStore, ReadStore, RunStore, StoreError,
+    IdentityPosition, IdentityStore, PageFilter, PageStore, QuarantineFilter, QuarantineStore,
+    ReadStore, RunStore, StoreError,
 };
 use kasparro_store_postgres::{MigrateMode, Migrated, PostgresStore, migrate, roles_sql, status};
 use kasparro_testkit::postgres::{Database, Postgres, connect};
@@ -20,13 +23,13 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// The store of the first version in the schema `kasparro`: empty, as its program made it.
-async fn first_version(database: &Database) {
+/// The store of an earlier version in the schema `kasparro`: empty, as its program made it.
+async fn earlier_version(database: &Database, version: i32) {
     let mut client = connect(&database.url()).await.unwrap();
     let schema = "CREATE SCHEMA kasparro; SET search_path = kasparro";
     client.batch_execute(schema).await.unwrap();
-    let first = refinery::Target::Version(1);
-    let runner = embedded::migrations::runner().set_grouped(true).set_target(first);
+    let target = refinery::Target::Version(version);
+    let runner = embedded::migrations::runner().set_grouped(true).set_target(target);
     runner.run_async(&mut client).await.unwrap();
 }
 
@@ -41,13 +44,14 @@ async fn columns(database: &Database, schema: &str) -> BTreeMap<String, String> 
     rows.map(|row| <[_; 2]>::try_from(row).unwrap().map(Option::unwrap).into()).collect()
 }
 
-/// Has the store of the first version hold what a store of now holds, column by column, as far as the first
-/// version knows them.
+/// Has the store of an earlier version hold what a store of now holds, column by column, as far as that
+/// version knows them. It never counted how often evidence changed.
 async fn hold_what(database: &Database, schema: &str) {
     let mut sql = format!(
         "SET search_path = kasparro; SET session_replication_role = replica;
          SELECT ensure_history_partition(hour) FROM {schema}.history;
-         DELETE FROM generation; DELETE FROM minted;"
+         DELETE FROM generation; DELETE FROM minted;
+         UPDATE {schema}.generation SET evidence_version = 0;"
     );
     for (table, columns) in columns(database, "kasparro").await {
         let copied =
@@ -60,29 +64,33 @@ async fn hold_what(database: &Database, schema: &str) {
     database.sql(&format!("{sql} {numbers}")).await;
 }
 
-/// A store of now in the schema `now`, and one of the first version that holds the same.
-async fn both() -> (Database, PostgresStore) {
+/// A store of now in the schema `now`, and one of an earlier version that holds the same: everything that the
+/// version knows.
+async fn both(version: i32) -> (Database, PostgresStore) {
     let database = Postgres::shared().fresh_database();
     let now = settings(&database.url()).with_schema("now").unwrap();
     let now = PostgresStore::open(now).await.unwrap();
     fill(&now).await;
-    first_version(&database).await;
+    if version > 1 {
+        watch(&now).await;
+    }
+    earlier_version(&database, version).await;
     hold_what(&database, "now").await;
     (database, now)
 }
 
 #[tokio::test]
 async fn every_row_of_the_first_version_is_there_with_the_same_digest() {
-    let (database, now) = both().await;
+    let (database, now) = both(1).await;
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.pending), (1, vec!["V2__watched_upstreams".to_owned()]));
+    assert_eq!((before.found, before.pending.len()), (1, 2));
     let mut checking = settings.clone();
     checking.migrate = MigrateMode::Check;
     let refused = PostgresStore::open(checking).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Unavailable(why) if why.contains("db migrate")));
 
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 1, to: 2 });
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 1, to: 3 });
     let store = PostgresStore::open(settings).await.unwrap();
     let (report, expected) = (store.verify().await.unwrap(), now.verify().await.unwrap());
     assert_eq!(report.violations, []);
@@ -101,10 +109,10 @@ async fn every_row_of_the_first_version_is_there_with_the_same_digest() {
 
 #[tokio::test]
 async fn a_migrated_store_goes_on_like_any_other() {
-    let (database, now) = both().await;
+    let (database, now) = both(1).await;
     let store = PostgresStore::open(settings(&database.url())).await.unwrap();
     let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
-    store.changes(kasparro_domain::Generation(0), sender).await.unwrap();
+    store.changes(Generation(0), sender).await.unwrap();
     assert!(receiver.recv().await.unwrap().iter().all(|row| !row.unusual));
     assert_eq!(store.drift(DriftFilter::default()).await.unwrap(), []);
     assert_eq!(store.profile(&source(), "tickers").await.unwrap(), None);
@@ -113,6 +121,47 @@ async fn a_migrated_store_goes_on_like_any_other() {
     assert_eq!(store.alerts(9).await.unwrap(), []);
     watch(&store).await;
     watch(&now).await;
+    resolve(&store).await;
+    resolve(&now).await;
+    assert_eq!(store.dump().await.unwrap(), now.dump().await.unwrap());
+    assert_eq!(store.verify().await.unwrap().violations, []);
+}
+
+#[tokio::test]
+async fn every_row_of_the_second_version_is_there_with_the_same_digest() {
+    let (database, now) = both(2).await;
+    let settings = settings(&database.url());
+    let before = status(&settings).await.unwrap();
+    assert_eq!((before.found, before.pending), (2, vec!["V3__one_asset".to_owned()]));
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 2, to: 3 });
+    let store = PostgresStore::open(settings).await.unwrap();
+    let (report, expected) = (store.verify().await.unwrap(), now.verify().await.unwrap());
+    assert_eq!(report.violations, []);
+    assert!(report.tables["drift"].rows == 2 && report.tables["evidence"].rows == 1);
+    assert_eq!(report, expected);
+    assert_eq!(store.dump().await.unwrap(), now.dump().await.unwrap());
+    let decisions = store.decisions().await.unwrap();
+    assert_eq!(decisions, now.decisions().await.unwrap());
+    assert!(decisions.len() == 2 && decisions.iter().all(|decision| decision.pairs.is_empty()));
+
+    let generation = store.generation().await.unwrap();
+    let nothing_yet = IdentityPosition { generation, ..IdentityPosition::default() };
+    assert_eq!(store.identity_position().await.unwrap(), nothing_yet);
+    assert_eq!(store.identity_records(&[ListingId(1)]).await.unwrap(), []);
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
+    store.changes(Generation(0), sender).await.unwrap();
+    let rows = receiver.recv().await.unwrap();
+    assert!(rows.iter().all(|row| row.asset_id == row.founded_asset_id && rows.len() == 3));
+    assert!(rows.iter().all(|row| row.identity == IdentityState::Unresolved));
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
+    store.identity_input(Generation(0), sender).await.unwrap();
+    let inputs = receiver.recv().await.unwrap();
+    let said: Vec<_> = inputs.iter().map(|one| (one.statements.len(), one.past.len())).collect();
+    assert_eq!(said, [(0, 0), (0, 0), (1, 0)]);
+    assert_eq!(inputs[2].statements[0].evidence.kind, None);
+
+    resolve(&store).await;
+    resolve(&now).await;
     assert_eq!(store.dump().await.unwrap(), now.dump().await.unwrap());
     assert_eq!(store.verify().await.unwrap().violations, []);
 }
@@ -120,18 +169,25 @@ async fn a_migrated_store_goes_on_like_any_other() {
 /// A program of the first version goes on until it is replaced.
 #[tokio::test]
 async fn rows_that_the_first_version_writes_later_are_as_it_would_have_written_them() {
-    let (database, now) = both().await;
+    let (database, now) = both(1).await;
     let store = PostgresStore::open(settings(&database.url())).await.unwrap();
     let written = "SET search_path = kasparro;
         UPDATE quote SET price_usd = 7 WHERE listing_id = 1;
         INSERT INTO quote (listing_id, observed_at, source_timed, fetched_at, raw_hash, page_id,
                            ordinal)
         VALUES (3, now(), true, now(), 0, 1, 0) ON CONFLICT DO NOTHING;
+        INSERT INTO evidence (listing_id, endpoint, part, content_hash, page_id, ordinal,
+                              first_seen_at, fetched_at)
+        VALUES (1, 'coins_list', '', 0, 1, 0, 'epoch', 'epoch');
+        UPDATE generation SET value = value + 1;
         INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page)
         VALUES ('discard', 1, '[]', 'a', 'b', 'epoch', 0)";
     database.sql(written).await;
     let marked = "SELECT bool_or(unusual)::text FROM kasparro.quote";
     assert_eq!(database.sql(marked).await, [[Some("false".to_owned())]]);
+    let stated = "SELECT count(*)::text FROM kasparro.evidence WHERE kind IS NULL";
+    assert_eq!(database.sql(stated).await, [[Some("2".to_owned())]]);
+    assert_eq!(store.identity_position().await.unwrap().evidence_version, 0);
     assert_eq!(store.decisions().await.unwrap().len(), now.decisions().await.unwrap().len() + 1);
 }
 
@@ -141,7 +197,7 @@ async fn roles_get_their_rights_on_what_is_new() {
     let database = server.fresh_database();
     database.sql(&roles_sql("kasparro")).await;
     database.sql("CREATE ROLE the_worker LOGIN IN ROLE kasparro_worker").await;
-    first_version(&database).await;
+    earlier_version(&database, 1).await;
     migrate(&settings(&database.url())).await.unwrap();
     let worker = format!("postgres://the_worker@{}/{}", server.address(), database.name);
     let mut worker = settings(&worker);
@@ -149,5 +205,6 @@ async fn roles_get_their_rights_on_what_is_new() {
     let worker = PostgresStore::open(worker).await.unwrap();
     fill(&worker).await;
     watch(&worker).await;
+    resolve(&worker).await;
     assert_eq!(worker.verify().await.unwrap().violations, []);
 }

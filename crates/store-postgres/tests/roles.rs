@@ -4,13 +4,14 @@
 mod common;
 
 use common::findings::watch;
+use common::resolved::{resolution, resolve};
 use common::whole::fill;
 use common::{LEASE, at, first_batch, run_id, settings, source};
 use kasparro_domain::{CommandKind, Generation, ListingId, RunReason};
 use kasparro_store::{
     AlertOutcome, AlertStore, AnomalyFilter, AnomalyStore, AuditStore, BudgetStore, CommandStore,
-    DriftFilter, DriftStore, HistoryRange, HistoryStore, LeaseStore, NewsFilter, NewsStore,
-    PageFilter, PageStore, QuarantineStore, ReadStore, RunFilter, RunStore, StoreError,
+    DriftFilter, DriftStore, HistoryRange, HistoryStore, IdentityStore, LeaseStore, NewsFilter,
+    NewsStore, PageFilter, PageStore, QuarantineStore, ReadStore, RunFilter, RunStore, StoreError,
 };
 use kasparro_store_postgres::{MigrateMode, PostgresStore, migrate, roles_sql};
 use kasparro_testkit::postgres::{Database, Postgres, execute};
@@ -86,6 +87,12 @@ async fn a_worker_does_its_work_and_changes_no_table() {
             "UPDATE decision SET who = ''",
             "UPDATE source SET name = 'x'",
             "DELETE FROM drift",
+            "DELETE FROM evidence_past",
+            "UPDATE evidence_past SET symbol = ''",
+            "DELETE FROM identity",
+            "TRUNCATE asset_edge",
+            "UPDATE resolution SET pending = true",
+            "DELETE FROM resolution",
             "DELETE FROM drift_profile",
             "DELETE FROM anomaly",
             "DELETE FROM budget",
@@ -108,6 +115,7 @@ async fn a_worker_keeps_what_it_finds_and_the_api_reads_it() {
     let worker = open(&server, &database, "the_worker").await;
     fill(&worker).await;
     watch(&worker).await;
+    resolve(&worker).await;
     let spent = worker.budget(&source(), "key").await.unwrap();
     let put = worker.put_budget(&source(), "key", spent.version, serde_json::json!(2)).await;
     assert_eq!(put, Ok(true));
@@ -121,11 +129,19 @@ async fn a_worker_keeps_what_it_finds_and_the_api_reads_it() {
     assert_eq!(api.anomalies(AnomalyFilter::default()).await.unwrap().len(), 2);
     assert_eq!(api.budget(&source(), "key").await.unwrap().version, 2);
     assert_eq!(api.budgets().await.unwrap().len(), 1);
-    assert_eq!(api.alerts(9).await.unwrap()[0].delivered_at, Some(at(51)));
-    assert_eq!(api.pages(PageFilter::default()).await.unwrap().len(), 3);
+    assert_eq!(api.alerts(9).await.unwrap()[1].delivered_at, Some(at(51)));
+    assert_eq!(api.pages(PageFilter::default()).await.unwrap().len(), 5);
+    let looked_at = api.identity_records(&[ListingId(1), ListingId(2)]).await.unwrap();
+    assert_eq!((looked_at.len(), looked_at[0].past.len()), (2, 1));
+    assert_eq!(api.asset_edges(&[ListingId(1)]).await.unwrap().len(), 1);
+    assert_eq!(api.resolutions(9).await.unwrap().len(), 1);
+    assert_eq!(api.identity_position().await.unwrap().resolved.unwrap().totals.listings, 3);
     assert_eq!(api.verify().await.unwrap().violations, []);
     let numbers = vec![kasparro_domain::DriftId(2)];
     let refused = api.accept_drift(numbers, "the api", "why", at(52)).await.unwrap_err();
+    assert!(refused.to_string().contains("lacks a right"), "{refused}");
+    let nothing = resolution(&api, Vec::new()).await;
+    let refused = api.commit_resolution(nothing).await.unwrap_err();
     assert!(refused.to_string().contains("lacks a right"), "{refused}");
     let refused = api.put_budget(&source(), "key", 2, serde_json::json!(3)).await.unwrap_err();
     assert!(refused.to_string().contains("lacks a right"), "{refused}");
@@ -175,6 +191,10 @@ async fn the_api_reads_and_asks_and_does_nothing_else() {
             "INSERT INTO command (kind, created_at, state, result) VALUES ('{}', now(), 'done', '{}')",
             "INSERT INTO lease VALUES (1, 'a', 1, now())",
             "UPDATE drift SET status = 'accepted'",
+            "UPDATE identity SET class = 'coin'",
+            "DELETE FROM asset_edge",
+            "INSERT INTO evidence_past VALUES (1, '', '', now())",
+            "UPDATE generation SET evidence_version = 7",
             "INSERT INTO drift_profile VALUES (1, 'tickers', '{}')",
             "UPDATE anomaly SET value = ''",
             "UPDATE alert SET delivered_at = now(), next_attempt_at = NULL",

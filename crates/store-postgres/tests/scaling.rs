@@ -31,14 +31,15 @@ pub(crate) fn column(rows: Rows) -> Vec<String> {
 
 /// The hot tables, also their partitions, as a list for IN.
 const HOT: &str = "SELECT oid FROM pg_class WHERE relnamespace = 'kasparro'::regnamespace
-    AND (relname IN ('quote', 'history', 'evidence') OR relname LIKE 'history\\_%')
+    AND (relname IN ('quote', 'history', 'evidence', 'evidence_past', 'identity')
+         OR relname LIKE 'history\\_%')
     AND relkind IN ('r', 'p')";
 
 async fn with_a_month() -> Database {
     let database = migrated().await;
     database.sql("SELECT kasparro.ensure_history_partition(482136)").await;
     let hot = column(database.sql(&format!("SELECT count(*) FROM ({HOT}) AS hot")).await);
-    assert_eq!(hot, ["4"]);
+    assert_eq!(hot, ["6"]);
     database
 }
 

@@ -4,6 +4,7 @@
 mod common;
 
 use common::findings::watched_store;
+use common::resolved::resolved_store;
 use common::whole::whole_store;
 use kasparro_store::{AuditStore, Violation};
 
@@ -226,6 +227,68 @@ async fn what_was_found_and_cannot_be_read_is_damage() {
         "UPDATE decision SET drift = '{}' WHERE kind = 'accept_drift'",
     ] {
         let (database, store) = watched_store().await;
+        database.sql(&format!("{PAST} {change}")).await;
+        let told = store.verify().await.unwrap_err();
+        assert!(matches!(told, kasparro_store::StoreError::Corrupt(_)), "{change}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_asset_that_cannot_be_is_named() {
+    for (change, invariant, part) in [
+        (
+            "UPDATE identity SET asset_id = 1, state = 'linked' WHERE listing_id = 2",
+            "identity",
+            "another listing of coinpaprika",
+        ),
+        (
+            "UPDATE identity SET asset_id = 99 WHERE listing_id = 4",
+            "identity",
+            "asset 99 of 1 listings was founded by none",
+        ),
+        (
+            "UPDATE listing SET asset_id = 1 WHERE listing_id = 4",
+            "identity",
+            "asset 1 was founded twice",
+        ),
+        ("DELETE FROM resolution", "generation", "the generation is 6, there are 5 commits"),
+    ] {
+        let (database, store) = resolved_store().await;
+        assert_eq!(store.verify().await.unwrap().violations, []);
+        database.sql(&format!("{PAST} {change}")).await;
+        names(&store.verify().await.unwrap().violations, invariant, part);
+    }
+}
+
+#[tokio::test]
+async fn what_was_decided_and_points_nowhere_is_named() {
+    for (change, part) in [
+        ("UPDATE evidence_past SET listing_id = 99 WHERE endpoint = ''", "99   of evidence_past"),
+        ("UPDATE identity SET listing_id = 99 WHERE listing_id = 4", "99 of identity"),
+        ("UPDATE asset_edge SET from_listing_id = 99", "99 pegged_to 1 of asset_edge"),
+        ("UPDATE asset_edge SET to_listing_id = 99", "2 pegged_to 99 of asset_edge"),
+    ] {
+        let (database, store) = resolved_store().await;
+        database.sql(&format!("{PAST} {change}")).await;
+        let found = store.integrity().await.unwrap();
+        let told = format!("row {part} points to no row of listing");
+        assert!(found.contains(&told), "{change}: {found:?}");
+    }
+    let (database, store) = resolved_store().await;
+    database.sql(&format!("{PAST} UPDATE identity SET asset_id = 99 WHERE listing_id = 4")).await;
+    let found = store.integrity().await.unwrap();
+    assert_eq!(found, ["row 4 of identity points to no row of asset"]);
+}
+
+#[tokio::test]
+async fn what_was_decided_and_cannot_be_read_is_damage() {
+    for change in [
+        "UPDATE identity SET class = 'of_a_newer_program'",
+        "UPDATE asset_edge SET kind = 'of_a_newer_program'",
+        "UPDATE evidence_past SET contracts = '{}' WHERE endpoint <> ''",
+        "UPDATE resolution SET changed = '\\x80'",
+    ] {
+        let (database, store) = resolved_store().await;
         database.sql(&format!("{PAST} {change}")).await;
         let told = store.verify().await.unwrap_err();
         assert!(matches!(told, kasparro_store::StoreError::Corrupt(_)), "{change}: {told}");

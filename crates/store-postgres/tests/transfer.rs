@@ -4,6 +4,7 @@
 mod common;
 
 use common::findings::{findings, watched_store};
+use common::resolved::resolved_store;
 use common::{
     LEASE, at, batch, body, first_batch, new_page, new_row, new_store, run_id, settings, source,
 };
@@ -11,8 +12,8 @@ use kasparro_domain::{RunReason, RunStatus};
 use kasparro_store::contract::transfer::{self, Schema};
 use kasparro_store::{
     AlertStore, AnomalyFilter, AnomalyStore, AuditStore, Batch, BatchStore, BudgetStore, CellKind,
-    CopyError, DriftFilter, DriftStore, LeaseStore, NewPage, PageStore, ReadStore, RunStore,
-    RunUpdate, StoreError, TransferStore, copy,
+    CopyError, DriftFilter, DriftStore, IdentityStore, LeaseStore, NewPage, PageStore, ReadStore,
+    RunStore, RunUpdate, StoreError, TransferStore, copy,
 };
 use kasparro_store_postgres::PostgresStore;
 use kasparro_testkit::postgres::{Database, connect};
@@ -136,6 +137,20 @@ async fn what_was_found_travels_too() {
     to.update_run(run.run_id, epoch, ended).await.unwrap();
     assert_eq!(to.alerts(9).await.unwrap()[0].alert_id, 2);
     assert_eq!(to.anomalies(AnomalyFilter::default()).await.unwrap()[0].anomaly_id, 3);
+}
+
+#[tokio::test]
+async fn what_was_decided_of_listings_travels_too() {
+    let (_origin, from) = resolved_store().await;
+    let (_target, to) = new_store().await;
+    let copied = copy(&from, &to, |_| {}).await.unwrap();
+    assert!(copied.is_equal());
+    let rows = ["evidence_past", "identity", "asset_edge", "resolution"];
+    assert_eq!(rows.map(|table| copied.tables[table]), [2, 3, 1, 1]);
+    assert_eq!(to.dump().await.unwrap(), from.dump().await.unwrap());
+    let position = to.identity_position().await.unwrap();
+    assert_eq!(position, from.identity_position().await.unwrap());
+    assert!(position.evidence_version > 0);
 }
 
 #[tokio::test]

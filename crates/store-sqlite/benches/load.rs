@@ -14,8 +14,13 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{at, batch, clock, landed, new_row, new_store};
-use kasparro_domain::{Decimal, Generation, ListingId, QuoteField, Timestamp};
-use kasparro_store::{BatchRow, BatchStore, ListingRef, ReadStore, RowChange};
+use kasparro_domain::{
+    AssetClass, Decimal, Generation, IdentityState, ListingId, QuoteField, Timestamp,
+};
+use kasparro_store::{
+    BatchRow, BatchStore, IdentityRow, IdentityStore, IdentityTotals, ListingRef, ReadStore,
+    Resolution, RowChange,
+};
 use kasparro_store_sqlite::SqliteStore;
 use rusqlite::{Connection, params};
 use tokio::sync::mpsc;
@@ -138,6 +143,47 @@ async fn changes(store: &SqliteStore, since: Generation) -> (Duration, usize) {
     (begun.elapsed(), rows)
 }
 
+/// Decides about every listing that it stands alone.
+async fn resolve(store: &SqliteStore, count: usize) {
+    let position = store.identity_position().await.unwrap();
+    let row = |listing_id| IdentityRow {
+        listing_id,
+        founder: listing_id,
+        class: AssetClass::Coin,
+        state: IdentityState::Single,
+        confidence: Some(9_987),
+        candidates: serde_json::json!([]),
+        edges: Vec::new(),
+    };
+    let resolution = Resolution {
+        evidence_version: position.evidence_version,
+        follows: None,
+        rule_version: "identity/1".to_owned(),
+        resolved_at: at(90),
+        rows: (1..=count as i64).map(|id| row(ListingId(id))).collect(),
+        totals: IdentityTotals::default(),
+        pending: false,
+        alerts: Vec::new(),
+        send_alerts: false,
+    };
+    store.commit_resolution(resolution).await.unwrap();
+}
+
+async fn inputs(store: &SqliteStore) -> (Duration, usize) {
+    let begun = Instant::now();
+    let (sender, mut receiver) = mpsc::channel::<Vec<kasparro_store::IdentityInput>>(4);
+    let receive = async {
+        let mut rows = 0;
+        while let Some(piece) = receiver.recv().await {
+            rows += piece.len();
+        }
+        rows
+    };
+    let (position, rows) = tokio::join!(store.identity_input(Generation(0), sender), receive);
+    position.unwrap();
+    (begun.elapsed(), rows)
+}
+
 async fn round(count: usize) -> Vec<(&'static str, Duration)> {
     let first =
         rows(count, at(0), |_| RowChange::New { membership: kasparro_domain::Membership::Founds });
@@ -175,6 +221,15 @@ async fn round(count: usize) -> Vec<(&'static str, Duration)> {
     let begun = Instant::now();
     assert_eq!(store.memory(&common::source()).await.unwrap().listings.len(), count);
     times.push(("read the memory", begun.elapsed()));
+    let begun = Instant::now();
+    resolve(&store, count).await;
+    times.push(("resolve everything", begun.elapsed()));
+    let (all, read) = inputs(&store).await;
+    assert_eq!(read, count);
+    times.push(("read all evidence", all));
+    let (all, read) = changes(&store, Generation(0)).await;
+    assert_eq!(read, count);
+    times.push(("read all resolved", all));
     let path = store.path().to_owned();
     drop(store);
     let begun = Instant::now();
@@ -193,7 +248,7 @@ fn main() {
     };
     let bare = median(0).1.as_secs_f64();
     println!("{count} rows, medians of {ROUNDS}");
-    for place in 0..7 {
+    for place in 0..10 {
         let (name, time) = median(place);
         let seconds = time.as_secs_f64();
         println!(

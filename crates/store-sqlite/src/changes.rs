@@ -18,6 +18,11 @@ pub(crate) fn generation(connection: &Connection) -> Queried<Generation> {
     Ok(Generation(value.unwrap_or(0)))
 }
 
+pub(crate) const ALL: &str = select_listing!("ORDER BY l.listing_id");
+
+pub(crate) const IN_RANGE: &str =
+    select_listing!("WHERE l.listing_id BETWEEN ?1 AND ?2 ORDER BY l.listing_id");
+
 /// Sends what changed after `since`. The caller has a transaction open, so that all of it is one
 /// snapshot.
 pub(crate) fn send(
@@ -28,17 +33,10 @@ pub(crate) fn send(
     let generation = generation(connection)?;
     let mut outlet = Outlet { sources: Sources::read(connection)?, pieces, piece: Vec::new() };
     if since == Generation(0) {
-        let all = select_listing!(
-            "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) ORDER BY l.listing_id"
-        );
-        outlet.send_rows(connection, all, [])?;
+        outlet.send_rows(connection, ALL, [])?;
     } else {
-        let some = select_listing!(
-            "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) \
-             WHERE l.listing_id BETWEEN ?1 AND ?2 ORDER BY l.listing_id"
-        );
         for (from, to) in ranges(&changed(connection, since)?) {
-            outlet.send_rows(connection, some, [from.0, to.0])?;
+            outlet.send_rows(connection, IN_RANGE, [from.0, to.0])?;
         }
     }
     outlet.flush()?;
@@ -46,8 +44,9 @@ pub(crate) fn send(
 }
 
 /// Ids that the manifests above `since` name, ascending, each once.
-fn changed(connection: &Connection, since: Generation) -> Queried<Vec<ListingId>> {
-    let sql = "SELECT changed FROM batch WHERE generation > ?1";
+pub(crate) fn changed(connection: &Connection, since: Generation) -> Queried<Vec<ListingId>> {
+    let sql = "SELECT changed FROM batch WHERE generation > ?1
+               UNION ALL SELECT changed FROM resolution WHERE generation > ?1";
     let manifests = each(connection, sql, [int(since.0)?], |row| {
         let bytes: Vec<u8> = row.get(0)?;
         Ok(decode_changed(&bytes)?)
@@ -59,7 +58,7 @@ fn changed(connection: &Connection, since: Generation) -> Queried<Vec<ListingId>
 }
 
 /// Runs of neighbouring ids: one range reads them with one descent of the tree.
-fn ranges(ascending: &[ListingId]) -> Vec<(ListingId, ListingId)> {
+pub(crate) fn ranges(ascending: &[ListingId]) -> Vec<(ListingId, ListingId)> {
     let mut ranges: Vec<(ListingId, ListingId)> = Vec::new();
     for id in ascending {
         match ranges.last_mut() {

@@ -1,6 +1,7 @@
 //! The handle: opening it, and its ways to read and write.
 
 mod found;
+mod identity;
 mod pages;
 mod traits;
 mod transfer;

@@ -58,6 +58,7 @@ async fn whole_store() -> (TempDir, SqliteStore) {
         attributes: Attributes { symbol: Some("XRP".into()), name: None },
         contracts: vec![contract],
         active: None,
+        kind: None,
     };
     second.evidence = vec![EvidenceRow {
         ordinal: 3,
@@ -298,4 +299,32 @@ async fn a_request_under_the_hash_of_another_is_named() {
 async fn a_deleted_sweep_is_named() {
     let violations = found_after_sql("DELETE FROM sweep").await;
     names(&violations, "sweep", "coinpaprika: listings missed sweeps");
+}
+
+#[tokio::test]
+async fn an_asset_with_two_listings_of_a_source_or_without_a_founder_is_named() {
+    let linked = |asset: u8| {
+        format!("INSERT INTO identity VALUES (2, {asset}, 'coin', 'linked', NULL, '[]')")
+    };
+    let violations = found_after_sql(&linked(1)).await;
+    names(&violations, "identity", "asset 1 has its founder and another listing of coinpaprika");
+    let violations = found_after(|direct| {
+        direct.execute_batch("INSERT INTO asset VALUES (9)").unwrap();
+        direct.execute(&linked(9), []).unwrap()
+    })
+    .await;
+    names(&violations, "identity", "asset 9 of 1 listings was founded by none");
+}
+
+#[tokio::test]
+async fn a_generation_that_nothing_made_is_named() {
+    let resolution = |generation: u8| {
+        format!(
+            "INSERT INTO resolution VALUES ({generation}, 1, 'identity/1', 0, 3, 3, 0, 0, 0, x'')"
+        )
+    };
+    let violations = found_after_sql(&resolution(5)).await;
+    names(&violations, "generation", "generation 5 follows 2");
+    let violations = found_after_sql(&resolution(3)).await;
+    names(&violations, "generation", "the generation is 2, there are 3 commits");
 }

@@ -82,6 +82,7 @@ async fn accept(
             kind: DecisionKind::AcceptDrift,
             rows: Vec::new(),
             drift,
+            pairs: Vec::new(),
             forced: false,
             who,
             why,

@@ -10,7 +10,7 @@ use kasparro_domain::{Attributes, Contract, ListingId, RunCounts, SWEEPS_TO_INAC
 use kasparro_store::{Batch, BatchRow, ListingRef, NewsRow};
 
 use super::anomalies::Unusual;
-use super::evidence::Stated;
+use super::evidence::{Said, Stated};
 use super::known::Known;
 use super::points::{Point, Points};
 use crate::error::{Queried, refused};
@@ -64,6 +64,11 @@ pub(super) struct Applied<'a> {
     pub(super) appended: Vec<Point<'a>>,
     /// Statements to write, by listing, endpoint and part: of several the last.
     pub(super) statements: BTreeMap<(ListingId, &'a str, &'a str), &'a super::EvidenceRow>,
+    /// What was said until this batch, by listing, endpoint and part; endpoint and part are empty for what
+    /// readers saw as symbol and name.
+    pub(super) past: BTreeMap<(ListingId, &'a str, &'a str), Said>,
+    /// Whether the batch changes evidence of identity.
+    pub(super) evidence_changed: bool,
     /// News to write as new, and in place of what is stored.
     pub(super) new_news: Vec<&'a NewsRow>,
     pub(super) known_news: Vec<&'a NewsRow>,
@@ -94,6 +99,8 @@ impl<'a> Applied<'a> {
             listings,
             appended: Vec::with_capacity(batch.rows.len()),
             statements: BTreeMap::new(),
+            past: BTreeMap::new(),
+            evidence_changed: false,
             new_news: Vec::new(),
             known_news: Vec::new(),
             changed: Vec::with_capacity(batch.rows.len() + batch.evidence.len()),
@@ -146,6 +153,7 @@ impl<'a> Applied<'a> {
         };
         self.listings.insert(listing_id, listing);
         self.new_listings.push(listing_id);
+        self.evidence_changed = true;
         self.changed.push(listing_id);
         self.counts.inserted += 1;
         Ok(listing_id)
@@ -189,6 +197,9 @@ impl<'a> Applied<'a> {
         if seen != before {
             self.changed.push(listing_id);
         }
+        if seen.attributes != before.attributes {
+            self.renamed(listing_id, before.attributes);
+        }
         Ok(())
     }
 
@@ -200,13 +211,24 @@ impl<'a> Applied<'a> {
     pub(super) fn replace_quote(&mut self, listing_id: ListingId, row: &'a BatchRow) {
         let fetched_at = self.batch.fetched_at;
         if let Some(listing) = self.listings.get_mut(&listing_id) {
-            if listing.now.attributes != row.attributes {
-                listing.now.attributes = row.attributes.clone();
-            }
+            let renamed = (listing.now.attributes != row.attributes)
+                .then(|| std::mem::replace(&mut listing.now.attributes, row.attributes.clone()));
             listing.quoted = Some(Quoted { observed_at: row.observed_at, fetched_at });
             listing.quote = Some(row);
+            if let Some(before) = renamed {
+                self.renamed(listing_id, before);
+            }
         }
         self.changed.push(listing_id);
+    }
+
+    /// Keeps what readers saw as symbol and name until this batch, unless both were unknown.
+    fn renamed(&mut self, listing_id: ListingId, before: Attributes) {
+        self.evidence_changed = true;
+        if before != Attributes::default() {
+            let said = Said { attributes: before, ..Said::default() };
+            self.past.entry((listing_id, "", "")).or_insert(said);
+        }
     }
 
     /// What is known of the point of a row.

@@ -2,17 +2,19 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use kasparro_domain::{
-    Decision, DecisionId, DecisionKind, DriftKey, PageId, PageRow, RunId, Timestamp,
+    Decision, DecisionId, DecisionKind, DriftKey, ListingKey, PageId, PageRow, RunId, Timestamp,
 };
 
-use crate::error::Queried;
-use crate::queries::{Instant, Sources, each, execute, get, instant, json, json_text, named};
+use crate::error::{Queried, damaged};
+use crate::queries::{Instant, Sources, each, first, get, instant, json, json_text, named};
 
 /// A decision on its way into the tables.
 pub(crate) struct NewDecision<'a> {
     pub(crate) kind: DecisionKind,
     pub(crate) rows: Vec<PageRow>,
     pub(crate) drift: Vec<DriftKey>,
+    /// Each sorted, all sorted.
+    pub(crate) pairs: Vec<(ListingKey, ListingKey)>,
     pub(crate) forced: bool,
     pub(crate) who: &'a str,
     pub(crate) why: &'a str,
@@ -25,14 +27,15 @@ pub(crate) async fn insert(
     transaction: &Transaction<'_>,
     source: i64,
     mut decision: NewDecision<'_>,
-) -> Queried<()> {
+) -> Queried<DecisionId> {
     decision.rows.sort_unstable();
     decision.drift.sort_unstable();
     let sql = "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, run_id,
-                                     drift, forced, after_page)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-                       (SELECT coalesce(max(page_id), 0) FROM page))";
-    execute(
+                                     drift, forced, pairs, after_page)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+                       (SELECT coalesce(max(page_id), 0) FROM page))
+               RETURNING decision_id";
+    let written = first(
         transaction,
         sql,
         &[
@@ -45,17 +48,19 @@ pub(crate) async fn insert(
             &decision.run_id.map(|run| run.0),
             &json_text(&decision.drift)?,
             &decision.forced,
+            &json_text(&decision.pairs)?,
         ],
+        |row| get(row, 0),
     )
     .await?;
-    Ok(())
+    written.map(DecisionId).ok_or_else(|| damaged("a decision", "it was not written").into())
 }
 
 /// Every decision, oldest first.
 pub(crate) async fn all(client: &impl GenericClient) -> Queried<Vec<Decision>> {
     let sources = Sources::read(client).await?;
     let sql = "SELECT decision_id, kind, source_id, page_rows, who, why, decided_at, after_page,
-                      run_id, drift, forced
+                      run_id, drift, forced, pairs
                FROM decision ORDER BY decision_id";
     each(client, sql, &[], |row| {
         Ok(Decision {
@@ -64,6 +69,7 @@ pub(crate) async fn all(client: &impl GenericClient) -> Queried<Vec<Decision>> {
             source: sources.name(get(row, 2)?)?.clone(),
             rows: json(row, 3)?,
             drift: json(row, 9)?,
+            pairs: json(row, 11)?,
             forced: get(row, 10)?,
             who: get(row, 4)?,
             why: get(row, 5)?,

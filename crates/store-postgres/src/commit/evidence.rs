@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use deadpool_postgres::Transaction;
-use kasparro_domain::{Contract, Evidence};
+use kasparro_domain::{Attributes, Contract, Evidence};
 use kasparro_store::EvidenceChange;
 
 use super::applied::Applied;
 use crate::error::Queried;
 use crate::queries::{AsJson, Instant, execute, int, json_text};
 
-/// What one statement of a list says of contracts, and whether the listing is active.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What one statement of a list says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Said {
+    pub(super) attributes: Attributes,
     pub(super) contracts: Vec<Contract>,
     pub(super) active: Option<bool>,
+    pub(super) kind: Option<CompactString>,
 }
 
 /// The statements about a listing, by endpoint and part.
@@ -39,7 +41,7 @@ pub(super) fn contracts_text(contracts: &[Contract]) -> Queried<Option<AsJson>> 
 pub(super) fn apply<'a>(applied: &mut Applied<'a>) -> Queried<()> {
     let batch = applied.batch;
     for row in &batch.evidence {
-        let Evidence { external_id, part, attributes, contracts, active } = &row.evidence;
+        let Evidence { external_id, part, attributes, contracts, active, kind } = &row.evidence;
         let (listing_id, late) = match row.change {
             EvidenceChange::New { .. } => (applied.insert(external_id, attributes)?, false),
             EvidenceChange::Stated { listing } => {
@@ -56,10 +58,17 @@ pub(super) fn apply<'a>(applied: &mut Applied<'a>) -> Queried<()> {
         if late && known.is_some_and(|stated| stated.contains_key(&key)) {
             continue;
         }
-        applied.statements.insert((listing_id, &row.endpoint, part), row);
+        let place = (listing_id, row.endpoint.as_str(), part.as_str());
+        applied.statements.insert(place, row);
+        let mut before = None;
         applied.change(listing_id, |listing| {
-            let said = Said { contracts: contracts.clone(), active: *active };
-            listing.stated.insert(key, said);
+            let said = Said {
+                attributes: attributes.clone(),
+                contracts: contracts.clone(),
+                active: *active,
+                kind: kind.clone(),
+            };
+            before = listing.stated.insert(key, said);
             listing.now.contracts = union(&listing.stated);
             listing.now.active = !listing.delisted();
             if listing.quoted.is_none() {
@@ -68,20 +77,26 @@ pub(super) fn apply<'a>(applied: &mut Applied<'a>) -> Queried<()> {
                 shown.name = attributes.name.clone().or(shown.name.take());
             }
         })?;
+        if let Some(before) = before {
+            applied.past.entry(place).or_insert(before);
+        }
+        // Also where readers see no difference: it speaks for what the listing is.
+        applied.changed.push(listing_id);
+        applied.evidence_changed = true;
     }
     Ok(())
 }
 
 /// What is said now takes the place of what was said, and keeps the time when it was said first.
 const STATE: &str = "INSERT INTO evidence (listing_id, endpoint, part, symbol, name, contracts,
-        active, content_hash, ordinal, page_id, first_seen_at, fetched_at)
-    SELECT said.*, $10, $11, $11
+        active, content_hash, ordinal, kind, page_id, first_seen_at, fetched_at)
+    SELECT said.*, $11, $12, $12
     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::json[],
-                $7::boolean[], $8::bigint[], $9::bigint[]) AS said
+                $7::boolean[], $8::bigint[], $9::bigint[], $10::text[]) AS said
     ON CONFLICT (listing_id, endpoint, part) DO UPDATE SET symbol = excluded.symbol,
         name = excluded.name, contracts = excluded.contracts, active = excluded.active,
         content_hash = excluded.content_hash, page_id = excluded.page_id,
-        ordinal = excluded.ordinal, fetched_at = excluded.fetched_at";
+        ordinal = excluded.ordinal, fetched_at = excluded.fetched_at, kind = excluded.kind";
 
 /// Writes the statements, in the order of their keys.
 pub(super) async fn write(transaction: &Transaction<'_>, applied: &Applied<'_>) -> Queried<()> {
@@ -94,6 +109,7 @@ pub(super) async fn write(transaction: &Transaction<'_>, applied: &Applied<'_>) 
     let (mut symbols, mut names) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let (mut contracts, mut active) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let (mut hashes, mut ordinals) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut kinds = Vec::with_capacity(count);
     for ((listing_id, endpoint, part), row) in &applied.statements {
         let Evidence { attributes, contracts: named, .. } = &row.evidence;
         listings.push(listing_id.0);
@@ -105,6 +121,7 @@ pub(super) async fn write(transaction: &Transaction<'_>, applied: &Applied<'_>) 
         active.push(row.evidence.active);
         hashes.push(row.content_hash.cast_signed());
         ordinals.push(int(row.ordinal)?);
+        kinds.push(row.evidence.kind.as_deref());
     }
     let batch = applied.batch;
     execute(
@@ -120,6 +137,7 @@ pub(super) async fn write(transaction: &Transaction<'_>, applied: &Applied<'_>) 
             &active,
             &hashes,
             &ordinals,
+            &kinds,
             &batch.page_id.0,
             &Instant(batch.fetched_at),
         ],

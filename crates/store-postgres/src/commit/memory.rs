@@ -6,7 +6,7 @@ use kasparro_store::{KnownEvidence, KnownListing, KnownNews, KnownQuote, SourceM
 use tokio_postgres::Row;
 
 use crate::error::Queried;
-use crate::queries::listings::{read_attributes, read_missed, read_quote, select_listing};
+use crate::queries::listings::{read_attributes, read_missed, read_quote, select_quoted};
 use crate::queries::{
     counts, each, find_source, first, get, instant, int, json, maybe_instant, run_id, string, uint,
     walk,
@@ -52,8 +52,8 @@ async fn sequence_of(client: &impl GenericClient, source: i64) -> Queried<u64> {
     Ok(first(client, sql, &[&source], |row| uint(row, 0)).await?.unwrap_or(0))
 }
 
-const LISTINGS: &str = select_listing!(
-    "FROM listing AS l LEFT JOIN quote AS q ON q.listing_id = l.listing_id \
+const LISTINGS: &str = select_quoted!(
+    " FROM listing AS l LEFT JOIN quote AS q ON q.listing_id = l.listing_id \
      WHERE l.source_id = $1 ORDER BY l.listing_id"
 );
 

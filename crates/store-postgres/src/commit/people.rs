@@ -83,6 +83,7 @@ async fn discard(
             kind: DecisionKind::Discard,
             rows,
             drift: Vec::new(),
+            pairs: Vec::new(),
             forced: false,
             who,
             why,

@@ -195,11 +195,13 @@ async fn settle(
         kind: DecisionKind::Retry,
         rows,
         drift: Vec::new(),
+        pairs: Vec::new(),
         forced: false,
         who: &retry.who,
         why: &retry.why,
         decided_at: batch.stored_at,
         run_id: Some(batch.run_id),
     };
-    decisions::insert(transaction, source, decision).await
+    decisions::insert(transaction, source, decision).await?;
+    Ok(())
 }

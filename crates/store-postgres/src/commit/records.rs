@@ -178,7 +178,9 @@ impl Columns {
 
 /// Takes the next generation, writes the manifest under it and tells those who listen: one statement, so
 /// that other writers wait no longer for the generation than this takes and the commit.
-const MANIFEST: &str = "WITH next AS (UPDATE generation SET value = value + 1 RETURNING value)
+const MANIFEST: &str = "WITH next AS (
+        UPDATE generation SET value = value + 1, evidence_version = evidence_version + $18
+        RETURNING value)
     INSERT INTO batch (generation, source_id, sequence, run_id, page_id, epoch, received, inserted,
                        updated, unchanged, stale, duplicate, quarantined, first_new_id, changed,
                        stored_at, retry, new_listings)
@@ -217,6 +219,7 @@ pub(super) async fn write_manifest(
             &Instant(batch.stored_at),
             &batch.retry.is_some(),
             &int(new_listings.len() as u64)?,
+            &i64::from(applied.evidence_changed),
         ],
         |row| uint(row, 0),
     )

@@ -6,7 +6,7 @@ use kasparro_store::{Batch, Committed, StoreError};
 
 use super::applied::Applied;
 use super::numbers::{Numbers, ensure_months};
-use super::{anomalies, evidence, known, news, quarantine, records, sweeps, written};
+use super::{anomalies, evidence, known, news, past, quarantine, records, sweeps, written};
 use crate::PostgresStore;
 use crate::error::{Failure, Queried, refused};
 use crate::queries::{drift, first, get, uint};
@@ -110,6 +110,7 @@ async fn write(
     tokio::try_join!(
         biased;
         evidence::write(transaction, &applied),
+        past::write(transaction, &applied),
         news::write(transaction, source, &applied),
         sweeps::write(transaction, source, &applied),
         anomalies::write(transaction, source, &applied),

@@ -37,6 +37,39 @@ pub(super) async fn raise(
     Ok(())
 }
 
+const RAISE_OF_RUNS: &str =
+    "INSERT INTO alert (source_id, run_id, raised_at, next_attempt_at, code, message, hint)
+    SELECT source.source_id, told.run_id, $1, $2, told.code, told.message, told.hint
+    FROM unnest($3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[]) WITH ORDINALITY
+         AS told (source, run_id, code, message, hint, place)
+         JOIN source ON source.name = told.source
+    ORDER BY told.place";
+
+/// Keeps alerts that are told with runs of several sources, in their order.
+pub(crate) async fn raise_of_runs(
+    transaction: &Transaction<'_>,
+    at: Timestamp,
+    alerts: &[(SourceName, RunId, NewAlert)],
+    send: bool,
+) -> Queried<()> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    let sources: Vec<&str> = alerts.iter().map(|(source, ..)| source.as_str()).collect();
+    let runs: Vec<uuid::Uuid> = alerts.iter().map(|(_, run, _)| run.0).collect();
+    let codes: Vec<&str> = alerts.iter().map(|(.., alert)| alert.code.as_str()).collect();
+    let messages: Vec<&str> = alerts.iter().map(|(.., alert)| alert.message.as_str()).collect();
+    let hints: Vec<&str> = alerts.iter().map(|(.., alert)| alert.hint.as_str()).collect();
+    let next_attempt_at = send.then_some(Instant(at));
+    let params: Params<'_> =
+        &[&Instant(at), &next_attempt_at, &sources, &runs, &codes, &messages, &hints];
+    let raised = execute(transaction, RAISE_OF_RUNS, params).await?;
+    match raised == alerts.len() as u64 {
+        true => Ok(()),
+        false => refused("an alert is about a source that is not known"),
+    }
+}
+
 /// The columns of an alert, and where they stand for [`read_alert`].
 macro_rules! select_alert {
     ($rest:literal) => {

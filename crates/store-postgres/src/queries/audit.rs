@@ -2,7 +2,9 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use kasparro_domain::{Attributes, BodyHash, Evidence, ListingId, PageId};
-use kasparro_store::{Audit, EvidenceRecord, NamedBudget, StoreError, StoreResult, decode_changed};
+use kasparro_store::{
+    Audit, EvidenceRecord, IdentityPosition, NamedBudget, StoreError, StoreResult, decode_changed,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::Row;
 
@@ -11,8 +13,8 @@ use super::pages::body_hash;
 use super::summaries::checkpoint;
 use super::{
     Sources, alerts, anomalies, bodies, budgets, commands, counts, drift, each, get, history,
-    instant, json, maybe_json, maybe_string, news, pages, quarantine, run_id, runs, source_states,
-    string, text, uint, walk,
+    identity, instant, json, maybe_json, maybe_string, news, pages, quarantine, run_id, runs,
+    source_states, string, text, uint, walk,
 };
 use crate::commit::decisions;
 use crate::error::Queried;
@@ -50,6 +52,7 @@ pub(crate) async fn audit(transaction: &Transaction<'_>, mut audit: Audit) -> Qu
         Ok(())
     })
     .await?;
+    identity::every_resolution(transaction, &mut audit).await?;
     manifests(transaction, &sources, &mut audit).await?;
     let leases = "SELECT source_id, holder, epoch FROM lease WHERE source_id = $1";
     of_every_source(transaction, &sources, leases, |row| {
@@ -64,20 +67,19 @@ pub(crate) async fn audit(transaction: &Transaction<'_>, mut audit: Audit) -> Qu
         audit.budget(source, name, budget.version, &budget.state);
     }
     alerts::every_alert(transaction, &sources, |alert| audit.alert(alert)).await?;
-    audit.generation(crate::changes::generation(transaction).await?.0);
+    let IdentityPosition { generation, evidence_version, .. } =
+        identity::position(transaction).await?;
+    audit.generation(generation.0, evidence_version);
     Ok(audit)
 }
 
 /// Source by source, so that the index over external ids gives the order.
-const LISTINGS: &str = select_listing!(
-    "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) WHERE l.source_id = $1 \
-     ORDER BY l.external_id"
-);
+const LISTINGS: &str = select_listing!("WHERE l.source_id = $1 ORDER BY l.external_id");
 
 /// Statements about the listings of a source, by external id, endpoint and part.
 const EVIDENCE: &str = "
     SELECT l.source_id, e.listing_id, e.endpoint, l.external_id, e.part, e.symbol, e.name,
-           e.contracts, e.active, e.first_seen_at, e.fetched_at, e.content_hash, e.ordinal
+           e.contracts, e.active, e.first_seen_at, e.fetched_at, e.content_hash, e.ordinal, e.kind
     FROM listing AS l JOIN evidence AS e USING (listing_id)
     WHERE l.source_id = $1 ORDER BY l.external_id, e.endpoint, e.part";
 
@@ -92,6 +94,7 @@ fn read_statement(row: &Row, sources: &Sources) -> Queried<EvidenceRecord> {
             attributes: Attributes { symbol: maybe_string(row, 5)?, name: maybe_string(row, 6)? },
             contracts: maybe_json(row, 7)?.unwrap_or_default(),
             active: get(row, 8)?,
+            kind: maybe_string(row, 13)?,
         },
         first_seen_at: instant(row, 9)?,
         fetched_at: instant(row, 10)?,
@@ -116,6 +119,7 @@ async fn read_model(
         Ok(())
     })
     .await?;
+    identity::every_row(transaction, sources, audit).await?;
     history::every_point(transaction, |point| audit.point(point)).await?;
     of_every_source(transaction, sources, news::OF_SOURCE, |row| {
         audit.news(&news::read_news(row, sources)?, news::read_content_hash(row)?);
@@ -145,7 +149,7 @@ async fn unusual(
 }
 
 /// Hands the rows of every source to `see`, sources by name.
-async fn of_every_source(
+pub(super) async fn of_every_source(
     client: &impl GenericClient,
     sources: &Sources,
     sql: &str,

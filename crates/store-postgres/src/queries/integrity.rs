@@ -10,14 +10,17 @@ use crate::error::Queried;
 const MOST_TOLD: i64 = 100;
 
 /// Table, its key as text, its column, and the table that the column points to, by a column of the same
-/// name. The first five have no foreign key that would refuse such a row; the others may have lost theirs,
-/// or rows may have been changed past it.
-const RELATIONS: [(&str, &str, &str, &str); 37] = [
+/// name; one that begins with `from_` or `to_`, by what follows. The first eight have no foreign key that
+/// would refuse such a row; the others may have lost theirs, or rows may have been changed past it.
+const RELATIONS: [(&str, &str, &str, &str); 42] = [
     ("quote", "listing_id", "listing_id", "listing"),
     ("quote", "listing_id", "page_id", "page"),
     ("history", "concat_ws(' ', hour, listing_id, revision)", "listing_id", "listing"),
     ("evidence", "concat_ws(' ', listing_id, endpoint, part)", "listing_id", "listing"),
     ("evidence", "concat_ws(' ', listing_id, endpoint, part)", "page_id", "page"),
+    ("evidence_past", "concat_ws(' ', listing_id, endpoint, part)", "listing_id", "listing"),
+    ("identity", "listing_id", "listing_id", "listing"),
+    ("identity", "listing_id", "asset_id", "asset"),
     ("run", "run_id", "source_id", "source"),
     ("raw_chunk", "concat_ws(' ', body_id, chunk_index)", "body_id", "raw_body"),
     ("page", "page_id", "source_id", "source"),
@@ -50,16 +53,22 @@ const RELATIONS: [(&str, &str, &str, &str); 37] = [
     ("budget", "concat_ws(' ', source_id, name)", "source_id", "source"),
     ("alert", "alert_id", "source_id", "source"),
     ("alert", "alert_id", "run_id", "run"),
+    ("asset_edge", EDGE, "from_listing_id", "listing"),
+    ("asset_edge", EDGE, "to_listing_id", "listing"),
 ];
+
+const EDGE: &str = "concat_ws(' ', from_listing_id, kind, to_listing_id)";
 
 /// Everything that is found, in words.
 pub(crate) async fn integrity(transaction: &Transaction<'_>) -> Queried<Vec<String>> {
     let mut found = Vec::new();
     for (table, key, column, parent) in RELATIONS {
+        let end = column.strip_prefix("from_").or_else(|| column.strip_prefix("to_"));
+        let of_parent = end.unwrap_or(column);
         let sql = format!(
             "SELECT ({key})::text FROM {table}
              WHERE {column} IS NOT NULL AND NOT EXISTS (
-               SELECT 1 FROM {parent} WHERE {parent}.{column} = {table}.{column})
+               SELECT 1 FROM {parent} WHERE {parent}.{of_parent} = {table}.{column})
              ORDER BY 1 LIMIT {MOST_TOLD}"
         );
         found.extend(

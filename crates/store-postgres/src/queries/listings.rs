@@ -1,23 +1,37 @@
 //! Listings with their current quotes, as rows are read.
 
-use kasparro_domain::{AssetId, Attributes, ListingId, Quote};
+use kasparro_domain::{AssetClass, AssetId, Attributes, IdentityState, ListingId, Quote};
 use kasparro_store::{ListingRow, Origin};
 use tokio_postgres::Row;
 
 use super::{
-    Sources, get, instant, maybe_decimal, maybe_instant, maybe_json, maybe_string, string, uint,
+    Sources, get, instant, maybe_decimal, maybe_instant, maybe_json, maybe_string, named, string,
+    uint,
 };
 use crate::error::{Queried, damaged};
 
-/// The columns of a listing `l` and its quote `q`, and where they stand for [`read_listing`].
-macro_rules! select_listing {
-    ($rest:literal) => {
+/// The columns of a listing `l` and its quote `q`, and where they stand for what reads them here.
+macro_rules! select_quoted {
+    ($($rest:literal),+) => {
         concat!(
             "SELECT l.listing_id, l.asset_id, l.source_id, l.external_id, l.symbol, l.name, \
              l.contracts, l.active, l.first_seen_at, q.observed_at, q.source_timed, q.fetched_at, \
              q.price_usd, q.market_cap, q.volume_24h, q.price_change_24h, q.circulating_supply, \
              q.total_supply, q.max_supply, q.fully_diluted_valuation, q.rank, q.raw_hash, q.ordinal, \
-             l.missed, l.last_seen_at, q.unusual ",
+             l.missed, l.last_seen_at, q.unusual",
+            $($rest),+
+        )
+    };
+}
+pub(crate) use select_quoted;
+
+/// The same with what was decided about the listing, as [`read_listing`] takes it.
+macro_rules! select_listing {
+    ($rest:literal) => {
+        $crate::queries::listings::select_quoted!(
+            ", i.asset_id, i.class, i.state \
+             FROM listing AS l LEFT JOIN quote AS q ON q.listing_id = l.listing_id \
+                               LEFT JOIN identity AS i ON i.listing_id = l.listing_id ",
             $rest
         )
     };
@@ -56,9 +70,20 @@ pub(crate) fn read_missed(row: &Row) -> Queried<u8> {
 pub(crate) fn read_listing(row: &Row, sources: &Sources) -> Queried<ListingRow> {
     let observed_at = maybe_instant(row, 9)?;
     let quoted = observed_at.is_some();
+    let founded_asset_id = AssetId(get(row, 1)?);
+    let decided = get::<Option<i64>>(row, 26)?;
+    let (class, identity) = match decided {
+        Some(_) => {
+            (named(row, 27, AssetClass::from_name)?, named(row, 28, IdentityState::from_name)?)
+        }
+        None => (AssetClass::Other, IdentityState::Unresolved),
+    };
     Ok(ListingRow {
         listing_id: ListingId(get(row, 0)?),
-        asset_id: AssetId(get(row, 1)?),
+        asset_id: decided.map_or(founded_asset_id, AssetId),
+        founded_asset_id,
+        class,
+        identity,
         source: sources.name(get(row, 2)?)?.clone(),
         external_id: string(row, 3)?,
         attributes: read_attributes(row)?,

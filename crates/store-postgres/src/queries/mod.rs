@@ -8,6 +8,8 @@ pub(crate) mod budgets;
 pub(crate) mod commands;
 pub(crate) mod drift;
 pub(crate) mod history;
+pub(crate) mod identity;
+pub(crate) mod identity_input;
 pub(crate) mod integrity;
 pub(crate) mod leases;
 pub(crate) mod listings;

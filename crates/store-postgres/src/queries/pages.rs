@@ -171,6 +171,7 @@ pub(crate) async fn reopen(
         kind: DecisionKind::Reopen,
         rows: vec![PageRow { page_id, ordinal: 0 }],
         drift: Vec::new(),
+        pairs: Vec::new(),
         forced: *forced,
         who,
         why,

@@ -43,6 +43,15 @@ async fn filled() -> Database {
           SELECT 1, gen_random_uuid(), 'slow', '', '', now(),
                  CASE WHEN id > 9990 THEN now() END
           FROM generate_series(1, 10000) AS id;
+        INSERT INTO identity (listing_id, asset_id, class, state, candidates)
+          SELECT id, id, 'coin', 'single', '[]' FROM generate_series(1, 2000) AS id;
+        INSERT INTO asset_edge SELECT id, 'wrapped_of', 1 + id % 1999, '' FROM generate_series(1, 2000) AS id
+          WHERE id <> 1 + id % 1999;
+        INSERT INTO evidence (listing_id, endpoint, part, content_hash, page_id, ordinal,
+                              first_seen_at, fetched_at)
+          SELECT id, 'e', '', 0, 1, 0, now(), now() FROM generate_series(1, 10000) AS id;
+        INSERT INTO evidence_past (listing_id, endpoint, part, until_at)
+          SELECT id, '', '', now() FROM generate_series(1, 10000) AS id;
         ANALYZE";
     database.sql(rows).await;
     database
@@ -127,6 +136,17 @@ async fn what_is_asked_all_the_time_is_found_by_an_index() {
             "alert",
         ),
         ("bigint[]", crate::changes::SOME, "'{1,2,3}'", "quote_pkey", "quote"),
+        ("bigint[]", crate::changes::SOME, "'{1,2,3}'", "identity_pkey", "identity"),
+        ("bigint, timestamptz", super::identity::SIGHTINGS, "1, '2100-01-01'", "page_seen", "page"),
+        ("bigint[]", super::identity::EDGES, "'{1,2,3}'", "asset_edge_to", "asset_edge"),
+        ("bigint[]", super::identity_input::STATEMENTS, "'{1,2,3}'", "evidence_pkey", "evidence"),
+        (
+            "bigint[]",
+            super::identity_input::PAST,
+            "'{1,2,3}'",
+            "evidence_past_pkey",
+            "evidence_past",
+        ),
     ] {
         let plan = plan(&database, types, sql, values).await;
         assert!(plan.contains(index), "{plan}");

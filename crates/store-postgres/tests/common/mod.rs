@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod findings;
+pub(crate) mod resolved;
 pub(crate) mod whole;
 
 use std::sync::Arc;

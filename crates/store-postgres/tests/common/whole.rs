@@ -47,6 +47,7 @@ pub(crate) async fn fill(store: &PostgresStore) {
         attributes: Attributes { symbol: Some("XRP".into()), name: None },
         contracts: vec![contract],
         active: None,
+        kind: None,
     };
     second.evidence = vec![EvidenceRow {
         ordinal: 3,

@@ -1,7 +1,7 @@
 //! What operators should hear of, until it is delivered.
 
 use kasparro_domain::{Alert, NewAlert, RunId, SourceName, Timestamp};
-use kasparro_store::{AlertOutcome, Audit, Findings};
+use kasparro_store::{AlertOutcome, Audit, Findings, Resolution};
 use rusqlite::{Connection, Row, params};
 
 use super::{Sources, each, instant, json_text, maybe_instant, run_id, walk};
@@ -28,6 +28,29 @@ pub(super) fn raise(
             at.as_millis(),
             send
         ])?;
+    }
+    Ok(())
+}
+
+/// Keeps the alerts of a resolution, each with the source and the run that it is told with.
+pub(super) fn raise_of_resolution(connection: &Connection, resolution: &Resolution) -> Queried<()> {
+    let sql =
+        "INSERT INTO alert (source_id, run_id, code, message, hint, raised_at, next_attempt_at)
+               SELECT source_id, ?2, ?3, ?4, ?5, ?6, iif(?7, ?6, NULL)
+               FROM source WHERE name = ?1";
+    for (source, run, NewAlert { code, message, hint }) in &resolution.alerts {
+        let raised = connection.prepare_cached(sql)?.execute(params![
+            source.as_str(),
+            run.to_string(),
+            code,
+            message,
+            hint,
+            resolution.resolved_at.as_millis(),
+            resolution.send_alerts
+        ])?;
+        if raised != 1 {
+            return refused(format!("an alert is about {source}, which is not known"));
+        }
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ pub(super) struct Applied<'a> {
     pub(super) counts: RunCounts,
     /// Listings that readers see changed, in any order and perhaps repeated.
     pub(super) changed: Vec<ListingId>,
+    /// True once something was written that speaks for what a listing is.
+    pub(super) evidence_changed: bool,
 }
 
 impl<'a> Applied<'a> {
@@ -28,7 +30,8 @@ impl<'a> Applied<'a> {
             ..RunCounts::default()
         };
         let changed = Vec::with_capacity(batch.rows.len() + batch.evidence.len());
-        Self { connection, source, batch, inserted: Inserted::of(batch), counts, changed }
+        let inserted = Inserted::of(batch);
+        Self { connection, source, batch, inserted, counts, changed, evidence_changed: false }
     }
 
     /// The id of the listing that a row names.

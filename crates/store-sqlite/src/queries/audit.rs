@@ -6,8 +6,9 @@ use rusqlite::{Connection, Row};
 use super::batches::{checkpoint, read_counts};
 use super::listings::{read_listing, read_missed, read_origin, select_listing};
 use super::{
-    Sources, alerts, anomalies, budgets, commands, decisions, drift, each, evidence, history, news,
-    pages, quarantine, run_id, runs, source_states, sweeps, text, uint, walk,
+    Sources, alerts, anomalies, budgets, commands, decisions, drift, each, evidence, history,
+    identity, identity_audit, news, pages, quarantine, run_id, runs, source_states, sweeps, text,
+    uint, walk,
 };
 use crate::error::{Queried, damaged};
 
@@ -33,6 +34,7 @@ pub(crate) fn audit(connection: &Connection, mut audit: Audit) -> Queried<Audit>
             audit.sweep(source, swept_at);
         }
     }
+    identity_audit::resolutions(connection, &mut audit)?;
     manifests(connection, &sources, &mut audit)?;
     let leases = "SELECT source_id, holder, epoch FROM lease WHERE source_id = ?1";
     of_every_source(connection, &sources, leases, |row| {
@@ -44,15 +46,13 @@ pub(crate) fn audit(connection: &Connection, mut audit: Audit) -> Queried<Audit>
     source_states::all(connection)?.iter().for_each(|state| audit.source_state(state));
     budgets::audit(connection, &mut audit)?;
     alerts::audit(connection, &sources, &mut audit)?;
-    audit.generation(crate::changes::generation(connection)?.0);
+    let position = identity::position(connection)?;
+    audit.generation(position.generation.0, position.evidence_version);
     Ok(audit)
 }
 
 /// Source by source, so that the index over external ids gives the order.
-pub(super) const LISTINGS: &str = select_listing!(
-    "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) WHERE l.source_id = ?1 \
-     ORDER BY l.external_id"
-);
+pub(super) const LISTINGS: &str = select_listing!("WHERE l.source_id = ?1 ORDER BY l.external_id");
 
 /// Listings with what hangs on them, news and anomalies; each by business key.
 fn read_model(connection: &Connection, sources: &Sources, audit: &mut Audit) -> Queried<()> {
@@ -64,6 +64,7 @@ fn read_model(connection: &Connection, sources: &Sources, audit: &mut Audit) -> 
         audit.evidence(&evidence::read_record(row, sources)?);
         Ok(())
     })?;
+    identity_audit::of_listings(connection, sources, audit)?;
     history::every_point(connection, |point| audit.point(point))?;
     of_every_source(connection, sources, news::OF_SOURCE, |row| {
         audit.news(&news::read_news(row, sources)?, news::read_content_hash(row)?);
@@ -73,7 +74,7 @@ fn read_model(connection: &Connection, sources: &Sources, audit: &mut Audit) -> 
 }
 
 /// Hands the rows of every source to `see`, sources by name.
-fn of_every_source(
+pub(super) fn of_every_source(
     connection: &Connection,
     sources: &Sources,
     sql: &str,

@@ -101,6 +101,7 @@ pub(crate) fn commit(
         None => quarantine::keep(&applied, &page)?,
     }
     crash_point!("commit.quarantine");
+    let evidence_changed = applied.evidence_changed;
     let (counts, changed) = applied.finish();
     if batch.retry.is_none() {
         advance_page(connection, batch, &counts)?;
@@ -122,7 +123,11 @@ pub(crate) fn commit(
     // Last of all, so that whoever waits for this row waits no longer than the commit takes.
     minted.generation += 1;
     let generation = Generation(minted.generation);
-    connection.prepare_cached("UPDATE generation SET value = ?1")?.execute([int(generation.0)?])?;
+    connection
+        .prepare_cached(
+            "UPDATE generation SET value = ?1, evidence_version = evidence_version + ?2",
+        )?
+        .execute(params![int(generation.0)?, evidence_changed])?;
     let new_listings: Vec<ListingId> = (first_new..=minted.listing_id).map(ListingId).collect();
     let committed = Committed { generation, counts, new_listings };
     write_manifest(connection, source, batch, &committed, &changed)?;

@@ -1,7 +1,7 @@
 //! What people decided.
 
 use kasparro_domain::{
-    Decision, DecisionId, DecisionKind, DriftKey, PageId, PageRow, RunId, Timestamp,
+    Decision, DecisionId, DecisionKind, DriftKey, ListingKey, PageId, PageRow, RunId, Timestamp,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -13,6 +13,7 @@ pub(super) struct NewDecision<'a> {
     pub(super) kind: DecisionKind,
     pub(super) rows: Vec<PageRow>,
     pub(super) drift: Vec<DriftKey>,
+    pub(super) pairs: Vec<(ListingKey, ListingKey)>,
     pub(super) forced: bool,
     pub(super) who: &'a str,
     pub(super) why: &'a str,
@@ -32,6 +33,7 @@ impl<'a> NewDecision<'a> {
             kind,
             rows: Vec::new(),
             drift: Vec::new(),
+            pairs: Vec::new(),
             forced: false,
             who,
             why,
@@ -41,22 +43,22 @@ impl<'a> NewDecision<'a> {
     }
 }
 
-/// Records a decision about a source, behind the newest page.
+/// Records a decision about a source, behind the newest page, and returns its number.
 pub(super) fn insert(
     connection: &Connection,
     source: i64,
     mut decision: NewDecision<'_>,
-) -> Queried<()> {
+) -> Queried<DecisionId> {
     decision.rows.sort_unstable();
     decision.drift.sort_unstable();
-    connection
+    let decision_id = connection
         .prepare_cached(
             "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, run_id,
-                                   drift, forced, after_page)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+                                   drift, forced, pairs, after_page)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
                      (SELECT coalesce(max(page_id), 0) FROM page))",
         )?
-        .execute(params![
+        .insert(params![
             decision.kind.name(),
             source,
             json_text(&decision.rows)?,
@@ -65,16 +67,17 @@ pub(super) fn insert(
             decision.decided_at.as_millis(),
             decision.run_id.map(|run| run.to_string()),
             json_text(&decision.drift)?,
-            decision.forced
+            decision.forced,
+            json_text(&decision.pairs)?
         ])?;
-    Ok(())
+    Ok(DecisionId(decision_id))
 }
 
 /// Every decision, oldest first.
 pub(crate) fn all(connection: &Connection) -> Queried<Vec<Decision>> {
     let sources = Sources::read(connection)?;
     let sql = "SELECT decision_id, kind, source_id, page_rows, who, why, decided_at, after_page,
-                      run_id, drift, forced
+                      run_id, drift, forced, pairs
                FROM decision ORDER BY decision_id";
     each(connection, sql, [], |row| read_decision(row, &sources))
 }
@@ -92,5 +95,6 @@ fn read_decision(row: &Row<'_>, sources: &Sources) -> Queried<Decision> {
         run_id: maybe_text(row, 8)?.map(|_| run_id(row, 8)).transpose()?,
         drift: json(row, 9)?,
         forced: row.get(10)?,
+        pairs: json(row, 11)?,
     })
 }

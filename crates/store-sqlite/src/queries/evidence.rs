@@ -10,7 +10,9 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::applied::Applied;
 use super::row_statements::INSERT_ASSET;
-use super::{Sources, each, first, instant, int, json_text, maybe_json, maybe_string, text, uint};
+use super::{
+    Sources, each, first, instant, int, json_text, maybe_json, maybe_string, past, text, uint,
+};
 use crate::error::{Queried, damaged};
 use crate::writer::Minted;
 
@@ -20,12 +22,12 @@ const INSERT_LISTING: &str = "INSERT INTO listing (listing_id, source_id, extern
 
 /// What is said now takes the place of what was said, and keeps the time when it was said first.
 const STATE: &str = "INSERT INTO evidence (listing_id, endpoint, part, symbol, name, contracts,
-        active, content_hash, page_id, ordinal, first_seen_at, fetched_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)
+        active, content_hash, page_id, ordinal, first_seen_at, fetched_at, kind)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)
     ON CONFLICT (listing_id, endpoint, part) DO UPDATE SET symbol = excluded.symbol,
         name = excluded.name, contracts = excluded.contracts, active = excluded.active,
         content_hash = excluded.content_hash, page_id = excluded.page_id,
-        ordinal = excluded.ordinal, fetched_at = excluded.fetched_at";
+        ordinal = excluded.ordinal, fetched_at = excluded.fetched_at, kind = excluded.kind";
 
 const SHOWN: &str = "SELECT symbol, name, contracts, active, missed,
         EXISTS (SELECT 1 FROM quote WHERE quote.listing_id = listing.listing_id)
@@ -114,21 +116,27 @@ pub(super) fn write(applied: &mut Applied<'_>, minted: &mut Minted) -> Queried<(
         if listing.external_id != *external_id {
             return applied.other_listing(listing_id, external_id);
         }
+        let key = (row.endpoint.clone(), row.evidence.part.clone());
+        let known = listing.statements.contains_key(&key);
         if late {
             applied.counts.stale += 1;
-            let key = (row.endpoint.clone(), row.evidence.part.clone());
-            if listing.statements.contains_key(&key) {
+            if known {
                 continue;
             }
         } else {
             applied.counts.updated += 1;
         }
-        store(&mut state, applied, listing_id, row)?;
-        let before = listing.now.clone();
-        listing.take(row);
-        if listing.now != before {
-            applied.changed.push(listing_id);
+        if known {
+            past::restated(applied, listing_id, &row.endpoint, &row.evidence.part)?;
         }
+        store(&mut state, applied, listing_id, row)?;
+        let before = listing.now.attributes.clone();
+        listing.take(row);
+        if listing.now.attributes != before {
+            past::renamed(applied, listing_id, &before)?;
+        }
+        // Also where readers see no change: who decides about identity looks there.
+        applied.changed.push(listing_id);
     }
     let mut update = connection.prepare_cached(UPDATE_LISTING)?;
     for (listing_id, Stated { stored, now, .. }) in listings {
@@ -155,7 +163,7 @@ fn insert<'a>(
     minted.asset_id += 1;
     minted.listing_id += 1;
     let listing_id = ListingId(minted.listing_id);
-    let Evidence { external_id, attributes, contracts, active, part: _ } = &row.evidence;
+    let Evidence { external_id, attributes, contracts, active, part: _, kind: _ } = &row.evidence;
     applied.connection.prepare_cached(INSERT_ASSET)?.execute([minted.asset_id])?;
     applied.connection.prepare_cached(INSERT_LISTING)?.execute(params![
         listing_id.0,
@@ -176,11 +184,11 @@ fn insert<'a>(
 
 fn store(
     state: &mut CachedStatement<'_>,
-    applied: &Applied<'_>,
+    applied: &mut Applied<'_>,
     listing_id: ListingId,
     row: &EvidenceRow,
 ) -> Queried<()> {
-    let Evidence { part, attributes, contracts, active, external_id: _ } = &row.evidence;
+    let Evidence { part, attributes, contracts, active, kind, external_id: _ } = &row.evidence;
     state.execute(params![
         listing_id.0,
         row.endpoint.as_str(),
@@ -192,8 +200,10 @@ fn store(
         row.content_hash.cast_signed(),
         applied.batch.page_id.0,
         int(row.ordinal)?,
-        applied.batch.fetched_at.as_millis()
+        applied.batch.fetched_at.as_millis(),
+        kind.as_deref()
     ])?;
+    applied.evidence_changed = true;
     Ok(())
 }
 
@@ -243,7 +253,7 @@ pub(super) fn known(connection: &Connection, source: i64) -> Queried<Vec<KnownEv
 /// Statements about the listings of a source, by external id, endpoint and part.
 pub(super) const OF_SOURCE: &str = "SELECT l.source_id, e.listing_id, e.endpoint, l.external_id,
         e.part, e.symbol, e.name, e.contracts, e.active, e.first_seen_at, e.fetched_at,
-        e.content_hash, e.ordinal
+        e.content_hash, e.ordinal, e.kind
     FROM listing AS l CROSS JOIN evidence AS e USING (listing_id)
     WHERE l.source_id = ?1 ORDER BY l.external_id, e.endpoint, e.part";
 
@@ -259,6 +269,7 @@ pub(super) fn read_record(row: &Row<'_>, sources: &Sources) -> Queried<EvidenceR
             attributes: Attributes { symbol: maybe_string(row, 5)?, name: maybe_string(row, 6)? },
             contracts: maybe_json(row, 7)?.unwrap_or_default(),
             active: row.get(8)?,
+            kind: maybe_string(row, 13)?,
         },
         first_seen_at: instant(row, 9)?,
         fetched_at: instant(row, 10)?,

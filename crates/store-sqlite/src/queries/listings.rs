@@ -1,22 +1,39 @@
 //! Listings with their current quotes, as rows are read.
 
 use compact_str::CompactString;
-use kasparro_domain::{AssetId, Attributes, ListingId, Quote};
+use kasparro_domain::{AssetClass, AssetId, Attributes, IdentityState, ListingId, Quote};
 use kasparro_store::{ListingRow, Origin};
 use rusqlite::Row;
 
-use super::{Sources, instant, maybe_decimal, maybe_instant, maybe_json, maybe_string, text, uint};
+use super::{
+    Sources, instant, maybe_decimal, maybe_instant, maybe_json, maybe_string, named, text, uint,
+};
 use crate::error::{Queried, damaged};
 
-/// The columns of a listing `l` and its quote `q`, and where they stand for [`read_listing`].
-macro_rules! select_listing {
-    ($rest:literal) => {
+/// The columns of a listing `l` and its quote `q`, then others.
+macro_rules! select_quoted {
+    ($more:literal, $rest:literal) => {
         concat!(
             "SELECT l.listing_id, l.asset_id, l.source_id, l.external_id, l.symbol, l.name, \
              l.contracts, l.active, l.first_seen_at, q.observed_at, q.source_timed, q.fetched_at, \
              q.price_usd, q.market_cap, q.volume_24h, q.price_change_24h, q.circulating_supply, \
              q.total_supply, q.max_supply, q.fully_diluted_valuation, q.rank, q.raw_hash, q.ordinal, \
-             l.missed, l.last_seen_at, q.unusual ",
+             l.missed, l.last_seen_at, q.unusual",
+            $more,
+            " ",
+            $rest
+        )
+    };
+}
+pub(crate) use select_quoted;
+
+/// The columns of a listing `l`, its quote `q` and what is decided about it `i`, and where they stand for
+/// [`read_listing`]. Goes on behind these tables.
+macro_rules! select_listing {
+    ($rest:literal) => {
+        $crate::queries::listings::select_quoted!(
+            ", i.asset_id, i.class, i.state FROM listing AS l LEFT JOIN quote AS q USING (listing_id) \
+             LEFT JOIN identity AS i USING (listing_id)",
             $rest
         )
     };
@@ -57,9 +74,21 @@ pub(super) fn read_missed(row: &Row<'_>) -> Queried<u8> {
 pub(crate) fn read_listing(row: &Row<'_>, sources: &Sources) -> Queried<ListingRow> {
     let observed_at = maybe_instant(row, 9)?;
     let quoted = observed_at.is_some();
+    let founded_asset_id = AssetId(row.get(1)?);
+    // Most are their own asset, and none is decided about before it was looked at.
+    let (asset_id, class, identity) = match row.get::<_, Option<i64>>(26)? {
+        None => (founded_asset_id, AssetClass::Other, IdentityState::Unresolved),
+        Some(asset_id) => {
+            let state = named(row, 28, IdentityState::from_name)?;
+            (AssetId(asset_id), named(row, 27, AssetClass::from_name)?, state)
+        }
+    };
     Ok(ListingRow {
         listing_id: ListingId(row.get(0)?),
-        asset_id: AssetId(row.get(1)?),
+        asset_id,
+        founded_asset_id,
+        class,
+        identity,
         source: sources.name(row.get(2)?)?.clone(),
         external_id: CompactString::from(text(row, 3)?),
         attributes: read_attributes(row)?,

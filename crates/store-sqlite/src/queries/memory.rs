@@ -6,7 +6,7 @@ use kasparro_store::{KnownListing, KnownQuote, SourceMemory};
 use rusqlite::{Connection, Row};
 
 use super::batches::checkpoint;
-use super::listings::{read_attributes, read_missed, read_quote, read_raw_hash, select_listing};
+use super::listings::{read_attributes, read_missed, read_quote, read_raw_hash, select_quoted};
 use super::{each, evidence, find_source, first, maybe_instant, news, text, uint};
 use crate::error::Queried;
 
@@ -35,8 +35,9 @@ fn sequence_of(connection: &Connection, source: i64) -> Queried<u64> {
 }
 
 /// The plus keeps SQLite from going through the index over external ids, which would visit the rows in
-/// another order than that of the tables.
-pub(super) const LISTINGS: &str = select_listing!(
+/// another order than that of the tables. What is decided about them is none of a load's business.
+pub(super) const LISTINGS: &str = select_quoted!(
+    "",
     "FROM listing AS l LEFT JOIN quote AS q USING (listing_id) WHERE +l.source_id = ?1 \
      ORDER BY l.listing_id"
 );

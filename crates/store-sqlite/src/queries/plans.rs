@@ -5,8 +5,10 @@ use kasparro_store::{AnomalyAbout, AnomalyFilter, DriftFilter, PageFilter};
 use rusqlite::Connection;
 
 use super::{
-    alerts, anomalies, audit, drift, evidence, memory, news, pages, quarantine, refusals, source_id,
+    alerts, anomalies, audit, drift, evidence, identity, identity_audit, identity_input, memory,
+    news, pages, past, quarantine, refusals, resolve, source_id,
 };
+use crate::changes;
 
 /// A database of the newest schema.
 fn newest() -> Connection {
@@ -17,6 +19,7 @@ fn newest() -> Connection {
         include_str!("../../migrations/V2__nothing_lost.sql"),
         include_str!("../../migrations/V3__leases.sql"),
         include_str!("../../migrations/V4__watchfulness.sql"),
+        include_str!("../../migrations/V5__one_asset.sql"),
     ] {
         connection.execute_batch(migration).unwrap();
     }
@@ -42,11 +45,50 @@ fn listings_are_read_in_one_pass_in_the_order_of_their_table() {
 }
 
 #[test]
+fn readers_find_quote_and_identity_of_each_listing_by_its_number() {
+    let quote = "SEARCH q USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN";
+    let identity = "SEARCH i USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN";
+    assert_eq!(plan(changes::ALL), ["SCAN l", quote, identity]);
+    let range = "SEARCH l USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+    assert_eq!(plan(changes::IN_RANGE), [range, quote, identity]);
+}
+
+#[test]
+fn what_speaks_for_identity_is_read_in_the_order_of_the_tables() {
+    let listings = plan(identity_input::LISTINGS);
+    assert_eq!(listings[0], "SEARCH l USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)");
+    assert_eq!(listings.last().unwrap(), "SEARCH q USING INTEGER PRIMARY KEY (rowid=?)");
+    let by_key =
+        |table| format!("SEARCH {table} USING PRIMARY KEY (listing_id>? AND listing_id<?)");
+    assert_eq!(plan(identity_input::STATEMENTS), [by_key("e")]);
+    assert_eq!(plan(past::IN_RANGE), [by_key("p")]);
+}
+
+#[test]
+fn resolving_searches_and_scans_no_table() {
+    for sql in [resolve::BEFORE, resolve::MEMBER, resolve::CROWDED, resolve::IS_KNOWN] {
+        let steps = plan(sql);
+        let scans = |step: &&String| step.starts_with("SCAN") && !step.contains("subquery");
+        assert_eq!(steps.iter().find(scans), None, "{sql}: {steps:?}");
+    }
+    let steps = plan(identity::EDGES);
+    for index in
+        ["USING PRIMARY KEY (from_listing_id=?)", "USING INDEX asset_edge_to (to_listing_id=?)"]
+    {
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+    }
+    let sighted = "SEARCH page USING INDEX page_sighted (source_id=? AND fetched_at>?)";
+    assert_eq!(plan(identity::SIGHTINGS), [sighted]);
+}
+
+#[test]
 fn nothing_but_history_and_quarantine_is_sorted() {
     for sql in [
         evidence::KNOWN,
         evidence::OF_SOURCE,
         audit::LISTINGS,
+        past::OF_SOURCE,
+        identity_audit::OF_SOURCE,
         news::OF_SOURCE,
         news::LIST,
         quarantine::LIST,

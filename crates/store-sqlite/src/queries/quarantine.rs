@@ -114,7 +114,8 @@ pub(super) fn retry(applied: &Applied<'_>, brought: &Brought, retry: &Retry) -> 
     }
     let decided = NewDecision::new(DecisionKind::Retry, &retry.who, &retry.why, batch.stored_at);
     let decision = NewDecision { rows, run_id: Some(batch.run_id), ..decided };
-    decisions::insert(applied.connection, applied.source, decision)
+    decisions::insert(applied.connection, applied.source, decision)?;
+    Ok(())
 }
 
 /// The page of the one row that an update may have changed. Read to the end, as every statement with

@@ -41,9 +41,10 @@ pub(super) const LAST_REVISION: &str =
     "SELECT revision, price_usd, market_cap, volume_24h FROM history
     WHERE hour = ?1 AND listing_id = ?2 AND observed_at = ?3 ORDER BY revision DESC LIMIT 1";
 
-/// Whether the listing is the one that the row is about, and whether it is called as the row says.
+/// Whether the listing is the one that the row is about, whether it is called as the row says, and how it is
+/// called.
 pub(super) const CHECK_LISTING: &str = "SELECT source_id = ?2 AND external_id = ?3,
-        symbol IS ?4 AND name IS ?5 FROM listing WHERE listing_id = ?1";
+        symbol IS ?4 AND name IS ?5, symbol, name FROM listing WHERE listing_id = ?1";
 
 pub(super) const UPDATE_LISTING: &str =
     "UPDATE listing SET symbol = ?2, name = ?3 WHERE listing_id = ?1";

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use kasparro_domain::{ListingId, Timestamp};
+use kasparro_domain::{Attributes, ListingId, Timestamp};
 use kasparro_store::{BatchRow, ListingRef, RowChange};
-use rusqlite::{CachedStatement, OptionalExtension, params};
+use rusqlite::{CachedStatement, params};
 
 use super::applied::Applied;
 use super::row_statements::{
     CHECK_LISTING, INSERT_ASSET, INSERT_LISTING, INSERT_POINT, INSERT_QUOTE, LAST_REVISION,
     QUOTED_AT, UPDATE_LISTING, UPDATE_QUOTE, Value, bind_quote,
 };
-use super::{anomalies, instant, maybe_decimal};
+use super::{anomalies, instant, maybe_decimal, maybe_string, past};
 use crate::error::{Queried, damaged, refused};
 use crate::writer::Minted;
 
@@ -129,6 +129,7 @@ impl<'w, 'a> RowWriter<'w, 'a> {
         }
         self.applied.counts.inserted += 1;
         self.applied.changed.push(listing_id);
+        self.applied.evidence_changed = true;
         Ok(listing_id)
     }
 
@@ -153,10 +154,15 @@ impl<'w, 'a> RowWriter<'w, 'a> {
             }
             let current = touched.observed_at;
             touched.observed_at = row.observed_at;
-            touched.pending = Some(row);
+            let before = touched.pending.replace(row).or(touched.stored);
+            // Noted for each row, since a later one may bring the first name back.
+            if let Some(before) = before.filter(|before| before.attributes != row.attributes) {
+                past::renamed(self.applied, listing_id, &before.attributes)?;
+            }
             if newer { current < row.observed_at } else { current == row.observed_at }
         } else {
-            if !self.check(listing_id, row)? {
+            if let Some(before) = self.check(listing_id, row)? {
+                past::renamed(self.applied, listing_id, &before)?;
                 self.rename(listing_id, row)?;
             }
             // A listing that only lists have named so far has no quote to replace.
@@ -221,8 +227,8 @@ impl<'w, 'a> RowWriter<'w, 'a> {
         Ok(Some(listing_id))
     }
 
-    /// True when the listing is stored with the attributes of the row.
-    fn check(&mut self, listing_id: ListingId, row: &BatchRow) -> Queried<bool> {
+    /// What the listing is called where it is not called as the row says.
+    fn check(&mut self, listing_id: ListingId, row: &BatchRow) -> Queried<Option<Attributes>> {
         let params = params![
             listing_id.0,
             self.applied.source,
@@ -230,12 +236,15 @@ impl<'w, 'a> RowWriter<'w, 'a> {
             row.attributes.symbol.as_deref(),
             row.attributes.name.as_deref()
         ];
-        let found: Option<(bool, bool)> = self
-            .check_listing
-            .query_row(params, |found| Ok((found.get(0)?, found.get(1)?)))
-            .optional()?;
-        match found {
-            Some((true, same)) => Ok(same),
+        let mut rows = self.check_listing.query(params)?;
+        match rows.next()? {
+            Some(found) if found.get(0)? => match found.get(1)? {
+                true => Ok(None),
+                false => Ok(Some(Attributes {
+                    symbol: maybe_string(found, 2)?,
+                    name: maybe_string(found, 3)?,
+                })),
+            },
             _ => self.applied.other_listing(listing_id, &row.external_id),
         }
     }

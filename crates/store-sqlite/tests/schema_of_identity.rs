@@ -1,0 +1,174 @@
+//! The last net around what is decided about listings, tried past the program.
+
+mod common;
+#[path = "common/first_batch.rs"]
+mod first_batch;
+#[path = "common/refused.rs"]
+mod refused;
+#[path = "common/refused_but_for.rs"]
+mod refused_but_for;
+
+use refused::refused;
+use refused_but_for::refused_but_for;
+
+const NUL: &str = "'a' || char(0)";
+
+#[tokio::test]
+async fn evidence_is_counted_upwards_and_its_kind_is_a_text() {
+    refused(&[
+        "UPDATE generation SET evidence_version = -1",
+        "UPDATE generation SET evidence_version = NULL",
+    ])
+    .await;
+    let good = [
+        ("listing_id", "1"),
+        ("endpoint", "'coins'"),
+        ("part", "''"),
+        ("content_hash", "0"),
+        ("page_id", "1"),
+        ("ordinal", "0"),
+        ("first_seen_at", "0"),
+        ("fetched_at", "0"),
+        ("kind", "'coin'"),
+    ];
+    refused_but_for("evidence", &good, &[("kind", NUL)]).await;
+}
+
+#[tokio::test]
+async fn what_was_said_is_a_name_or_a_statement_of_a_list() {
+    let stated = [
+        ("listing_id", "1"),
+        ("endpoint", "'coins'"),
+        ("part", "'a'"),
+        ("until_at", "5"),
+        ("symbol", "'BTC'"),
+        ("name", "NULL"),
+        ("contracts", "'[]'"),
+        ("kind", "'coin'"),
+    ];
+    let changes = [
+        ("listing_id", "99"),
+        ("endpoint", "''"),
+        ("endpoint", NUL),
+        ("part", NUL),
+        ("until_at", "NULL"),
+        ("symbol", NUL),
+        ("name", NUL),
+        ("contracts", "'['"),
+        ("kind", NUL),
+    ];
+    refused_but_for("evidence_past", &stated, &changes).await;
+    let mut named = stated;
+    for column in &mut named {
+        match column.0 {
+            "endpoint" | "part" => column.1 = "''",
+            "contracts" | "kind" => column.1 = "NULL",
+            _ => {}
+        }
+    }
+    let changes = [("part", "'a'"), ("contracts", "'[]'"), ("kind", "'coin'")];
+    refused_but_for("evidence_past", &named, &changes).await;
+}
+
+#[tokio::test]
+async fn a_decided_listing_has_an_asset_and_a_share_below_one() {
+    let good = [
+        ("listing_id", "1"),
+        ("asset_id", "2"),
+        ("class", "'coin'"),
+        ("state", "'linked'"),
+        ("confidence", "10000"),
+        ("candidates", "'[]'"),
+    ];
+    let changes = [
+        ("listing_id", "99"),
+        ("asset_id", "99"),
+        ("asset_id", "NULL"),
+        ("class", "''"),
+        ("class", NUL),
+        ("state", "'lost'"),
+        ("confidence", "10001"),
+        ("confidence", "-1"),
+        ("candidates", "'['"),
+        ("candidates", "NULL"),
+    ];
+    refused_but_for("identity", &good, &changes).await;
+}
+
+#[tokio::test]
+async fn an_edge_leads_from_one_listing_to_another() {
+    let good = [
+        ("from_listing_id", "1"),
+        ("kind", "'wrapped_of'"),
+        ("to_listing_id", "2"),
+        ("why", "'its name says so'"),
+    ];
+    let changes = [
+        ("from_listing_id", "99"),
+        ("from_listing_id", "2"),
+        ("kind", "''"),
+        ("kind", NUL),
+        ("to_listing_id", "99"),
+        ("why", NUL),
+    ];
+    refused_but_for("asset_edge", &good, &changes).await;
+}
+
+#[tokio::test]
+async fn a_resolution_that_means_nothing_cannot_be_stored() {
+    let good = [
+        ("generation", "7"),
+        ("evidence_version", "0"),
+        ("rule_version", "'identity/1'"),
+        ("resolved_at", "0"),
+        ("listings", "2"),
+        ("assets", "2"),
+        ("linked", "0"),
+        ("ambiguous", "0"),
+        ("pending", "1"),
+        ("changed", "x''"),
+    ];
+    let changes = [
+        ("generation", "0"),
+        ("evidence_version", "-1"),
+        ("rule_version", NUL),
+        ("listings", "-1"),
+        ("assets", "-1"),
+        ("linked", "-1"),
+        ("ambiguous", "-1"),
+        ("pending", "2"),
+        ("changed", "NULL"),
+    ];
+    refused_but_for("resolution", &good, &changes).await;
+}
+
+#[tokio::test]
+async fn a_decision_about_listings_names_pairs_and_nothing_else() {
+    let good = [
+        ("kind", "'link'"),
+        ("source_id", "1"),
+        ("page_rows", "'[]'"),
+        ("who", "'me'"),
+        ("why", "''"),
+        ("decided_at", "0"),
+        ("after_page", "1"),
+        ("run_id", "NULL"),
+        ("drift", "'[]'"),
+        ("forced", "0"),
+        ("pairs", "'[[{},{}]]'"),
+    ];
+    for kind in ["'link'", "'unlink'", "'merge'", "'split'", "'withdraw'"] {
+        let mut row = good;
+        row[0].1 = kind;
+        let changes = [
+            ("pairs", "'[]'"),
+            ("pairs", "'['"),
+            ("kind", "'discard'"),
+            ("page_rows", "'[{}]'"),
+            ("run_id", "(SELECT run_id FROM run)"),
+            ("drift", "'[{}]'"),
+            ("forced", "1"),
+        ];
+        refused_but_for("decision", &row, &changes).await;
+    }
+}
