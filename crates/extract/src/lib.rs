@@ -7,11 +7,13 @@ mod error;
 pub mod frame;
 mod limits;
 mod request;
+mod secret;
 mod source;
 
 pub use error::{ErrorClass, PageError, Remedy};
 pub use limits::{Cost, Counted, LimitWindow, Limits};
 pub use request::{Credential, HttpRequest, Purpose, Request, Target};
+pub use secret::holds_secret;
 pub use source::{
     Answer, Framing, OptionError, PageMeta, PageSummary, RowReader, RunStart, Source, SourceSpec,
 };

@@ -30,7 +30,9 @@ pub struct HttpRequest {
     /// opposed to a vendor's API.
     pub origin_matters: bool,
     /// True where the upstream is asked for the answer only if it has changed since the last one that
-    /// was loaded (`ETag`, `Last-Modified`).
+    /// was loaded (`ETag`, `Last-Modified`), and one that has not changed leaves nothing to load, as for
+    /// feeds. Lists are asked by their `ETag` in any case, and one that has not changed is loaded as the
+    /// same page again.
     pub conditional: bool,
     /// What the request costs.
     pub cost: Cost,

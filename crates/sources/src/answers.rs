@@ -1,6 +1,6 @@
 //! Judging the head of an HTTP answer: what every upstream has in common.
 
-use kasparro_extract::{Answer, ErrorClass, PageError};
+use kasparro_extract::{Answer, ErrorClass, PageError, holds_secret};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -28,11 +28,15 @@ pub(crate) fn object(answer: &Answer<'_>) -> Option<Value> {
 }
 
 /// An upstream's own message as it may be shown: one short line without our key, should the upstream
-/// repeat it.
+/// repeat it; nothing where it repeats it encoded.
 pub(crate) fn shown(message: &str, key: Option<&SecretString>) -> String {
     let mut line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if let Some(key) = key {
         line = line.replace(key.expose_secret(), "***");
+        // Written otherwise, as in an address: nobody knows where it begins.
+        if holds_secret(line.as_bytes(), key) {
+            return String::new();
+        }
     }
     line.trim().chars().take(MAX_MESSAGE_CHARS).collect()
 }

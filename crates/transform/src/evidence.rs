@@ -10,6 +10,7 @@ use crate::validate::trim;
 pub fn believe_evidence(mut evidence: Evidence) -> Evidence {
     trim(&mut evidence.attributes.symbol);
     trim(&mut evidence.attributes.name);
+    trim(&mut evidence.kind);
     let trimmed = evidence.contracts.into_iter().map(|stated| Contract {
         platform: stated.platform.trim().into(),
         address: stated.address.trim().into(),
@@ -43,10 +44,12 @@ mod tests {
                 contract("solana", "EPj"),
             ],
             active: None,
+            kind: Some(" token ".into()),
         };
         let believed = believe_evidence(stated);
         assert_eq!(believed.contracts, [contract("ethereum", "0xa0b8"), contract("solana", "EPj")]);
         assert_eq!(believed.attributes.symbol.as_deref(), Some("usdc"));
         assert_eq!(believed.attributes.name, None);
+        assert_eq!(believed.kind.as_deref(), Some("token"));
     }
 }

@@ -58,5 +58,6 @@ fn state(listed: &Listed<'_>, external_id: &str) -> Result<Evidence, Rejection> 
         },
         contracts,
         active: None,
+        kind: None,
     })
 }

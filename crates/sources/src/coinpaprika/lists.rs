@@ -20,6 +20,7 @@ pub(super) static COINS_MAPPED: &[FieldUse] = &[
     read_into("symbol", "/symbol", FieldRole::Text),
     read_into("name", "/name", FieldRole::Text),
     read_into("active", "/is_active", FieldRole::Other),
+    read_into("kind", "/type", FieldRole::Other),
 ];
 
 /// What the members of a row of `/v1/contracts/{platform}` are read into.
@@ -104,6 +105,8 @@ struct Coin<'a> {
     symbol: Field<'a>,
     #[serde(borrow)]
     is_active: Field<'a>,
+    #[serde(borrow, rename = "type")]
+    kind: Field<'a>,
 }
 
 /// Reads the rows of `/v1/coins`.
@@ -129,6 +132,7 @@ impl Coin<'_> {
             },
             contracts: Vec::new(),
             active: fields::flag(self.is_active, "/is_active")?,
+            kind: fields::text(self.kind, "/type", fields::MAX_SYMBOL_CHARS)?,
         })
     }
 }
@@ -178,6 +182,7 @@ impl RowReader for ContractReader {
             attributes: Attributes::default(),
             contracts: vec![Contract { platform, address }],
             active: None,
+            kind: None,
         }))
     }
 }

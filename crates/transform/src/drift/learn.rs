@@ -221,8 +221,7 @@ impl Profile {
         }
         // Writing it is the only way to know its length; one that is surely short is not written.
         let most = self.anchors.len() * (60 + 8 * self.tracked.len()) + self.members.len() * 400;
-        while most > PROFILE_BYTES && self.anchors.len() > 8 && self.to_json().len() > PROFILE_BYTES
-        {
+        while most > PROFILE_BYTES && self.anchors.len() > 8 && self.json_bytes() > PROFILE_BYTES {
             for _ in 0..self.anchors.len() / 8 {
                 self.anchors.pop_last();
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::kind::{KINDS, Kind};
 use super::limits::{FEW_VALUES, MEMORY_ROWS, RELAX};
@@ -12,8 +12,16 @@ use super::member::Member;
 /// The range in which something was, which comes back to the present slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Range {
+    #[serde(serialize_with = "short")]
     pub(super) low: f32,
+    #[serde(serialize_with = "short")]
     pub(super) high: f32,
+}
+
+/// Writes a number as the double of the same few digits: widened it would have many more.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn short<S: Serializer>(number: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(number.to_string().parse().unwrap_or_else(|_| f64::from(*number)))
 }
 
 impl Range {

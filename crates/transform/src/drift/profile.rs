@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 use kasparro_domain::{DriftEvent, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::anchor::Kept;
 use super::cadence::Cadence;
@@ -55,24 +56,26 @@ impl Profile {
     /// Reads a profile of `endpoint` from its JSON. One that cannot be read, or was written by another
     /// version in another form, is begun anew: it costs one page of learning, and no run.
     #[must_use]
-    pub fn from_json(endpoint: &str, json: &str) -> Self {
-        serde_json::from_str::<Self>(json)
-            .ok()
-            .filter(|profile| profile.format == FORMAT)
-            .map_or_else(
-                || Self::new(endpoint),
-                |mut profile| {
-                    endpoint.clone_into(&mut profile.endpoint);
-                    profile
-                },
-            )
+    pub fn from_json(endpoint: &str, json: &Value) -> Self {
+        Self::deserialize(json).ok().filter(|profile| profile.format == FORMAT).map_or_else(
+            || Self::new(endpoint),
+            |mut profile| {
+                endpoint.clone_into(&mut profile.endpoint);
+                profile
+            },
+        )
     }
 
     /// The profile as JSON.
     #[must_use]
-    pub fn to_json(&self) -> String {
+    pub fn to_json(&self) -> Value {
         // Maps with text or number keys and finite numbers: there is nothing that JSON cannot say.
-        serde_json::to_string(self).unwrap_or_default()
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Length of its JSON in bytes.
+    pub(super) fn json_bytes(&self) -> usize {
+        serde_json::to_string(self).map_or(0, |text| text.len())
     }
 
     /// Pages that were learned from.

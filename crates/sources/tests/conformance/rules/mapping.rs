@@ -11,7 +11,7 @@ use super::{leaves, survey};
 use crate::fixtures::{Fixture, Page, now};
 
 /// Every field that a member can be read into, as the API names it, and its role.
-const FIELDS: [(&str, FieldRole); 15] = [
+const FIELDS: [(&str, FieldRole); 16] = [
     ("external_id", FieldRole::Id),
     ("symbol", FieldRole::Text),
     ("name", FieldRole::Text),
@@ -27,6 +27,7 @@ const FIELDS: [(&str, FieldRole); 15] = [
     ("observed_at", FieldRole::Instant),
     ("contracts", FieldRole::Other),
     ("active", FieldRole::Other),
+    ("kind", FieldRole::Other),
 ];
 
 /// What the rows of an endpoint show.

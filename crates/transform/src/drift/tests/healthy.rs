@@ -18,7 +18,7 @@ fn events(shape: Shape, seed: u64, hours: usize, pages: usize, coins: usize) -> 
             }
             profile.learn(&page);
         }
-        assert!(profile.to_json().len() <= 64 * 1024);
+        assert!(profile.json_bytes() <= 64 * 1024);
         market.pass(3600);
     }
     said

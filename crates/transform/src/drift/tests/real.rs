@@ -122,7 +122,7 @@ fn compare_and_learn(series: &Series, folder: &Path) -> Vec<(String, DriftEvent)
         let page = sample.finish(total);
         events.extend(profile.compare(&page).into_iter().map(|event| ((*file).to_owned(), event)));
         profile.learn(&page);
-        assert!(profile.to_json().len() <= 64 * 1024);
+        assert!(profile.json_bytes() <= 64 * 1024);
     }
     events
 }
