@@ -17,7 +17,7 @@ const MEMORY_BYTES: usize = 2 << 20;
 const ZSTD_LEVEL: i32 = 1;
 
 /// First bytes that are kept for a source to recognise errors in.
-const HEAD_BYTES: usize = 4096;
+pub(crate) const HEAD_BYTES: usize = 4096;
 
 /// Takes a body in as it arrives.
 pub(crate) struct BodyWriter {

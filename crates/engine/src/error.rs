@@ -22,6 +22,9 @@ pub enum EngineError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What a person decided cannot be kept.
+    #[error("{0}")]
+    Decision(String),
     /// The HTTP client or the spool folder cannot be made.
     #[error("the engine cannot start: {0}")]
     Setup(String),

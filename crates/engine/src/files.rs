@@ -10,7 +10,7 @@ use kasparro_extract::PageError;
 use tokio::task::block_in_place;
 
 use crate::body::{Body, BodyWriter};
-use crate::fetch::body_too_large;
+use crate::fetch::{body_too_large, bomb, most_unpacked};
 use crate::land::spool_failed;
 
 /// Times that a file is read which is being written to.
@@ -144,17 +144,25 @@ fn spool(
     }
 }
 
-/// A body as it is read: decompressed where it is gzip.
+/// A body of which `arrived_bytes` came over the web, as it is read: decompressed where it is gzip.
 ///
 /// # Errors
-/// [`PageError`] when it is damaged, decompressed longer than `max_bytes`, or the spool cannot be written.
-pub(crate) fn plain(body: Body, max_bytes: u64, spool_dir: &Path) -> Result<Body, PageError> {
+/// [`PageError`] when it is damaged, decompressed longer than `max_bytes` or than what arrived allows, or the
+/// spool cannot be written.
+pub(crate) fn plain(
+    body: Body,
+    arrived_bytes: u64,
+    max_bytes: u64,
+    spool_dir: &Path,
+) -> Result<Body, PageError> {
     if !body.head.starts_with(&GZIP_MAGIC) {
         return Ok(body);
     }
     let opened = body.open().and_then(gunzipped).map_err(|error| spool_failed(&error))?;
-    match spool(opened, max_bytes, spool_dir) {
+    let by_ratio = most_unpacked(arrived_bytes);
+    match spool(opened, max_bytes.min(by_ratio), spool_dir) {
         Ok((text, _)) => Ok(text),
+        Err(SpoolError::TooLong) if by_ratio < max_bytes => Err(bomb("the text")),
         Err(SpoolError::TooLong) => Err(body_too_large("the text", max_bytes)),
         Err(SpoolError::Write(error)) => Err(spool_failed(&error)),
         Err(SpoolError::Read(error)) => {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::body::Body;
+use crate::load::error_page;
 use crate::progress::Watch;
 
 /// A landed page on its way to the loader.
@@ -104,7 +105,7 @@ impl Lander<'_> {
         passed.map_err(|_| PageError::stop(STORE_FAILED, "a page could not be loaded", ""))
     }
 
-    /// Makes a page durable that is not believed as a whole.
+    /// Makes an answer durable that is not believed to be a page of rows.
     pub(crate) async fn refuse(
         &mut self,
         request: Value,
@@ -114,8 +115,10 @@ impl Lander<'_> {
     ) -> Result<(), PageError> {
         let page = self.keep(request, Value::Null, arrival, body).await?;
         crash_point!("land.refused");
+        let examined = error_page::examined(&page, &body.head);
+        self.watch.found(&self.source, examined.as_ref());
         self.store
-            .refuse(page.page_id, self.epoch, error, None)
+            .refuse(page.page_id, self.epoch, error, examined)
             .await
             .map_err(|error| store_failed(&error))
     }

@@ -14,6 +14,7 @@ mod fetch;
 mod files;
 mod fleet;
 mod hold;
+mod identity;
 mod land;
 mod load;
 mod memory;
@@ -44,6 +45,7 @@ pub use error::EngineError;
 pub use fetch::{FetchSettings, contact_problem};
 pub use fleet::HeldElsewhere;
 pub use hold::{Holding, LeaseTimes};
+pub use identity::{explain_identity, identity_is_up_to_date, resolve_identity};
 pub use load::PageRules;
 pub use pauses::{Pauses, RealPauses};
 pub use progress::Progress;
@@ -66,6 +68,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ask::Asked;
 use crate::fetch::Fetcher;
 use crate::hold::Hold;
+use crate::identity::IdentityStage;
 use crate::load::{Judging, LoadParts};
 use crate::slot::Slot;
 use crate::trouble::Trouble;
@@ -137,6 +140,7 @@ pub struct Engine {
     spool_dir: PathBuf,
     build: SourceBuilder,
     pauses: Arc<dyn Pauses>,
+    identity: IdentityStage,
     webhook: Option<Webhook>,
     holder: String,
     holding: Holding,
@@ -164,6 +168,8 @@ impl Engine {
             (name.clone(), Arc::new(Slot::new(name, source)))
         });
         let slots = slots.collect();
+        let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let identity = IdentityStage::new(store, clock, parts.webhook.is_some());
         let engine = Arc::new(Self {
             store: parts.store,
             clock: parts.clock,
@@ -172,6 +178,7 @@ impl Engine {
             spool_dir: parts.spool_dir,
             build: parts.build,
             pauses: parts.pauses,
+            identity,
             webhook: parts.webhook,
             holder: parts.holder,
             holding: parts.holding,

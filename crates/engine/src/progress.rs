@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use kasparro_domain::{
-    DriftKey, DriftSeverity, NewAlert, Run, RunCounts, RunId, RunStatus, SourceName,
-};
+use kasparro_domain::{DriftSeverity, NewAlert, Run, RunCounts, RunId, RunStatus, SourceName};
 use kasparro_store::Examined;
 use tokio::sync::broadcast;
 
@@ -121,13 +119,12 @@ impl Watch {
     /// Tells what examining a page brought.
     pub(crate) fn found(&self, source: &SourceName, examined: Option<&Examined>) {
         for event in examined.into_iter().flat_map(|examined| &examined.drift) {
-            let DriftKey { endpoint, kind, pointer, before, after } = &event.key;
+            let kind = event.key.kind;
             metrics::counter!(
                 "kasparro_drift_events_total", "source" => source.to_string(), "kind" => kind.name()
             )
             .increment(1);
-            let message =
-                format!("{source} {endpoint}: {kind} at {pointer:?}: {before} became {after}");
+            let message = format!("{source} {}", event.key);
             tracing::warn!(source = %source, severity = event.severity.name(), "{message}");
             if event.severity == DriftSeverity::Breaking {
                 let hint = event.suggestion.clone();

@@ -1,5 +1,6 @@
 //! After a crash: pages that were landed are loaded before anything new is asked.
 
+use std::io;
 use std::sync::Arc;
 
 use kasparro_domain::{RawPage, Run, RunError, RunStatus};
@@ -9,11 +10,11 @@ use kasparro_store::{Findings, RunFilter, RunUpdate, StoreError};
 
 use crate::hold::Hold;
 use crate::land::{STORE_FAILED, store_failed};
-use crate::load::Loader;
+use crate::load::{Loader, error_page};
 use crate::progress::Watch;
 use crate::run::lost;
 use crate::slot::Slot;
-use crate::stored_body::StoredBody;
+use crate::stored_body::{self, StoredBody};
 use crate::{Engine, EngineError};
 
 /// Most open runs that a dead process can have left: one for each source, with room to spare.
@@ -58,6 +59,10 @@ impl Engine {
         let mut lost_page_of = None;
         for page in self.store.landed_pages(&slot.name).await? {
             crash_point!("recover.page");
+            if page.context.is_null() {
+                self.refuse_as_it_came(hold, &page).await?;
+                continue;
+            }
             tracing::info!(source = %slot.name, page_id = %page.page_id, "finishing a landed page");
             let (page_id, run_id) = (page.page_id, page.run_id);
             let new_run = run_before.replace(run_id) != Some(run_id);
@@ -81,6 +86,26 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Refuses an answer that was about to be refused as it came when its process died.
+    async fn refuse_as_it_came(&self, hold: &Hold, page: &RawPage) -> Result<(), EngineError> {
+        let (store, hash) = (Arc::clone(&self.store), page.body);
+        let head = tokio::task::spawn_blocking(move || stored_body::head(store, hash)).await;
+        let head = head.map_err(io::Error::other).and_then(|head| head);
+        let damaged = |error| format!("the body of page {}: {error}", page.page_id);
+        let head = head.map_err(|error| StoreError::Corrupt(damaged(error)))?;
+        let examined = error_page::examined(page, &head);
+        let run = self.stored_run(page.run_id).await?;
+        Watch::new(&run, self.progress.clone()).found(&page.source, examined.as_ref());
+        let error = RunError {
+            code: "no_page".to_owned(),
+            message: "the answer was no page of rows; what was wrong was not noted in time"
+                .to_owned(),
+            hint: "the schedule asks again".to_owned(),
+        };
+        crash_point!("recover.refuse");
+        Ok(self.store.refuse(page.page_id, hold.epoch(), error, examined).await?)
     }
 
     /// Ends a run that nobody carries on.

@@ -10,24 +10,24 @@ use kasparro_domain::{
 };
 use kasparro_extract::PageError;
 use kasparro_store::{
-    CompressedBody, DriftFilter, Findings, NewPage, PageRecord, QuarantineFilter, Reopening,
-    RunUpdate, Store, StoreError,
+    CompressedBody, DriftFilter, Findings, IdentityDecision, NewPage, PageRecord, QuarantineFilter,
+    Reopening, RunUpdate, Store, StoreError,
 };
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::body::BodyWriter;
-use crate::land::store_failed;
+use crate::identity::IdentityStage;
+use crate::land::{spool_failed, store_failed};
 use crate::load::{
-    DRIFT, Judging, LoadParts, Loader, RetryReason, TOO_FEW_ROWS, TOO_MANY_BAD_ROWS,
+    DRIFT, Judging, LoadParts, Loader, RetryReason, TOO_FEW_ROWS, TOO_MANY_BAD_ROWS, error_page,
 };
 use crate::memory::Memory;
 use crate::progress::Watch;
 use crate::retry::{RowsByPage, read_again};
 use crate::run::lost;
-use crate::stored_body::StoredBody;
+use crate::stored_body::{self, StoredBody};
 use crate::{EngineError, FOR_GOOD, SourceBuilder};
 
 /// Pages read at a time.
@@ -295,11 +295,14 @@ impl Replay<'_> {
             match how {
                 How::Whole => loader.load(&page, &open)?,
                 How::Until(until) => loader.load_until(&page, &open, until)?,
-                How::Refused(error) if by_rules(&error) => {
+                How::Refused(error) if by_rules(&error) && !page.context.is_null() => {
                     loader.refuse_as_then(&page, &open, error)?;
                 }
                 How::Refused(error) => {
-                    let refusal = parts.store.refuse(page.page_id, parts.epoch, error, None);
+                    let head = stored_body::head(Arc::clone(&from), page.body);
+                    let head = head.map_err(|error| spool_failed(&error))?;
+                    let examined = error_page::examined(&page, &head);
+                    let refusal = parts.store.refuse(page.page_id, parts.epoch, error, examined);
                     Handle::current().block_on(refusal).map_err(|error| store_failed(&error))?;
                 }
             }
@@ -323,30 +326,11 @@ impl Replay<'_> {
 
     /// Lands a page of the other store in this one.
     async fn copy(&self, there: &RawPage, epoch: u64) -> Result<RawPage, EngineError> {
-        let (from, hash, spool_dir) =
-            (Arc::clone(&self.from), there.body, self.spool_dir.to_path_buf());
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut body = StoredBody::open(from, hash)?;
-            let mut writer = BodyWriter::new(&spool_dir)?;
-            let mut piece = vec![0; 1 << 16];
-            loop {
-                let read = body.read(&mut piece)?;
-                match piece.get(..read).filter(|read| !read.is_empty()) {
-                    Some(read) => writer.write(read)?,
-                    None => return writer.finish(),
-                }
-            }
-        });
         let damaged = |error: std::io::Error| {
             StoreError::Corrupt(format!("the body of page {}: {error}", there.page_id))
         };
-        let body = reading.await.map_err(std::io::Error::other).and_then(|body| body);
-        let body = body.map_err(damaged)?;
-        if body.hash != there.body {
-            let what =
-                format!("the body of page {} is {}, not {}", there.page_id, body.hash, there.body);
-            return Err(StoreError::Corrupt(what).into());
-        }
+        let (from, spool_dir) = (Arc::clone(&self.from), self.spool_dir.to_path_buf());
+        let body = stored_body::spooled(from, there.body, spool_dir).await.map_err(damaged)?;
         let compressed: CompressedBody = body.compressed().map_err(damaged)?;
         let page = NewPage {
             source: there.source.clone(),
@@ -380,7 +364,8 @@ impl Replay<'_> {
             (DecisionKind::Retry, Some(run_id)) => self.retry(decision, run_id, pages).await,
             (DecisionKind::Reopen, Some(run_id)) => self.reopen(decision, run_id).await,
             (DecisionKind::AcceptDrift, _) => self.accept(decision).await,
-            (DecisionKind::Retry | DecisionKind::Reopen, None) => {
+            (kind, _) if kind.identity_verdict().is_some() => self.decide_identity(decision).await,
+            _ => {
                 let what = format!("decision {} has no run", decision.decision_id.0);
                 Err(StoreError::Corrupt(what).into())
             }
@@ -410,6 +395,13 @@ impl Replay<'_> {
         let numbers = meant.map(|row| row.drift_id).collect();
         let Decision { who, why, decided_at, .. } = decision;
         self.into.accept_drift(numbers, who, why, *decided_at).await?;
+        Ok(())
+    }
+
+    async fn decide_identity(&self, decision: &Decision) -> Result<(), EngineError> {
+        let Decision { kind, source, pairs, who, why, decided_at, .. } = decision.clone();
+        let decision = IdentityDecision { kind, source, pairs, who, why, decided_at };
+        self.into.decide_identity(decision).await?;
         Ok(())
     }
 
@@ -472,6 +464,9 @@ impl Replay<'_> {
             }
             self.into.release(&source, held.epoch).await?;
         }
+        // Alerts were raised then.
+        let stage = IdentityStage::new(Arc::clone(&self.into), Arc::clone(&self.clock), false);
+        stage.resolve().await?;
         Ok(self.summary)
     }
 }

@@ -94,8 +94,9 @@ impl Engine {
         Ok(self.store.discard(rows.to_vec(), &plain(who), &plain(why), now).await?)
     }
 
-    /// Loads a refused page after all, as a run of its own; `None` where it is not refused any more. Unless
-    /// `forced`, the rules may refuse it once more.
+    /// Loads a refused page after all, as a run of its own; `None` where it is not refused any more, or is
+    /// an answer that was refused as it came and holds no rows. Unless `forced`, the rules may refuse it
+    /// once more.
     ///
     /// # Errors
     /// [`EngineError::UnknownSource`] where its source is not configured; [`EngineError::Store`] when the
@@ -124,7 +125,9 @@ impl Engine {
         why: &str,
     ) -> Result<Option<Run>, EngineError> {
         let slot = self.slot(source)?;
-        let refused = |page: &RawPage| page.source == *source && page.state == PageState::Refused;
+        let refused = |page: &RawPage| {
+            page.source == *source && page.state == PageState::Refused && !page.context.is_null()
+        };
         let (_running, hold, run) = loop {
             let running = slot.running.lock().await;
             let hold = self.hold_under(&slot, epoch)?;
@@ -309,7 +312,7 @@ pub(crate) fn load_page(
 }
 
 /// A text of a person as stores take it: without U+0000.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

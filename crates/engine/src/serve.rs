@@ -51,6 +51,7 @@ impl Engine {
         let carried_out = tasks.clone();
         tasks.spawn(async move { engine.carry_out_commands(&carried_out, &ended).await });
         tasks.spawn(Arc::clone(&self).deliver_alerts(shutdown.clone()));
+        tasks.spawn(Arc::clone(&self).keep_identity(shutdown.clone()));
         shutdown.cancelled().await;
         self.stop();
         tasks.close();
@@ -295,6 +296,12 @@ impl Engine {
             }
             CommandKind::AcceptDrift { source, drift, who, why } => {
                 Ok(json!({"accepted": self.accept_drift_of(source, epoch, drift, who, why).await?}))
+            }
+            CommandKind::DecideIdentity { source: _, decision, pairs, who, why } => {
+                let pairs = pairs.clone();
+                let decided = self.decide_identity_once(command, *decision, pairs, who, why);
+                let decided = decided.await?;
+                Ok(json!({"decision_id": decided}))
             }
         }
     }

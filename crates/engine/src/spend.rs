@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kasparro_domain::{NewAlert, Timestamp};
 use kasparro_extract::{ErrorClass, HttpRequest, LimitWindow, Limits, PageError, RunStart, Target};
-use kasparro_store::StoreError;
+use kasparro_store::{StoreError, StoredBudget};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value;
@@ -91,11 +91,11 @@ impl Engine {
     ) -> Result<Timestamp, StoreError> {
         let Some(http) = self.main_request(slot) else { return Ok(scheduled) };
         let stored = self.store.budget(&slot.name, &self.budget_name(&http)).await?;
-        let (budget, limits) = (read(&stored.state), slot.limits());
+        let (mut budget, limits) = (read(&stored.state), slot.limits());
         let now = stored.now.unwrap_or_else(|| self.clock.now());
         let cost = budget.cost_of_run();
         let start = budget.next_start(&limits, now, last_start, cost, scheduled);
-        let pause = budget.view(&limits, now, None).not_before;
+        let pause = budget.not_before(&limits, now);
         Ok(pause.map_or(start, |pause| start.max(pause)))
     }
 
@@ -114,22 +114,38 @@ impl Engine {
         let limits = slot.limits();
         let interval = slot.settings.schedule.interval();
         let mut views = Vec::new();
-        let all = self.store.budgets().await?;
-        // Those of keys and hosts of the past say nothing of today.
-        let main = self.main_request(slot).map(|http| self.budget_name(&http));
-        let today = |name: &str| main.as_deref().is_none_or(|main| main == name);
-        let own = all.into_iter().filter(|named| named.source == slot.name && today(&named.name));
-        for named in own {
-            let now = self.store.budget(&slot.name, &named.name).await?.now;
-            let now = now.unwrap_or_else(|| self.clock.now());
-            let view: BudgetView = read(&named.budget.state).view(&limits, now, interval);
+        for (name, stored) in self.budgets_of_today(slot).await? {
+            let now = stored.now.unwrap_or_else(|| self.clock.now());
+            let view: BudgetView = read(&stored.state).view(&limits, now, interval);
             let mut shown = serde_json::to_value(view).unwrap_or_default();
             if let Some(members) = shown.as_object_mut() {
-                members.insert("name".to_owned(), named.name.into());
+                members.insert("name".to_owned(), name.into());
             }
             views.push(shown);
         }
         Ok(views)
+    }
+
+    /// The stored budgets of a source by name; those of keys and hosts of the past say nothing of today.
+    async fn budgets_of_today(
+        &self,
+        slot: &Slot,
+    ) -> Result<Vec<(String, StoredBudget)>, StoreError> {
+        if let Some(http) = self.main_request(slot) {
+            let name = self.budget_name(&http);
+            let stored = self.store.budget(&slot.name, &name).await?;
+            return Ok((stored.version > 0).then_some((name, stored)).into_iter().collect());
+        }
+        let all = self.store.budgets().await?.into_iter();
+        let own = all.filter(|named| named.source == slot.name);
+        let mut own: Vec<_> = own.map(|named| (named.name, named.budget)).collect();
+        // Only a single one is told with the time of the database, which is one for all.
+        let now = match own.first() {
+            Some((name, _)) => self.store.budget(&slot.name, name).await?.now,
+            None => None,
+        };
+        own.iter_mut().for_each(|(_, stored)| stored.now = now);
+        Ok(own)
     }
 
     /// Notes what an ordinary run cost, so that the next can be planned.
@@ -198,7 +214,7 @@ impl Trip<'_> {
             let told = Told::read(pairs, now);
             let outcome = Outcome { class, retry_after, told, jitter };
             budget.answered(&limits, now, ticket, &outcome);
-            budget.view(&limits, now, None).breaker
+            budget.breaker_state(now)
         });
         let breaker = told.await.map_err(|error| store_failed(&error))?;
         if breaker == BreakerState::Open && class == Some(ErrorClass::Transient) {

@@ -1,11 +1,14 @@
 //! Reading a raw body back from a store.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kasparro_domain::BodyHash;
 use kasparro_store::Store;
 use tokio::runtime::Handle;
+
+use crate::body::{Body, BodyWriter, HEAD_BYTES};
 
 /// Reads a compressed body back from a store, one chunk in memory at a time.
 pub(crate) struct StoredBody {
@@ -37,4 +40,42 @@ impl Read for StoredBody {
             self.next += 1;
         }
     }
+}
+
+/// Takes a stored body into the spool, as if it had just arrived.
+///
+/// # Errors
+/// Any failure of store or spool; [`io::ErrorKind::InvalidData`] where the store holds another body under
+/// that hash.
+pub(crate) async fn spooled(
+    store: Arc<dyn Store>,
+    hash: BodyHash,
+    spool_dir: PathBuf,
+) -> io::Result<Body> {
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut stored = StoredBody::open(store, hash)?;
+        let mut writer = BodyWriter::new(&spool_dir)?;
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            let read = stored.read(&mut piece)?;
+            match piece.get(..read).filter(|read| !read.is_empty()) {
+                Some(read) => writer.write(read)?,
+                None => break,
+            }
+        }
+        let body = writer.finish()?;
+        if body.hash == hash {
+            return Ok(body);
+        }
+        let what = format!("it is {}, not {hash}", body.hash);
+        Err(io::Error::new(io::ErrorKind::InvalidData, what))
+    });
+    reading.await.map_err(io::Error::other).and_then(|body| body)
+}
+
+/// The first bytes of a stored body, as many as are kept of one that arrives; on a thread that may block.
+pub(crate) fn head(store: Arc<dyn Store>, hash: BodyHash) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    StoredBody::open(store, hash)?.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    Ok(head)
 }

@@ -11,12 +11,20 @@ use serde_json::Value;
 use tokio::task::block_in_place;
 
 use crate::ask::{Taken, Trip, Turn, empty};
-use crate::fetch::{Fetched, Validators};
+use crate::body::Body;
+use crate::fetch::{Fetched, Validators, freshened, repeats_secret};
 use crate::hold;
-use crate::land::{PageContext, spool_failed, store_failed};
+use crate::land::{Arrival, PageContext, spool_failed, store_failed};
+use crate::stored_body;
+
+/// The status of an answer that is data.
+const OK: u16 = 200;
 
 /// The status of an answer that says that nothing changed (RFC 9110, section 15.4.5).
 const NOT_MODIFIED: u16 = 304;
+
+/// The longest error with status 200 that is kept, in bytes: vendors say in less what is wrong.
+const KEPT_ERROR_BYTES: u64 = 4096;
 
 /// What was found in a page that is believed as a whole.
 struct Checked {
@@ -61,24 +69,29 @@ impl Trip<'_> {
             };
             if hollow && !meant { Err(empty()) } else { Ok(Checked { survey, framing, rows }) }
         };
-        let validators =
-            last.as_ref().filter(|_| http.conditional).map(|last| Validators::of(&last.headers));
+        let validators = match (&last, request.purpose) {
+            (Some(last), _) if http.conditional => Some(Validators::of(&last.headers)),
+            // Another host may have sent it, whose times say nothing of this one.
+            (Some(last), Purpose::List) => Validators::tag_of(&last.headers),
+            _ => None,
+        };
         let answer = self.fetch(http, validators.as_ref(), check).await;
-        let (fetched, checked) = match answer {
-            Ok(Answered::Page(fetched, checked)) => (fetched, checked),
-            Ok(Answered::NotModified) => {
+        let (arrival, body, checked) = match (answer, &last) {
+            (Ok(Answered::Page(fetched, checked)), _) => {
+                let Fetched { arrival, body, .. } = *fetched;
+                (arrival, body, checked)
+            }
+            // A feed tells what is new, a list who is there: of a list the same page has come again.
+            (Ok(Answered::NotModified(arrival)), Some(last)) if !http.conditional => {
+                self.come_again(last, arrival).await?
+            }
+            (Ok(Answered::NotModified(_)), _) => {
+                self.watch.answered_not_modified();
                 let survey = last.as_ref().map(PageContext::of).transpose()?;
                 let survey = survey.map_or(Value::Null, |context| context.survey);
                 return Ok(Taken { rows: 0, survey });
             }
-            Err(refused) => {
-                if let Some(fetched) = refused.page {
-                    let error = refused.error.to_run_error();
-                    let described = request.describe();
-                    self.lander.refuse(described, fetched.arrival, &fetched.body, error).await?;
-                }
-                return Err(refused.error);
-            }
+            (Err(refused), _) => return Err(self.keep_refused(request, http, refused).await),
         };
         crash_point!("page.checked");
         let Checked { survey, framing, rows } = checked;
@@ -88,10 +101,43 @@ impl Trip<'_> {
         let walk = self.walked(request, http, turn, &summary);
         let context =
             PageContext { survey: survey.clone(), framing, position, completes_sweep, rows, walk };
-        let repeats = last.filter(|last| last.body == fetched.body.hash);
-        let Fetched { arrival, body, .. } = *fetched;
+        let repeats = last.filter(|last| last.body == body.hash);
         self.lander.land(request.describe(), context, arrival, body, repeats).await?;
         Ok(Taken { rows, survey })
+    }
+
+    /// The page that was loaded last, for an answer that says that nothing has changed since.
+    async fn come_again(
+        &self,
+        last: &RawPage,
+        told: Arrival,
+    ) -> Result<(Arrival, Body, Checked), PageError> {
+        let PageContext { survey, framing, .. } = PageContext::of(last)?;
+        let (store, spool_dir) = (self.engine.store.clone(), self.engine.spool_dir.clone());
+        let body = stored_body::spooled(store, last.body, spool_dir).await;
+        let body = body.map_err(|error| spool_failed(&error))?;
+        let arrival = Arrival { headers: freshened(&last.headers, told.headers), ..told };
+        Ok((arrival, body, Checked { survey, framing, rows: last.rows_done }))
+    }
+
+    /// Keeps an answer that was refused as it came, unless it holds a key of ours; returns why it was
+    /// refused, or what kept it from being kept.
+    pub(crate) async fn keep_refused(
+        &mut self,
+        request: &Request,
+        http: &HttpRequest,
+        refused: Refused,
+    ) -> PageError {
+        let Refused { error, page: Some(fetched) } = refused else { return refused.error };
+        let body = &fetched.body;
+        match block_in_place(|| repeats_secret(http, body.open()?)) {
+            Ok(false) => {}
+            Ok(true) => return error,
+            Err(failure) => return spool_failed(&failure),
+        }
+        let (described, reason) = (request.describe(), error.to_run_error());
+        let kept = self.lander.refuse(described, fetched.arrival, body, reason).await;
+        kept.err().unwrap_or(error)
     }
 
     pub(crate) async fn last_loaded(&self, request: &Value) -> Result<Option<RawPage>, PageError> {
@@ -138,8 +184,7 @@ impl Trip<'_> {
                         && fetched.arrival.http_status == Some(NOT_MODIFIED) =>
                 {
                     self.tell_budget(http, ticket, Ok(&fetched), None).await?;
-                    self.watch.answered_not_modified();
-                    return Ok(Answered::NotModified);
+                    return Ok(Answered::NotModified(fetched.arrival));
                 }
                 Ok(fetched) => {
                     let passed = slot
@@ -156,7 +201,9 @@ impl Trip<'_> {
                     match passed {
                         Ok(value) => return Ok(Answered::Page(Box::new(fetched), value)),
                         Err((error, whole)) => {
-                            Refused { error, page: whole.then(|| Box::new(fetched)) }
+                            let short = fetched.body.bytes <= KEPT_ERROR_BYTES;
+                            let kept = whole || (fetched.arrival.http_status == Some(OK) && short);
+                            Refused { error, page: kept.then(|| Box::new(fetched)) }
                         }
                     }
                 }
@@ -202,10 +249,10 @@ pub(crate) enum Answered<T> {
     /// A page that passed, with what was found in it.
     Page(Box<Fetched>, T),
     /// Nothing changed since the page whose validators were sent.
-    NotModified,
+    NotModified(Arrival),
 }
 
-/// Why an answer was not taken, with the answer itself where it came in whole.
+/// Why an answer was not taken, with the answer itself where it is worth keeping.
 pub(crate) struct Refused {
     pub(crate) error: PageError,
     page: Option<Box<Fetched>>,

@@ -10,6 +10,7 @@ use tokio::task::block_in_place;
 
 use crate::ask::{EMPTY, STOPPED, Taken, Trip, Turn, empty};
 use crate::body::{Body, BodyWriter};
+use crate::fetch::Fetched;
 use crate::files;
 use crate::hold::LEASE_LOST;
 use crate::land::{Arrival, PageContext, STORE_FAILED, spool_failed};
@@ -34,14 +35,15 @@ impl Trip<'_> {
         http: &HttpRequest,
         turn: &Turn,
     ) -> Result<Taken, PageError> {
-        let answered = self.fetch(http, None, |_| Ok(())).await?;
-        let Answered::Page(fetched, ()) = answered else {
-            return Ok(Taken { rows: 0, survey: Value::Null });
+        let fetched = match self.fetch(http, None, |_| Ok(())).await {
+            Ok(Answered::Page(fetched, ())) => *fetched,
+            Ok(Answered::NotModified(_)) => return Ok(Taken { rows: 0, survey: Value::Null }),
+            Err(refused) => return Err(self.keep_refused(request, http, refused).await),
         };
-        let arrival = fetched.arrival.clone();
+        let Fetched { arrival, arrived_bytes, body, .. } = fetched;
         let max_bytes = self.engine.fetcher.settings.max_body_bytes;
-        let text =
-            block_in_place(|| files::plain(fetched.body, max_bytes, &self.engine.spool_dir))?;
+        let spool_dir = &self.engine.spool_dir;
+        let text = block_in_place(|| files::plain(body, arrived_bytes, max_bytes, spool_dir))?;
         let text_turn =
             TextTurn { position_for: Some(turn.number), completes_sweep: turn.completes_sweep };
         self.land_text(request, &text_turn, arrival, &text).await

@@ -40,6 +40,17 @@ pub(crate) struct WindowView {
 }
 
 impl Budget {
+    /// How the breaker stands at `now`.
+    pub(crate) fn breaker_state(&self, now: Timestamp) -> BreakerState {
+        self.breaker.state(now)
+    }
+
+    /// Until when nothing is sent; `None` where no pause lasts.
+    pub(crate) fn not_before(&mut self, limits: &Limits, now: Timestamp) -> Option<Timestamp> {
+        self.settle(limits, now);
+        self.pauses.not_before(now)
+    }
+
     /// How the budget stands at `now`, with a forecast for runs that start every `interval`.
     pub(crate) fn view(
         &self,

@@ -42,6 +42,8 @@ pub(crate) struct Fetched {
     pub(crate) retry_after: Option<Duration>,
     /// What the upstream says of its limits: names in lower case, and values as they came.
     pub(crate) limit_headers: Vec<(String, String)>,
+    /// Length of the body as it arrived, before it was decoded.
+    pub(crate) arrived_bytes: u64,
     pub(crate) body: Body,
 }
 
@@ -143,6 +145,12 @@ impl Validators {
         Self { etag: text("etag"), last_modified: text("last-modified") }
     }
 
+    /// The tag of a stored page; `None` where it has none.
+    pub(crate) fn tag_of(kept: &Value) -> Option<Self> {
+        let etag = kept.get("etag").and_then(Value::as_str)?.to_owned();
+        Some(Self { etag: Some(etag), last_modified: None })
+    }
+
     pub(super) fn headers(&self) -> HeaderMap {
         let stated =
             [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)].into_iter();
@@ -152,9 +160,37 @@ impl Validators {
     }
 }
 
+/// The headers of a page whose upstream said that nothing has changed: those that it sent, and of the
+/// stored page what describes its body (RFC 9111, section 4.3.4).
+pub(crate) fn freshened(stored: &Value, told: Value) -> Value {
+    let Value::Object(mut headers) = told else { return stored.clone() };
+    let of_stored = |name: &str| Some((name.to_owned(), stored.get(name)?.clone()));
+    headers.extend(of_stored("content-type"));
+    for name in ["etag", "last-modified"] {
+        if !headers.contains_key(name) {
+            headers.extend(of_stored(name));
+        }
+    }
+    Value::Object(headers)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_has_not_changed_keeps_what_describes_its_body() {
+        let stored = serde_json::json!({
+            "content-type": "application/json", "etag": "\"1\"", "age": "9", "date": "before",
+        });
+        let told = serde_json::json!({"content-type": "text/plain", "date": "now"});
+        assert_eq!(
+            freshened(&stored, told),
+            serde_json::json!({"content-type": "application/json", "etag": "\"1\"", "date": "now"})
+        );
+        let told = serde_json::json!({"etag": "\"2\""});
+        assert_eq!(freshened(&stored, told)["etag"], "\"2\"");
+    }
 
     #[test]
     fn n9_a_web_page_is_not_believed_to_be_json_and_odd_types_are() {

@@ -18,7 +18,7 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
-use super::errors::{TRANSFER_FAILED, body_too_large, transport};
+use super::errors::{TRANSFER_FAILED, body_too_large, bomb, transport};
 use crate::body::BodyWriter;
 use crate::land::spool_failed;
 
@@ -27,11 +27,16 @@ pub(super) const ACCEPTED: &str = "gzip, br, zstd, deflate";
 
 /// How much longer than what arrived a body may be. Pages of prices shrink to a fifth or a thirtieth; a
 /// thousandth is what zeros shrink to, sent to fill memory.
-const MAX_RATIO: u64 = 200;
+pub(super) const MAX_RATIO: u64 = 200;
 
 /// Decompressed bytes below which the ratio does not matter: a short body of equal rows may shrink more,
 /// and can do no harm.
 const RATIO_FREE_BYTES: u64 = 1 << 20;
+
+/// The most bytes that so many may unpack to.
+pub(crate) fn most_unpacked(arrived_bytes: u64) -> u64 {
+    arrived_bytes.saturating_mul(MAX_RATIO).max(RATIO_FREE_BYTES)
+}
 
 /// The largest window of zstd, as a power of two: 8 MiB, the most that senders may use (RFC 9659).
 const ZSTD_WINDOW_LOG: u32 = 23;
@@ -99,7 +104,7 @@ fn shown(stated: &str) -> String {
     stated.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).take(60).collect()
 }
 
-/// Takes a body in, decompressed.
+/// Takes a body in, decompressed; says how many bytes of it arrived.
 ///
 /// # Errors
 /// [`PageError`] to stop where it is too long, or unpacks to far more than arrived, or is encoded in a way
@@ -109,7 +114,7 @@ pub(super) async fn take_in(
     origin: &str,
     max_body_bytes: u64,
     mut writer: BodyWriter,
-) -> Result<BodyWriter, PageError> {
+) -> Result<(BodyWriter, u64), PageError> {
     let encoding = Encoding::of(response.headers()).map_err(|stated| {
         let message = format!("{origin}: the answer is encoded with {stated}");
         let hint =
@@ -121,7 +126,7 @@ pub(super) async fn take_in(
     let intake = Intake { origin, encoding, max_body_bytes, arrived };
     let first = source.fill_buf().await.map_err(|error| intake.failed(error))?;
     if first.is_empty() {
-        return Ok(writer);
+        return Ok((writer, 0));
     }
     if !encoding.may_begin(first) {
         return Err(intake.wrong());
@@ -150,7 +155,7 @@ pub(super) async fn take_in(
     }
     // What stands behind the end is no part of the body, so the body may not be the whole one.
     match source.fill_buf().await {
-        Ok([]) => Ok(writer),
+        Ok([]) => Ok((writer, intake.arrived.load(Ordering::Relaxed))),
         Ok(_) => Err(intake.damaged("bytes follow its end")),
         Err(error) => Err(intake.failed(error)),
     }
@@ -192,9 +197,8 @@ impl Intake<'_> {
             if writer.bytes() > self.max_body_bytes {
                 return Err(body_too_large(self.origin, self.max_body_bytes));
             }
-            let most = self.arrived.load(Ordering::Relaxed).saturating_mul(MAX_RATIO);
-            if writer.bytes() > most.max(RATIO_FREE_BYTES) {
-                return Err(self.bomb());
+            if writer.bytes() > most_unpacked(self.arrived.load(Ordering::Relaxed)) {
+                return Err(bomb(&format!("{}: the body", self.origin)));
             }
         }
     }
@@ -225,15 +229,6 @@ impl Intake<'_> {
         let hint =
             "something between here and the upstream may have unpacked it; the schedule asks again";
         PageError::retry("encoding_wrong", message, hint)
-    }
-
-    fn bomb(&self) -> PageError {
-        let message = format!(
-            "{}: the body unpacks to more than {MAX_RATIO} times what was sent",
-            self.origin
-        );
-        let hint = "no page of prices does: check what answers at that address";
-        PageError::stop("bomb", message, hint)
     }
 }
 

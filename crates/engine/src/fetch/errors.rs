@@ -4,6 +4,7 @@ use std::error::Error;
 
 use kasparro_extract::PageError;
 
+use super::encoding::MAX_RATIO;
 use super::guard::Refused;
 
 /// An answer that broke off, or arrived damaged.
@@ -17,6 +18,12 @@ pub(crate) fn body_too_large(what: &str, max_bytes: u64) -> PageError {
     let message = format!("{what} has more than {max_bytes} bytes");
     let hint = "raise fetch.max_body_bytes if a body of that size is right";
     PageError::stop("body_too_large", message, hint)
+}
+
+/// A body that unpacks to more than any page does.
+pub(crate) fn bomb(what: &str) -> PageError {
+    let message = format!("{what} unpacks to more than {MAX_RATIO} times what was sent");
+    PageError::stop("bomb", message, "no page of prices does: check what answers at that address")
 }
 
 /// An address to which nothing is sent.

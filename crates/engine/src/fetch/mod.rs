@@ -6,12 +6,15 @@ mod errors;
 mod guard;
 mod public;
 mod redirect;
+mod repeats;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answer::{Fetched, Validators};
-pub(crate) use errors::body_too_large;
+pub(crate) use answer::{Fetched, Validators, freshened};
+pub(crate) use encoding::most_unpacked;
+pub(crate) use errors::{body_too_large, bomb};
+pub(crate) use repeats::repeats_secret;
 pub use settings::{FetchSettings, contact_problem};
 
 use std::path::Path;
@@ -124,7 +127,8 @@ impl Fetcher {
         let head = Head::of(&response, clock.now());
         let writer = BodyWriter::new(spool_dir).map_err(|error| spool_failed(&error))?;
         let max_body_bytes = self.settings.max_body_bytes;
-        let writer = encoding::take_in(response, origin, max_body_bytes, writer).await?;
+        let (writer, arrived_bytes) =
+            encoding::take_in(response, origin, max_body_bytes, writer).await?;
         Ok(Fetched {
             arrival: Arrival {
                 http_status: Some(head.status),
@@ -134,6 +138,7 @@ impl Fetcher {
             content_type: head.content_type,
             retry_after: head.retry_after,
             limit_headers: head.limits,
+            arrived_bytes,
             body: writer.finish().map_err(|error| spool_failed(&error))?,
         })
     }

@@ -1,19 +1,19 @@
 //! Looking at a landed page as a whole before a row of it is believed.
 
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
 use kasparro_domain::{
     DriftEvent, DriftMode, DriftStatus, RawPage, Rejection, Statement, Timestamp,
 };
-use kasparro_extract::frame::RowCutter;
-use kasparro_extract::{Framing, PageError, PageMeta};
+use kasparro_extract::{Framing, PageError};
 use kasparro_store::{DriftFilter, Examined};
 use kasparro_transform::{PageSample, Profile, believe, believe_news, sample_order};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
-use super::{Loader, PageRows};
+use super::Loader;
+use super::rows::PageRows;
 use crate::land::{PageContext, Walk, spool_failed, store_failed};
 
 /// Most rows of a page that are looked at to find changes.
@@ -94,53 +94,45 @@ impl Loader<'_> {
         open: Open<'_>,
     ) -> Result<Option<Examination>, PageError> {
         let page = rows.page;
-        let source = Arc::clone(&self.parts.source);
+        let source = self.parts.source.as_ref();
         let mut sample = PageSample::new(page.fetched_at, source.mapped(rows.endpoint));
-        let meta = PageMeta {
-            request: &page.request,
-            context: &context.survey,
-            fetched_at: page.fetched_at,
-        };
-        let mut reader = source.reader(meta)?;
         let body = open().map_err(|error| spool_failed(&error))?;
-        let mut cutter = RowCutter::new(&context.framing, &context.survey, body);
         let by_id = matches!(context.framing, Framing::JsonArray { .. });
+        let long = context.rows > SAMPLED_ROWS;
+        let step = context.rows.div_ceil(SAMPLED_ROWS).max(1);
         let (mut seen, mut followed) = (0_u64, false);
         let (mut looked_at, mut bad) = (0_u64, 0_u64);
-        while let Some(cut) = cutter.next_row().map_err(|error| error.to_page_error())? {
+        rows.each(source, body, |reader, cut| {
             seen = cut.ordinal + 1;
-            let evenly = cut.ordinal % context.rows.div_ceil(SAMPLED_ROWS).max(1) == 0;
+            // Of a page whose rows nobody counted these are the first.
+            let evenly = cut.ordinal.is_multiple_of(step) && looked_at < SAMPLED_ROWS;
+            looked_at += u64::from(evenly);
             let Ok(row) = cut.row else {
-                looked_at += u64::from(evenly);
                 bad += u64::from(evenly);
-                continue;
+                return Ok(ControlFlow::Continue(()));
             };
-            let long = context.rows > SAMPLED_ROWS;
             if !(evenly || long && by_id) {
-                continue;
+                return Ok(ControlFlow::Continue(()));
             }
             let read = reader.read(row);
-            if evenly {
-                looked_at += 1;
-                bad += u64::from(!believable(&read, page.fetched_at));
-            }
             // Of a long list always the rows of the same listings, wherever they stand, so that pages can
             // be compared row by row.
             let wanted = match sampled_as(&read).filter(|_| long && by_id) {
                 Some(order) => u64::from(order) < (1 << 32) / context.rows * SAMPLED_ROWS,
                 None => evenly,
             };
-            if !wanted {
-                continue;
+            if evenly {
+                bad += u64::from(!believable(read, page.fetched_at));
             }
-            if let Some(mut members) = reader.members(row) {
+            if wanted && let Some(mut members) = reader.members(row) {
                 if holds_nul(row) {
                     without_nul(&mut members);
                 }
                 sample.add(&members);
                 followed = true;
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         if !followed && context.walk.is_none() {
             return Ok(None);
         }
@@ -188,7 +180,7 @@ impl Loader<'_> {
         if let Some(walk) = walk {
             profile.note_rows(&walk.key, walk.rows);
         }
-        let state = stored(&profile);
+        let state = profile.to_json();
         self.memory.profiles.insert(endpoint.clone(), profile);
         Examined { endpoint, drift, profile: Some(state) }
     }
@@ -201,7 +193,7 @@ impl Loader<'_> {
             return Ok(None);
         }
         let drift = profile.same_bytes(page.fetched_at).into_iter().collect();
-        let state = stored(&profile);
+        let state = profile.to_json();
         self.memory.profiles.insert(endpoint.clone(), profile);
         Ok(Some(Examined { endpoint, drift, profile: Some(state) }))
     }
@@ -212,16 +204,15 @@ impl Loader<'_> {
         }
         let stored = self.parts.store.profile(&self.parts.name, endpoint);
         let stored = Handle::current().block_on(stored).map_err(|error| store_failed(&error))?;
-        let text = stored.map(|state| state.to_string()).unwrap_or_default();
-        Ok(Profile::from_json(endpoint, &text))
+        Ok(Profile::from_json(endpoint, &stored.unwrap_or_default()))
     }
 }
 
 /// True for a row that passes every rule.
-pub(super) fn believable(read: &Result<Statement, Rejection>, fetched_at: Timestamp) -> bool {
+pub(super) fn believable(read: Result<Statement, Rejection>, fetched_at: Timestamp) -> bool {
     match read {
-        Ok(Statement::Observation(seen)) => believe(seen.clone(), fetched_at).is_ok(),
-        Ok(Statement::News(item)) => believe_news(item.clone(), fetched_at).is_ok(),
+        Ok(Statement::Observation(seen)) => believe(seen, fetched_at).is_ok(),
+        Ok(Statement::News(item)) => believe_news(item, fetched_at).is_ok(),
         Ok(Statement::Evidence(_)) => true,
         Err(_) => false,
     }
@@ -258,13 +249,8 @@ fn without_nul(value: &mut Value) {
     }
 }
 
-/// A profile as stores take it.
-fn stored(profile: &Profile) -> Value {
-    serde_json::from_str(&profile.to_json()).unwrap_or_default()
-}
-
 /// What shares one layout: an endpoint, or one text of a user, since each may have columns of its own.
-fn layout_of(page: &RawPage) -> String {
+pub(super) fn layout_of(page: &RawPage) -> String {
     let text = |name: &str| page.request.get(name).and_then(Value::as_str);
     let endpoint = text("endpoint").unwrap_or_default();
     match (text("file"), text("origin"), text("path")) {
@@ -282,16 +268,12 @@ pub(crate) const TOO_FEW_ROWS: &str = "too_few_rows";
 pub(crate) const TOO_MANY_BAD_ROWS: &str = "too_many_bad_rows";
 
 fn drifted(event: &DriftEvent) -> PageError {
-    let key = &event.key;
-    let place = if key.pointer.is_empty() { "the page" } else { &key.pointer };
-    let message =
-        format!("{}: {} at {place}: {} became {}", key.endpoint, key.kind, key.before, key.after);
     let hint = format!(
         "{}; see kasparro drift list, and once it is right: kasparro drift accept and \
          kasparro quarantine retry --page",
         event.suggestion.trim_end_matches('.')
     );
-    PageError::stop(DRIFT, message, hint)
+    PageError::stop(DRIFT, event.key.to_string(), hint)
 }
 
 fn too_few_rows(rows: u64, usual: u64) -> PageError {

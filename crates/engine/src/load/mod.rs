@@ -1,24 +1,21 @@
 //! From a landed page to committed batches.
 
 mod batch;
+pub(crate) mod error_page;
 mod examine;
+mod judge;
 mod prices;
+mod rows;
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use compact_str::CompactString;
-use kasparro_domain::{
-    Clock, Observation, RawPage, Rejection, RunCounts, RunError, RunId, SourceName, Statement,
-};
-use kasparro_extract::frame::{CutRow, RowCutter};
-use kasparro_extract::{PageError, PageMeta, RowReader, Source};
+use kasparro_domain::{Clock, RawPage, RunCounts, RunError, RunId, SourceName};
+use kasparro_extract::{PageError, Source};
 use kasparro_faults::crash_point;
-use kasparro_store::{
-    BatchRow, EvidenceRow, NewsRow, QuarantinedRow, Store, Sweep, evidence_hash, news_hash,
-};
-use kasparro_transform::{believe, believe_evidence, believe_news, membership};
+use kasparro_store::{Store, Sweep};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
@@ -26,17 +23,15 @@ use batch::Pending;
 pub use examine::PageRules;
 pub(crate) use examine::{DRIFT, Judging, Open, TOO_FEW_ROWS, TOO_MANY_BAD_ROWS};
 use examine::{Examination, believable};
+use rows::{PageRows, RetriedRows};
 
 use crate::land::{Landed, PageContext, spool_failed, store_failed};
-use crate::memory::{Memory, Verdict, meaning, raw_hash};
+use crate::memory::Memory;
 use crate::progress::Watch;
 use crate::stored_body::StoredBody;
 
 /// Most rows of one transaction: larger ones gain nothing more and hold memory.
 const BATCH_ROWS: usize = 5_000;
-
-/// Name and version of the reading of rows, recorded with every row that it refuses.
-const READ_RULE: &str = "read/1";
 
 /// Whose pages are loaded, and where to.
 #[derive(Clone)]
@@ -78,40 +73,6 @@ pub(crate) struct Loader<'a> {
     looked_up: u32,
 }
 
-/// What the rows of one page have in common.
-struct PageRows<'a> {
-    page: &'a RawPage,
-    /// The endpoint that states what the rows say.
-    endpoint: &'a str,
-    /// The feed that carries the rows.
-    feed: &'a str,
-    /// What the page's survey says the bytes of a row mean.
-    meaning: u64,
-    /// True where a newer page of the same request was loaded before.
-    late: bool,
-    /// The rows that are read again; `None` for a page that is loaded the first time.
-    retried: Option<&'a RetriedRows<'a>>,
-}
-
-struct RetriedRows<'a> {
-    ordinals: &'a BTreeSet<u64>,
-    reason: &'a RetryReason,
-}
-
-impl<'a> PageRows<'a> {
-    fn of(page: &'a RawPage, survey: &'a Value) -> Self {
-        let text = |value: Option<&'a Value>| value.and_then(Value::as_str).unwrap_or_default();
-        Self {
-            page,
-            endpoint: text(page.request.get("endpoint")),
-            feed: text(survey.get("feed").or_else(|| page.request.get("path"))),
-            meaning: meaning(survey),
-            late: false,
-            retried: None,
-        }
-    }
-}
-
 impl<'a> Loader<'a> {
     pub(crate) fn new(parts: LoadParts, memory: &'a mut Memory, watch: &'a Watch) -> Self {
         Self {
@@ -149,7 +110,8 @@ impl<'a> Loader<'a> {
                 return self.take_as_known(&landed.page, last, &counts);
             }
         }
-        self.load(&landed.page, &|| landed.body.open())
+        // Just fetched: no newer page can have been loaded.
+        self.load_rows(&landed.page, &|| landed.body.open(), u64::MAX, false)
     }
 
     fn take_as_known(
@@ -211,34 +173,45 @@ impl<'a> Loader<'a> {
             let body = StoredBody::open(Arc::clone(&self.parts.store), page.body)
                 .map_err(|error| spool_failed(&error))?;
             page.rows_done = u64::MAX;
-            let PageContext { survey, .. } = PageContext::of(&page)?;
-            self.read_rows(&PageRows::of(&page, &survey), &survey, body, u64::MAX)?;
+            let context = PageContext::of(&page)?;
+            self.read_rows(&PageRows::of(&page, &context), body, u64::MAX)?;
         }
         Ok(())
     }
 
-    /// Loads the rows of a page that are not committed yet.
+    /// Loads the rows of a page of earlier that are not committed yet.
     pub(crate) fn load(&mut self, page: &RawPage, open: Open<'_>) -> Result<(), PageError> {
         self.load_until(page, open, u64::MAX)
     }
 
-    /// Loads the rows of a page in front of ordinal `until`; only a page that is loaded to its end
-    /// becomes `loaded`.
+    /// Loads the rows of a page of earlier in front of ordinal `until`; only a page that is loaded to its
+    /// end becomes `loaded`.
     pub(crate) fn load_until(
         &mut self,
         page: &RawPage,
         open: Open<'_>,
         until: u64,
     ) -> Result<(), PageError> {
+        let late = self.overtaken(page)?;
+        self.load_rows(page, open, until, late)
+    }
+
+    fn load_rows(
+        &mut self,
+        page: &RawPage,
+        open: Open<'_>,
+        until: u64,
+        late: bool,
+    ) -> Result<(), PageError> {
         self.repeats = None;
         // What is read now may make a listing known that the pages of the last sweep do not name.
         self.memory.last_sweep = None;
         self.note_unread()?;
         let context = PageContext::of(page)?;
-        let rows = PageRows { late: self.overtaken(page)?, ..PageRows::of(page, &context.survey) };
+        let rows = PageRows { late, ..PageRows::of(page, &context) };
         let body = || open().map_err(|error| spool_failed(&error));
         if until < u64::MAX {
-            let pending = self.read_rows(&rows, &context.survey, body()?, until)?;
+            let pending = self.read_rows(&rows, body()?, until)?;
             return self.commit(page, pending, None, None);
         }
         let found = self.examine(&rows, &context, open)?;
@@ -257,12 +230,12 @@ impl<'a> Loader<'a> {
         if let Some(rules) = rules.filter(|rules| context.rows > BATCH_ROWS as u64 && !fine(rules))
         {
             // Some of its rows would be committed before the last is read.
-            let (bad, received) = self.count_bad(&rows, &context.survey, body()?)?;
+            let (bad, received) = self.count_bad(&rows, body()?)?;
             if let Some(objection) = rules.too_many_bad(bad, received) {
                 return self.refuse_page(page, objection, found);
             }
         }
-        let mut pending = self.read_rows(&rows, &context.survey, body()?, until)?;
+        let mut pending = self.read_rows(&rows, body()?, until)?;
         if let Some(rules) = rules.filter(|_| pending.rows_done <= BATCH_ROWS as u64)
             && let Some(objection) =
                 rules.too_many_bad(pending.quarantined.len() as u64, pending.rows_done)
@@ -311,7 +284,7 @@ impl<'a> Loader<'a> {
         error: RunError,
     ) -> Result<(), PageError> {
         let context = PageContext::of(page)?;
-        let rows = PageRows::of(page, &context.survey);
+        let rows = PageRows::of(page, &context);
         let found = self.examine(&rows, &context, open)?;
         let examined = found.map(Examination::of_refused);
         let refusal = self.parts.store.refuse(page.page_id, self.parts.epoch, error, examined);
@@ -340,24 +313,17 @@ impl<'a> Loader<'a> {
 
     /// How many rows of a page are bad, and how many there are.
     fn count_bad(
-        &mut self,
+        &self,
         rows: &PageRows<'_>,
-        survey: &Value,
         body: Box<dyn Read + Send>,
     ) -> Result<(u64, u64), PageError> {
-        let page = rows.page;
-        let PageContext { framing, .. } = PageContext::of(page)?;
-        let meta =
-            PageMeta { request: &page.request, context: survey, fetched_at: page.fetched_at };
-        let source = Arc::clone(&self.parts.source);
-        let mut reader = source.reader(meta)?;
-        let mut cutter = RowCutter::new(&framing, survey, body);
         let (mut bad, mut received) = (0, 0);
-        while let Some(cut) = cutter.next_row().map_err(|error| error.to_page_error())? {
+        rows.each(self.parts.source.as_ref(), body, |reader, cut| {
             received += 1;
-            let good = cut.row.is_ok_and(|row| believable(&reader.read(row), page.fetched_at));
+            let good = cut.row.is_ok_and(|row| believable(reader.read(row), rows.page.fetched_at));
             bad += u64::from(!good);
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok((bad, received))
     }
 
@@ -372,193 +338,11 @@ impl<'a> Loader<'a> {
         reason: &RetryReason,
     ) -> Result<(), PageError> {
         let retried = RetriedRows { ordinals, reason };
-        let rows = PageRows { late, retried: Some(&retried), ..PageRows::of(page, survey) };
-        let until = ordinals.last().map_or(0, |last| last + 1);
-        let pending = self.read_rows(&rows, survey, body, until)?;
-        self.commit(page, pending, None, Some(reason))
-    }
-
-    /// Reads the rows of a page in front of ordinal `until` and commits full batches; what is left over
-    /// is returned.
-    fn read_rows(
-        &mut self,
-        rows: &PageRows<'_>,
-        survey: &Value,
-        body: Box<dyn Read + Send>,
-        until: u64,
-    ) -> Result<Pending, PageError> {
-        let page = rows.page;
         let PageContext { framing, .. } = PageContext::of(page)?;
-        let meta =
-            PageMeta { request: &page.request, context: survey, fetched_at: page.fetched_at };
-        let source = Arc::clone(&self.parts.source);
-        let mut reader = source.reader(meta)?;
-        let mut cutter = RowCutter::new(&framing, survey, body);
-        self.looked_up = 0;
-        self.memory.begin_page(page.fetched_at);
-        let mut pending = Pending { rows_done: page.rows_done, ..Pending::default() };
-        let reason = rows.retried.map(|retried| retried.reason);
-        while let Some(cut) = cutter.next_row().map_err(|error| error.to_page_error())? {
-            let ordinal = cut.ordinal;
-            if ordinal >= until {
-                break;
-            }
-            if let Some(retried) = rows.retried {
-                if !retried.ordinals.contains(&ordinal) {
-                    continue;
-                }
-                pending.retried.push(ordinal);
-            } else if ordinal < page.rows_done {
-                match cut.row {
-                    Ok(row) => self.note_committed(rows, reader.as_mut(), row),
-                    Err(rejection) => self.note_named(&rejection),
-                }
-                continue;
-            }
-            self.take(rows, reader.as_mut(), cut, &mut pending);
-            if reason.is_none() {
-                pending.rows_done = ordinal + 1;
-            }
-            if pending.len() >= BATCH_ROWS {
-                let rows_done = pending.rows_done;
-                self.commit(page, std::mem::take(&mut pending), None, reason)?;
-                pending.rows_done = rows_done;
-            }
-        }
-        Ok(pending)
-    }
-
-    /// A row whose disposition was committed before: its repetitions must still be known.
-    fn note_committed(&mut self, rows: &PageRows<'_>, reader: &mut dyn RowReader, row: &[u8]) {
-        if self.memory.judge_bytes(raw_hash(row, rows.meaning)).is_some() {
-            return;
-        }
-        match reader.read(row) {
-            Ok(Statement::Observation(seen)) => match believe(seen, rows.page.fetched_at) {
-                Ok(believed) => self.memory.note_seen(&believed),
-                Err(rejection) => self.note_named(&rejection),
-            },
-            Ok(Statement::Evidence(stated)) => {
-                self.memory.note_evidence(rows.endpoint, &believe_evidence(stated));
-            }
-            Ok(Statement::News(item)) => {
-                if let Ok(item) = believe_news(item, rows.page.fetched_at) {
-                    self.memory.note_news(rows.feed, &item);
-                }
-            }
-            Err(rejection) => self.note_named(&rejection),
-        }
-    }
-
-    /// A row that is refused names its listing all the same: who stands on a list is not missing from it.
-    fn note_named(&mut self, rejection: &Rejection) {
-        self.memory.note_refused(rejection.external_id.as_deref());
-    }
-
-    fn refuse(
-        &mut self,
-        ordinal: u64,
-        rejection: Rejection,
-        rule: &'static str,
-        pending: &mut Pending,
-    ) {
-        self.note_named(&rejection);
-        pending.quarantined.push(QuarantinedRow { ordinal, rejection, rule });
-    }
-
-    fn take(
-        &mut self,
-        rows: &PageRows<'_>,
-        reader: &mut dyn RowReader,
-        cut: CutRow<'_>,
-        pending: &mut Pending,
-    ) {
-        let ordinal = cut.ordinal;
-        let bytes = match cut.row {
-            Ok(bytes) => bytes,
-            Err(rejection) => return self.refuse(ordinal, rejection, READ_RULE, pending),
-        };
-        let raw_hash = raw_hash(bytes, rows.meaning);
-        match self.memory.judge_bytes(raw_hash) {
-            Some(Verdict::Duplicate) => {
-                pending.duplicate += 1;
-                return;
-            }
-            Some(_) => {
-                pending.unchanged += 1;
-                return;
-            }
-            None => {}
-        }
-        match reader.read(bytes) {
-            Err(rejection) => self.refuse(ordinal, rejection, READ_RULE, pending),
-            Ok(Statement::Observation(seen)) => {
-                self.take_values(rows, seen, ordinal, raw_hash, pending);
-            }
-            Ok(Statement::Evidence(stated)) => {
-                let evidence = believe_evidence(stated);
-                let verdict =
-                    self.memory.judge_evidence(rows.endpoint, &evidence, rows.late, membership());
-                match verdict {
-                    Verdict::Unchanged => pending.unchanged += 1,
-                    Verdict::Duplicate => pending.duplicate += 1,
-                    Verdict::Write(change) => pending.evidence.push(EvidenceRow {
-                        ordinal,
-                        change,
-                        endpoint: CompactString::from(rows.endpoint),
-                        content_hash: evidence_hash(&evidence),
-                        evidence,
-                    }),
-                }
-            }
-            Ok(Statement::News(item)) => match believe_news(item, rows.page.fetched_at) {
-                Err(rejection) => {
-                    self.refuse(ordinal, rejection, kasparro_transform::RULE, pending);
-                }
-                Ok(item) => match self.memory.judge_news(rows.feed, &item, rows.late) {
-                    Verdict::Unchanged => pending.unchanged += 1,
-                    Verdict::Duplicate => pending.duplicate += 1,
-                    Verdict::Write(known) => pending.news.push(NewsRow {
-                        ordinal,
-                        known,
-                        feed: CompactString::from(rows.feed),
-                        content_hash: news_hash(&item),
-                        item,
-                    }),
-                },
-            },
-        }
-    }
-
-    fn take_values(
-        &mut self,
-        rows: &PageRows<'_>,
-        seen: Observation,
-        ordinal: u64,
-        raw_hash: u64,
-        pending: &mut Pending,
-    ) {
-        let believed = match believe(seen, rows.page.fetched_at) {
-            Ok(believed) => believed,
-            Err(rejection) => {
-                return self.refuse(ordinal, rejection, kasparro_transform::RULE, pending);
-            }
-        };
-        let last_price = self.memory.last_price(&believed.observation.external_id);
-        match self.memory.judge(&believed, raw_hash, membership()) {
-            Verdict::Unchanged => pending.unchanged += 1,
-            Verdict::Duplicate => pending.duplicate += 1,
-            Verdict::Write(change) => pending.rows.push(BatchRow {
-                ordinal,
-                change,
-                anomalies: self.unusual(&believed, change, last_price),
-                external_id: believed.observation.external_id,
-                attributes: believed.observation.attributes,
-                quote: believed.observation.quote,
-                observed_at: believed.observed_at,
-                source_timed: believed.source_timed,
-                raw_hash,
-            }),
-        }
+        let rows = PageRows::surveyed(page, &framing, survey);
+        let rows = PageRows { late, retried: Some(&retried), ..rows };
+        let until = ordinals.last().map_or(0, |last| last + 1);
+        let pending = self.read_rows(&rows, body, until)?;
+        self.commit(page, pending, None, Some(reason))
     }
 }

@@ -118,6 +118,7 @@ fn stated(id: &str, name: &str) -> Evidence {
         attributes: Attributes { symbol: None, name: Some(name.into()) },
         contracts: Vec::new(),
         active: None,
+        kind: None,
     }
 }
 

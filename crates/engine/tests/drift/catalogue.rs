@@ -75,6 +75,12 @@ pub(crate) enum Found {
     Refused(&'static str),
     /// By an answer that is not taken for a page: the run ends with this code.
     NoPage(&'static str),
+    /// By a change on record that an error came in place of rows; it is refused as it came with this code.
+    ErrorPage {
+        code: &'static str,
+        /// What came.
+        after: &'static str,
+    },
     /// By so many quarantined rows in a hundred, for this reason.
     Rows(usize, &'static str),
 }
@@ -106,6 +112,17 @@ fn answer(
     Mutation { name, shape, change, found, also: &[], unknown: false }
 }
 
+fn error_page(
+    shape: Shape,
+    name: &'static str,
+    change: fn(&str) -> Reply,
+    code: &'static str,
+    after: &'static str,
+) -> Mutation {
+    let found = Found::ErrorPage { code, after };
+    Mutation { found, ..answer(shape, name, change, code) }
+}
+
 const fn drift(
     kind: DriftKind,
     pointer: &'static str,
@@ -121,6 +138,10 @@ const fn breaking(kind: DriftKind, pointer: &'static str, after: &'static str) -
 
 fn web_page(_: &str) -> Reply {
     Reply::of("200 OK", "text/html", "<!DOCTYPE html><html><body>Be right back</body></html>")
+}
+
+fn error_object(_: &str) -> Reply {
+    Reply::json(r#"{"error":"internal error"}"#)
 }
 
 /// The first half of a body, whose length is that of the half.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kasparro_domain::{
-    Clock, DriftKey, DriftRow, DriftSeverity, PageState, RejectionReason, Run, RunReason,
-    SourceName, Timestamp,
+    Clock, DriftKey, DriftKind, DriftRow, DriftSeverity, PageState, RejectionReason, Run,
+    RunReason, SourceName, Timestamp,
 };
 use kasparro_engine::{Engine, Lists, PageRules, Schedule};
 use kasparro_store::{DriftFilter, PageFilter, PageRecord, QuarantineFilter};
@@ -199,7 +199,8 @@ async fn judge_one(
     let name = mutation.name;
     judgement.mutations += 1;
     judgement.pages_refused += refused.len();
-    judgement.runs_without_a_page += usize::from(matches!(mutation.found, Found::NoPage(_)));
+    judgement.runs_without_a_page +=
+        usize::from(matches!(mutation.found, Found::NoPage(_) | Found::ErrorPage { .. }));
     *judgement.by_kind.entry(class(mutation.found)).or_default() += 1;
     judgement.missed.extend(problem.map(|problem| format!("{name}: {problem}")));
     let wrongly_unknown = if mutation.unknown { 0 } else { wrong.unknown };
@@ -244,6 +245,7 @@ fn class(found: Found) -> String {
         Found::Drift { kind, .. } => kind.name().to_owned(),
         Found::Refused(code) => format!("page refused: {code}"),
         Found::NoPage(code) => format!("answer refused: {code}"),
+        Found::ErrorPage { .. } => DriftKind::ErrorPage.name().to_owned(),
         Found::Rows(_, reason) => format!("rows quarantined: {reason}"),
     }
 }
@@ -258,6 +260,7 @@ async fn problem(
 ) -> Option<String> {
     let about = match mutation.found {
         Found::Drift { pointer, .. } => Some(pointer),
+        Found::ErrorPage { .. } => Some(""),
         _ => None,
     };
     let stray = drift.iter().filter(|row| !harmless(row)).find(|row| {
@@ -283,6 +286,14 @@ async fn problem(
         Found::Refused(expected) => codes == [expected] && code == Some(expected),
         Found::NoPage(expected) => {
             code == Some(expected) && refused.iter().all(|page| page.page.rows_done == 0)
+        }
+        Found::ErrorPage { code: expected, after } => {
+            let [row] = drift else { return Some(format!("{} changes", drift.len())) };
+            let DriftRow { event, refused: refuses, pages_seen, .. } = row;
+            let told = (event.key.kind, event.key.after.as_str(), event.severity);
+            (code, codes.as_slice()) == (Some(expected), &[expected])
+                && told == (DriftKind::ErrorPage, after, DriftSeverity::Breaking)
+                && (*refuses, *pages_seen) == (true, 1)
         }
         Found::Rows(percent, reason) => {
             let of = stage.scene.right.rows[stage.scene.shape.path()].len();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use days::judge::{Judgement, judge};
 use days::live::live;
-use days::scenario::Scenario;
+use days::scenario::{Kept, Scenario};
 
 async fn judged(scenario: Scenario) -> Judgement {
     let lived = live(&scenario).await;
@@ -51,13 +51,26 @@ stories! {
     an_upstream_that_fails_gets_single_probes_and_is_back_soon: outage, 2 hours;
     retries_stay_few_while_much_fails: bad_days, 72 hours;
     a_refused_key_is_no_reason_for_a_storm: refused_key, 48 hours;
+    a_keyless_limit_is_never_passed_by_workers_on_postgresql: keyless_on_postgres, 24 hours;
+    a_stricter_limit_is_learned_once_by_workers_on_postgresql: stricter_on_postgres, 24 hours;
+    the_month_of_a_demo_key_is_spread_by_workers_on_postgresql: demo_on_postgres, 24 hours;
+}
+
+async fn forgetful_workers_are_found_out(kept: Kept) {
+    let mut scenario = catalogue::forgetful().during(Duration::from_secs(24 * 3600));
+    scenario.workers.store = kept;
+    let complaints = judged(scenario).await.complaints;
+    assert!(complaints.iter().any(|one| one.contains("limit 0 refused")), "{complaints:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_that_is_forgotten_with_its_worker_is_found_out() {
-    let strict = catalogue::forgetful().during(Duration::from_secs(24 * 3600));
-    let complaints = judged(strict).await.complaints;
-    assert!(complaints.iter().any(|one| one.contains("limit 0 refused")), "{complaints:?}");
+    forgetful_workers_are_found_out(Kept::Memory).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_is_forgotten_on_postgresql_is_found_out() {
+    forgetful_workers_are_found_out(Kept::Postgres).await;
 }
 
 #[test]

@@ -160,6 +160,24 @@ async fn n8_a_compressed_text_that_grows_beyond_the_cap_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn n8_a_compressed_text_of_zeros_is_a_bomb() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(b"id,price\n").unwrap();
+    gzip.write_all(&vec![b'0'; 8 << 20]).unwrap();
+    let packed = gzip.finish().unwrap();
+    let upstream = TinyUpstream::start(move |_| {
+        Reply::of("200 OK", "application/octet-stream", packed.clone())
+    });
+    let mut world =
+        World::new(None, vec![("csv", json!({"paths": [format!("{}/x.csv.gz", upstream.url)]}))]);
+    world.max_body_bytes = 64 << 20;
+    let run = world.run("csv").await;
+    let error = run.error.unwrap();
+    assert_eq!((run.status, error.code.as_str()), (RunStatus::Failed, "bomb"), "{error:?}");
+    assert_eq!(run.pages, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_row_read_again_does_not_bring_a_vanished_listing_back() {
     let mut world = World::new(None, vec![]);
     let text = "id,price,cost,date\na,1,1,2025-12-01\nb,1,1,2025-12-01\nb,x,2,2025-11-01\n";

@@ -7,7 +7,7 @@ use kasparro_domain::DriftSeverity::Info;
 use serde_json::{Value, json};
 
 use super::Shape::{Coins, Contracts, List};
-use super::{Found, Mutation, breaking, drift, few, rows};
+use super::{Found, Mutation, breaking, drift, error_object, error_page, few, rows, web_page};
 use crate::mutate::{remove, rename, set, set_some};
 
 /// An object as an array of its members.
@@ -37,6 +37,8 @@ pub(super) fn all() -> Vec<Mutation> {
             breaking(FieldRenamed, "/id", "/api_id"),
         ),
         rows(List, "fewer rows", few, Found::Refused("too_few_rows")),
+        error_page(List, "error as an object", error_object, "upstream_error", "error object"),
+        error_page(Coins, "web page", web_page, "not_json", "HTML"),
         rows(
             Coins,
             "flag to number",

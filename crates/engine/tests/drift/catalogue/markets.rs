@@ -9,7 +9,10 @@ use kasparro_testkit::Reply;
 use serde_json::{Value, json};
 
 use super::Shape::Markets as M;
-use super::{Change, Found, Mutation, answer, breaking, drift, few, half, rows, web_page};
+use super::{
+    Change, Found, Mutation, answer, breaking, drift, error_object, error_page, few, half, rows,
+    web_page,
+};
 use crate::mutate::{
     add, exchange, instant, instants, number, remove, rename, scale, set, set_some, shuffle,
 };
@@ -19,14 +22,18 @@ const CAP: &str = "/market_cap";
 const CHANGE: &str = "/price_change_percentage_24h";
 const AT: &str = "/last_updated";
 
-fn error_object(_: &str) -> Reply {
+fn too_many(_: &str) -> Reply {
     Reply::json(
         r#"{"status":{"error_code":429,"error_message":"You've exceeded the Rate Limit."}}"#,
     )
 }
 
-fn unknown_object(_: &str) -> Reply {
+fn message(_: &str) -> Reply {
     Reply::json(r#"{"message":"scheduled maintenance"}"#)
+}
+
+fn unknown_object(_: &str) -> Reply {
+    Reply::json(r#"{"coins":{},"next":null}"#)
 }
 
 /// Rounded to three digits.
@@ -261,8 +268,10 @@ fn times() -> Vec<Mutation> {
 
 fn answers() -> Vec<Mutation> {
     vec![
-        answer(M, "web page", web_page, "not_json"),
-        answer(M, "error as an object", error_object, "rate_limited"),
+        error_page(M, "web page", web_page, "not_json", "HTML"),
+        error_page(M, "refusal as an object", too_many, "rate_limited", "error object"),
+        error_page(M, "error as an object", error_object, "upstream_error", "error object"),
+        error_page(M, "message as an object", message, "wrong_shape", "error object"),
         answer(M, "unknown object", unknown_object, "wrong_shape"),
         answer(M, "cut off", half, "truncated"),
     ]

@@ -8,7 +8,9 @@ use kasparro_testkit::Reply;
 use serde_json::{Value, json};
 
 use super::Shape::Tickers as T;
-use super::{Found, Mutation, answer, breaking, drift, few, half, rows, web_page};
+use super::{
+    Found, Mutation, answer, breaking, drift, error_object, error_page, few, half, rows, web_page,
+};
 use crate::mutate::{add, exchange, instants, remove, rename, scale, set, set_some};
 
 const PRICE: &str = "/quotes/USD/price";
@@ -16,10 +18,6 @@ const CAP: &str = "/quotes/USD/market_cap";
 const VOLUME: &str = "/quotes/USD/volume_24h";
 const CHANGE: &str = "/quotes/USD/percent_change_24h";
 const AT: &str = "/last_updated";
-
-fn error_object(_: &str) -> Reply {
-    Reply::json(r#"{"error":"internal error"}"#)
-}
 
 fn no_rows(_: &str) -> Reply {
     Reply::json("[]")
@@ -118,8 +116,8 @@ fn values() -> Vec<Mutation> {
 
 fn answers() -> Vec<Mutation> {
     vec![
-        answer(T, "web page", web_page, "not_json"),
-        answer(T, "error as an object", error_object, "upstream_error"),
+        error_page(T, "web page", web_page, "not_json", "HTML"),
+        error_page(T, "error as an object", error_object, "upstream_error", "error object"),
         answer(T, "no rows", no_rows, "empty_answer"),
         answer(T, "cut off", half, "truncated"),
     ]

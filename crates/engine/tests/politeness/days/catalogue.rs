@@ -37,6 +37,9 @@ pub(crate) fn all() -> Vec<Scenario> {
         outage(),
         bad_days(),
         refused_key(),
+        keyless_on_postgres(),
+        stricter_on_postgres(),
+        demo_on_postgres(),
     ]
 }
 
@@ -245,4 +248,18 @@ pub(crate) fn refused_key() -> Scenario {
         },
         ..Scenario::coingecko("401", demo_key(), json!([minute("sliding", 30, json!({}))]))
     }
+}
+
+pub(crate) fn keyless_on_postgres() -> Scenario {
+    Scenario { name: "keyless, on PostgreSQL", workers: Workers::ON_POSTGRES, ..keyless() }
+}
+
+pub(crate) fn stricter_on_postgres() -> Scenario {
+    let name = "stricter, on PostgreSQL";
+    Scenario { name, workers: Workers::ON_POSTGRES, ..stricter_told_in_seconds() }
+}
+
+pub(crate) fn demo_on_postgres() -> Scenario {
+    let name = "demo, greedier than the month, on PostgreSQL";
+    Scenario { workers: Workers::ON_POSTGRES, ..demo(name) }
 }

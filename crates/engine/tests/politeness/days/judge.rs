@@ -46,6 +46,7 @@ pub(crate) fn judge(scenario: &Scenario, lived: &Lived) -> Judgement {
     if failures < scenario.expected.failures {
         complaints.push(format!("the upstream failed only {failures} times"));
     }
+    tried(scenario, lived, &mut complaints);
     let mut runs = BTreeMap::<&str, u64>::new();
     for run in &lived.runs {
         *runs.entry(run.status.name()).or_default() += 1;
@@ -66,6 +67,16 @@ pub(crate) fn judge(scenario: &Scenario, lived: &Lived) -> Judgement {
         "months": months,
     });
     Judgement { figures, complaints }
+}
+
+/// Workers that were to be disturbed were.
+fn tried(scenario: &Scenario, lived: &Lived, complaints: &mut Vec<String>) {
+    let few = |wanted: u32, came: u32| came < wanted.min(2);
+    if few(scenario.workers.handovers, lived.handovers) || few(scenario.workers.kills, lived.kills)
+    {
+        let Lived { handovers, kills, .. } = lived;
+        complaints.push(format!("only {handovers} handovers and {kills} kills were tried"));
+    }
 }
 
 /// When each run began that succeeded, in order.

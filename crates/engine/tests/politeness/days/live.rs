@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{Clock, ManualClock, Run, Timestamp};
+use kasparro_domain::{ManualClock, Run, Timestamp};
 use kasparro_sim::{FaultPlan, HiddenLimits, LimitsReport, SimSettings, Simulator};
 use kasparro_store::RunFilter;
 use kasparro_testkit::get;
@@ -13,8 +13,9 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::place::Place;
 use super::scenario::Scenario;
-use super::time::UpstreamClock;
+use super::time::{Time, UpstreamClock};
 use super::workers::Fleet;
 
 /// Requests in which every limit is surely learned: nobody is killed before. A refusal whose answer
@@ -64,15 +65,15 @@ struct Upstream {
 }
 
 impl Upstream {
-    async fn start(scenario: &Scenario, clock: &Arc<ManualClock>) -> Self {
-        let begins_at = clock.now();
+    async fn start(scenario: &Scenario, time: &Arc<Time>) -> Self {
+        let begins_at = time.now();
         let hidden = scenario.hidden.to_string();
         let simulator = Simulator::new(SimSettings {
             coins: scenario.coins,
             base_at: begins_at.minus(Duration::from_secs(3600)),
             ledger_rows_cap: 0,
             limits: Some(HiddenLimits::parse(hidden.as_bytes()).unwrap()),
-            clock: Some(Arc::new(UpstreamClock::new(Arc::clone(clock)))),
+            clock: Some(Arc::new(UpstreamClock::new(Arc::clone(time)))),
             step_by_clock: true,
             ..SimSettings::default()
         });
@@ -116,10 +117,12 @@ pub(crate) async fn live(scenario: &Scenario) -> Lived {
     let begins_at = Timestamp::parse(scenario.begins_at).unwrap();
     let ends_at = begins_at.plus(scenario.span);
     let clock = Arc::new(ManualClock::new(begins_at));
-    let upstream = Upstream::start(scenario, &clock).await;
     let folder = tempfile::tempdir().unwrap();
+    let (place, its_clock) = Place::new(scenario.workers.store, folder.path(), &clock).await;
+    let time = Time::new(clock, its_clock);
+    let upstream = Upstream::start(scenario, &time).await;
     let url = upstream.url.clone();
-    let mut fleet = Fleet::start(scenario, Arc::clone(&clock), url, folder.path()).await;
+    let mut fleet = Fleet::start(scenario, place, Arc::clone(&time), url, folder.path()).await;
     let mut chance = StdRng::seed_from_u64(7);
     let mut handovers = instants(scenario, begins_at, &mut chance);
     let mut faults = scenario.faults.clone();
@@ -129,20 +132,20 @@ pub(crate) async fn live(scenario: &Scenario) -> Lived {
     let mut due = fleet.next_start(None).await;
     while let Some(at) = due.filter(|at| *at < ends_at) {
         if let Some((after, plan)) = faults.pop_if(|(after, _)| begins_at.plus(*after) <= at) {
-            pass_until(&clock, begins_at.plus(after));
+            time.pass_until(begins_at.plus(after));
             let plan = FaultPlan::parse(plan.to_string().as_bytes()).unwrap();
             upstream.simulator.set_faults(plan);
             continue;
         }
         if let Some(then) = handovers.pop_if(|then| *then <= at) {
-            pass_until(&clock, then);
+            time.pass_until(then);
             fleet.hand_over(chance.random_range(0..100)).await;
             handed_over += 1;
             due = fleet.next_start(None).await;
             continue;
         }
-        pass_until(&clock, at);
-        let last_start = clock.now();
+        time.pass_until(at);
+        let last_start = time.now();
         let kill = async {
             match killed < scenario.workers.kills {
                 true => upstream.has_allowed(next_kill).await,
@@ -157,14 +160,14 @@ pub(crate) async fn live(scenario: &Scenario) -> Lived {
         if ended {
             due = fleet.next_start(Some(last_start)).await;
         } else {
-            clock.advance(NOTICED_AFTER);
+            time.pass(NOTICED_AFTER);
             fleet.lose(chance.random_range(0..100)).await;
             killed += 1;
             next_kill = upstream.allowed() + chance.random_range(20..120);
             due = fleet.next_start(None).await;
         }
     }
-    pass_until(&clock, ends_at);
+    time.pass_until(ends_at);
     let filter = RunFilter { limit: ALL, ..RunFilter::default() };
     let mut runs = fleet.store.runs(filter).await.unwrap();
     runs.sort_by_key(|run| run.created_at);
@@ -178,10 +181,6 @@ pub(crate) async fn live(scenario: &Scenario) -> Lived {
         handovers: handed_over,
         kills: killed,
     }
-}
-
-fn pass_until(clock: &ManualClock, then: Timestamp) {
-    clock.advance(then.since(clock.now()));
 }
 
 /// When the source is handed over; the first instant last.

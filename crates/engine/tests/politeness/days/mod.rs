@@ -4,6 +4,8 @@ pub(crate) mod catalogue;
 pub(crate) mod fresh;
 pub(crate) mod judge;
 pub(crate) mod live;
+pub(crate) mod place;
+pub(crate) mod postgres;
 pub(crate) mod retries;
 pub(crate) mod scenario;
 pub(crate) mod thin;

@@ -50,6 +50,8 @@ pub(crate) struct Workers {
 pub(crate) enum Kept {
     Memory,
     Sqlite,
+    /// Each worker with connections of its own.
+    Postgres,
 }
 
 impl Workers {
@@ -60,6 +62,8 @@ impl Workers {
     pub(crate) const FLEET: Self = Self { count: 3, handovers: 12, kills: 8, ..Self::ALONE };
     /// Two on one database.
     pub(crate) const ON_SQLITE: Self = Self { count: 2, store: Kept::Sqlite, ..Self::FLEET };
+    /// Three on one database with a clock of its own.
+    pub(crate) const ON_POSTGRES: Self = Self { store: Kept::Postgres, ..Self::FLEET };
 }
 
 /// What is expected apart from what holds of every scenario.

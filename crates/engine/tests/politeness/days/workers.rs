@@ -4,19 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{ManualClock, Run, RunReason, SourceName, Timestamp};
+use kasparro_domain::{Run, RunReason, SourceName, Timestamp};
 use kasparro_engine::{
     Engine, EngineParts, EngineSource, FetchSettings, Holding, LeaseTimes, Lists, PageRules,
     Schedule,
 };
-use kasparro_store::{MemoryStore, Store};
-use kasparro_store_sqlite::SqliteStore;
+use kasparro_store::Store;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::scenario::{Kept, Scenario};
+use super::place::Place;
+use super::scenario::Scenario;
 use super::thin::Thin;
-use super::time::MovingPauses;
+use super::time::{MovingPauses, Time};
 
 /// Leases last as long as they are not given up: the test decides who holds the source.
 const TIMES: LeaseTimes = LeaseTimes {
@@ -28,8 +28,10 @@ const TIMES: LeaseTimes = LeaseTimes {
 /// The workers of a scenario; one of them holds the source.
 pub(crate) struct Fleet<'a> {
     scenario: &'a Scenario,
+    /// As one more process beside the workers sees it.
     pub(crate) store: Arc<dyn Store>,
-    clock: Arc<ManualClock>,
+    place: Place,
+    time: Arc<Time>,
     upstream: String,
     folder: &'a Path,
     engines: Vec<Arc<Engine>>,
@@ -40,19 +42,14 @@ impl<'a> Fleet<'a> {
     /// Starts the workers, the first of which takes the source.
     pub(crate) async fn start(
         scenario: &'a Scenario,
-        clock: Arc<ManualClock>,
+        place: Place,
+        time: Arc<Time>,
         upstream: String,
         folder: &'a Path,
     ) -> Self {
-        let store: Arc<dyn Store> = match scenario.workers.store {
-            Kept::Memory => Arc::new(MemoryStore::new()),
-            Kept::Sqlite => {
-                let file = folder.join("kasparro.db");
-                Arc::new(SqliteStore::open(file, Arc::clone(&clock) as _).unwrap())
-            }
-        };
+        let store = place.open().await;
         let mut fleet =
-            Self { scenario, store, clock, upstream, folder, engines: vec![], holder: 0 };
+            Self { scenario, store, place, time, upstream, folder, engines: vec![], holder: 0 };
         for _ in 0..scenario.workers.count {
             let engine = fleet.engine().await;
             fleet.engines.push(engine);
@@ -84,8 +81,8 @@ impl<'a> Fleet<'a> {
             page_rules: PageRules::default(),
         };
         let parts = EngineParts {
-            store: Arc::clone(&self.store),
-            clock: Arc::clone(&self.clock) as _,
+            store: self.place.open().await,
+            clock: self.time.clock() as _,
             sources: vec![source],
             fetch: FetchSettings {
                 upstream: Some(self.upstream.clone()),
@@ -99,7 +96,7 @@ impl<'a> Fleet<'a> {
                 let built = kasparro_sources::build(name.as_str(), options.clone());
                 built.map_err(|error| error.to_string())
             }),
-            pauses: Arc::new(MovingPauses(Arc::clone(&self.clock))),
+            pauses: Arc::new(MovingPauses(Arc::clone(&self.time))),
             webhook: None,
         };
         Engine::start(parts).await.unwrap()
