@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use kasparro_domain::{Clock, SourceName, Timestamp};
+use kasparro_domain::{Clock, Generation, SourceName, Timestamp};
 use kasparro_store::{Store, StoreResult};
 use kasparro_view::View;
 use tokio_util::sync::CancellationToken;
@@ -144,6 +144,20 @@ impl Shared {
         };
         self.contact.note(&answer);
         Ok(answer?)
+    }
+
+    /// A page of stored rows and how many rows there are, with a generation that both hold: it is asked for
+    /// before they are.
+    pub(crate) async fn ask_page<T>(
+        &self,
+        counting: impl Future<Output = StoreResult<u64>>,
+        reading: impl Future<Output = StoreResult<T>>,
+    ) -> Result<(Generation, u64, T), problem::Problem> {
+        self.ask(async {
+            let generation = self.store.generation().await?;
+            Ok((generation, counting.await?, reading.await?))
+        })
+        .await
     }
 
     /// True when the database answers within two seconds.

@@ -14,6 +14,10 @@ const ANOMALIES: &str = "kasparro_anomalies";
 /// Counted by engines under the same name.
 pub(crate) const DRIFT_EVENTS: &str = "kasparro_drift_events_total";
 
+pub(crate) const IDENTITY_LISTINGS: &str = "kasparro_identity_listings";
+pub(crate) const IDENTITY_ASSETS: &str = "kasparro_identity_assets";
+pub(crate) const IDENTITY_EVIDENCE_LAG: &str = "kasparro_identity_evidence_lag";
+
 /// Upper bounds of the request histogram, in seconds.
 const BUCKETS: [f64; 11] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
@@ -86,6 +90,15 @@ fn describe() {
     metrics::describe_gauge!(
         ANOMALIES,
         "Current quotes in doubt beside those of other sources, by source and kind"
+    );
+    metrics::describe_gauge!(
+        IDENTITY_LISTINGS,
+        "Listings by how far it is decided what they are: unresolved, single, linked or ambiguous"
+    );
+    metrics::describe_gauge!(IDENTITY_ASSETS, "Assets that the listings form");
+    metrics::describe_gauge!(
+        IDENTITY_EVIDENCE_LAG,
+        "How often evidence of identity has changed since it was decided last which listings are one asset"
     );
     metrics::describe_gauge!("kasparro_refused_pages", "Raw pages refused as a whole");
     metrics::describe_gauge!("kasparro_build_info", "1, with the version of the program");

@@ -43,10 +43,25 @@ impl Paging {
         Self { limit, offset }
     }
 
+    /// At most so many rows, as stores count them.
+    pub(crate) fn store_limit(&self) -> u32 {
+        u32::try_from(self.limit).unwrap_or(u32::MAX)
+    }
+
+    /// Leave out the first so many, as stores count them.
+    pub(crate) fn store_offset(&self) -> u64 {
+        store_offset(self.offset)
+    }
+
     /// The number of the page that the first row stands on, from 1.
     pub(crate) const fn page(&self) -> u64 {
         (self.offset / self.limit).saturating_add(1)
     }
+}
+
+/// An offset as stores take it: they count in signed numbers, and none holds that many rows.
+pub(crate) fn store_offset(offset: u64) -> u64 {
+    offset.min(i64::MAX as u64)
 }
 
 /// How many pages `total_items` fill.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use kasparro_domain::RunId;
 use percent_encoding::percent_decode;
 
 use crate::problem::{Code, Mistakes, Problem};
@@ -113,6 +114,11 @@ pub(crate) fn whole_number(text: &str) -> Result<u64, &'static str> {
         return Err("is not a whole number in digits");
     }
     text.parse().map_err(|_| "is too large")
+}
+
+/// Reads the id of a run.
+pub(crate) fn run_id(text: &str) -> Result<RunId, &'static str> {
+    text.parse().map_err(|_| "is no id of a run, a UUID; GET /runs lists them")
 }
 
 /// One of `names`, or a message that lists them.

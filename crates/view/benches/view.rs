@@ -9,7 +9,8 @@ use std::time::Duration;
 use compact_str::CompactString;
 use divan::Bencher;
 use kasparro_domain::{
-    AssetId, Attributes, Decimal, Generation, ListingId, Quote, SourceName, Timestamp,
+    AssetClass, AssetId, Attributes, Decimal, Generation, IdentityState, ListingId, Quote,
+    SourceName, Timestamp,
 };
 use kasparro_store::ListingRow;
 use kasparro_view::{Filter, ListingQuery, Order, Snapshot, SortKey, Start, ViewSettings};
@@ -44,6 +45,9 @@ fn listing(id: i64, step: i64) -> ListingRow {
     ListingRow {
         listing_id: ListingId(id),
         asset_id: AssetId(id),
+        founded_asset_id: AssetId(id),
+        class: AssetClass::Other,
+        identity: IdentityState::Unresolved,
         source: SourceName::new(if id % 3 == 0 { "coingecko" } else { "coinpaprika" }),
         external_id: CompactString::from(format!("c{id}-some-token-{}", id % 3_795)),
         attributes: Attributes {

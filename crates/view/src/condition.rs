@@ -49,7 +49,8 @@ impl<'a> Condition<'a> {
             rows: &snapshot.rows,
             all: filter.unpriced,
             symbol: filter.symbol.as_deref().map(fold),
-            asset_id: filter.asset_id,
+            // An id of before a merge asks for the asset that it belongs to now.
+            asset_id: filter.asset_id.map(|id| snapshot.present_asset(id).unwrap_or(id)),
             source: filter.source.as_ref().map(|name| snapshot.sources.number(name)),
             min_price: border(filter.min_price.as_ref()),
             max_price: border(filter.max_price.as_ref()),

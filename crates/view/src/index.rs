@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::contract;
 use crate::key::{Exact, Field, UNKNOWN};
 use crate::rows::Rows;
 
@@ -62,8 +63,23 @@ impl Entry {
     }
 
     /// False where the index of the field leaves the row out.
-    pub(crate) const fn indexed(self, field: Field) -> bool {
+    const fn indexed(self, field: Field) -> bool {
         self.key != UNKNOWN || !field.sparse()
+    }
+
+    /// Adds the entries that a row has in the index of a field: one, or as many as it has contracts.
+    pub(crate) fn add(field: Field, rows: &Rows, slot: u32, entries: &mut Vec<Self>) {
+        if field == Field::Contract {
+            let keys = rows.row(slot).map(|row| contract::keys(row)).unwrap_or_default();
+            // Whoever looks for a contract asks for rows without a quote too, so that mark stays off.
+            let tag = Tag::new(slot, true, false);
+            entries.extend(keys.into_iter().map(|key| Self { key, tag }));
+            return;
+        }
+        let entry = Self::of(field, rows, slot);
+        if entry.indexed(field) {
+            entries.push(entry);
+        }
     }
 }
 
@@ -124,11 +140,10 @@ impl Index {
 
     /// Sorts all rows that belong in it.
     pub(crate) fn build(field: Field, rows: &Rows) -> Self {
-        let slots = 0..crate::rows::slot(rows.len());
-        let mut entries: Vec<Entry> = slots
-            .map(|slot| Entry::of(field, rows, slot))
-            .filter(|entry| entry.indexed(field))
-            .collect();
+        let mut entries = Vec::with_capacity(if field.sparse() { 0 } else { rows.len() });
+        for slot in 0..crate::rows::slot(rows.len()) {
+            Entry::add(field, rows, slot, &mut entries);
+        }
         entries.sort_unstable_by_key(|entry| (entry.key, entry.tag.slot()));
         for run in entries.chunk_by_mut(|left, right| left.key == right.key) {
             if run.len() > 1 && run.iter().any(|entry| entry.tag.loose()) {

@@ -34,10 +34,14 @@ pub(crate) enum Field {
     Source,
     /// When the values of a row were fetched whose source gives no instant; no other row is in its index.
     UntimedFetch,
+    /// The asset that a row founded and does not belong to any more; no other row is in its index.
+    Founded,
+    /// The addresses of a row's contracts: its index has as many entries of a row as those are.
+    Contract,
 }
 
 impl Field {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::PriceUsd,
         Self::MarketCap,
         Self::Volume24h,
@@ -49,11 +53,13 @@ impl Field {
         Self::Name,
         Self::Source,
         Self::UntimedFetch,
+        Self::Founded,
+        Self::Contract,
     ];
 
     /// True for a field whose index leaves out rows that do not have it.
     pub(crate) const fn sparse(self) -> bool {
-        matches!(self, Self::UntimedFetch)
+        matches!(self, Self::UntimedFetch | Self::Founded | Self::Contract)
     }
 
     /// The field behind a sort key; `None` for the id, which is the order of the rows themselves.

@@ -8,10 +8,12 @@
 mod assets;
 mod chunk;
 mod condition;
+mod contract;
 mod fold;
 mod follow;
 mod index;
 mod key;
+mod lookup;
 mod patience;
 mod plan;
 mod query;
@@ -24,7 +26,10 @@ mod tests;
 mod view;
 mod walk;
 
-pub use assets::{AssetPage, AssetQuery, AssetStart};
+pub use assets::{
+    AssetPage, AssetQuery, AssetStart, asset_class, asset_identity, founding_listing,
+};
+pub use contract::WantedContract;
 pub use fold::fold;
 pub use query::{Filter, ListingPage, ListingQuery, Order, SortKey, Start};
 pub use row::Row;

@@ -89,6 +89,7 @@ impl<'a> Renderer<'a> {
             extra_end: 0,
             listing_id: listing.listing_id,
             asset_id: listing.asset_id,
+            founded_asset_id: listing.founded_asset_id,
             source,
             price_usd: quote.price_usd.clone(),
             observed_at: observed_at.into(),
@@ -97,6 +98,8 @@ impl<'a> Renderer<'a> {
             active: listing.active,
             stale: false,
             unusual: listing.unusual,
+            class: listing.class,
+            identity: listing.identity,
         };
         row.stale = row.aging_since().is_some_and(|instant| older(instant, stale_after, self.now));
         let attributes = &listing.attributes;

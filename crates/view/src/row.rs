@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use kasparro_domain::{AssetId, Decimal, ListingId, SourceName, Timestamp};
+use kasparro_domain::{
+    AssetClass, AssetId, Contract, Decimal, IdentityState, ListingId, SourceName, Timestamp,
+};
 use memchr::memmem;
 
 use crate::render::write_text;
@@ -44,6 +46,7 @@ pub struct Row {
     pub(crate) extra_end: u32,
     pub(crate) listing_id: ListingId,
     pub(crate) asset_id: AssetId,
+    pub(crate) founded_asset_id: AssetId,
     pub(crate) source: Arc<SourceName>,
     pub(crate) price_usd: Option<Decimal>,
     pub(crate) observed_at: Instant,
@@ -52,6 +55,8 @@ pub struct Row {
     pub(crate) active: bool,
     pub(crate) stale: bool,
     pub(crate) unusual: bool,
+    pub(crate) class: AssetClass,
+    pub(crate) identity: IdentityState,
 }
 
 impl Row {
@@ -104,6 +109,23 @@ impl Row {
             .unwrap_or_default()
     }
 
+    /// The contracts that its lists state, as a JSON array.
+    pub(crate) fn contracts_json(&self) -> &str {
+        let listed = self.listed_json().strip_prefix(r#""contracts":"#).unwrap_or_default();
+        // The member behind holds an instant or null, never a text of the source.
+        let end = listed.rfind(r#","last_seen_at":"#).unwrap_or_default();
+        listed.get(..end).unwrap_or_default()
+    }
+
+    /// The contracts that its lists state.
+    #[must_use]
+    pub fn contracts(&self) -> Vec<Contract> {
+        match self.contracts_json() {
+            "" | "[]" => Vec::new(),
+            json => serde_json::from_str(json).unwrap_or_default(),
+        }
+    }
+
     /// The listing's id.
     #[must_use]
     pub const fn listing_id(&self) -> ListingId {
@@ -114,6 +136,24 @@ impl Row {
     #[must_use]
     pub const fn asset_id(&self) -> AssetId {
         self.asset_id
+    }
+
+    /// The asset that it founded: another one where it was found to be another listing's asset.
+    #[must_use]
+    pub const fn founded_asset_id(&self) -> AssetId {
+        self.founded_asset_id
+    }
+
+    /// What sort of thing it is.
+    #[must_use]
+    pub const fn class(&self) -> AssetClass {
+        self.class
+    }
+
+    /// How far it is decided what it is.
+    #[must_use]
+    pub const fn identity(&self) -> IdentityState {
+        self.identity
     }
 
     /// Its source.
@@ -138,6 +178,18 @@ impl Row {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.raw(2, r#","name":"#)
+    }
+
+    /// The source's rank by market capitalisation, where it gives one.
+    #[must_use]
+    pub fn rank(&self) -> Option<u32> {
+        self.number(r#","rank":"#).parse().ok()
+    }
+
+    /// The market capitalisation in US dollars as canonical text, where it is known.
+    #[must_use]
+    pub fn market_cap(&self) -> Option<&str> {
+        Some(self.number(r#","market_cap":"#)).filter(|text| *text != "null")
     }
 
     /// Price of one unit in US dollars, where it is known.
@@ -231,6 +283,7 @@ impl Row {
             extra_end,
             listing_id: self.listing_id,
             asset_id: self.asset_id,
+            founded_asset_id: self.founded_asset_id,
             source: Arc::clone(&self.source),
             price_usd: self.price_usd.clone(),
             observed_at: self.observed_at,
@@ -239,6 +292,8 @@ impl Row {
             active: self.active,
             stale,
             unusual: self.unusual,
+            class: self.class,
+            identity: self.identity,
         }
     }
 

@@ -162,6 +162,11 @@ impl Rows {
         })
     }
 
+    /// True where the row at a slot is the same already.
+    pub(crate) fn holds(&self, slot: u32, fresh: &Fresh) -> bool {
+        self.column(slot) == Some(&fresh.column) && self.row(slot) == Some(&fresh.row)
+    }
+
     /// The key of a field of the row at a slot.
     pub(crate) fn key(&self, field: Field, slot: u32) -> u64 {
         let Some((chunk, place)) = self.chunk(slot) else {
@@ -184,6 +189,11 @@ impl Rows {
             Field::Name => text_key_of(chunk.texts(place).name(place), || row.name().is_some()),
             Field::Source => text_key(row.source().as_str()),
             Field::UntimedFetch => instant_key(row.untimed_fetch()),
+            Field::Founded if row.founded_asset_id() != row.asset_id() => {
+                signed_key(row.founded_asset_id().0)
+            }
+            // A row has as many contracts as it has: they have no single key.
+            Field::Founded | Field::Contract => UNKNOWN,
         }
     }
 
@@ -195,7 +205,12 @@ impl Rows {
         let row = chunk.rows.get(place);
         let number = |key| row.map_or(Exact::Key, |row| Exact::Number(row.number(key)));
         match field {
-            Field::Asset | Field::Rank | Field::UpdatedAt | Field::UntimedFetch => Exact::Key,
+            Field::Asset
+            | Field::Rank
+            | Field::UpdatedAt
+            | Field::UntimedFetch
+            | Field::Founded
+            | Field::Contract => Exact::Key,
             Field::PriceUsd => row
                 .and_then(|row| row.price_usd())
                 .map_or(Exact::Key, |price| Exact::Number(price.as_str())),

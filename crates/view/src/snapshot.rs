@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use kasparro_domain::{AssetId, Generation, ListingId, SourceName, Timestamp};
+use kasparro_domain::{Generation, ListingId, Timestamp};
 use kasparro_store::ListingRow;
 
+use crate::ViewSettings;
 use crate::index::{Entry, Index};
-use crate::key::{Exact, Field, signed_key, text_key};
+use crate::key::{Field, signed_key};
 use crate::render::{Fresh, Renderer, Sources, stale_before};
 use crate::rows::{Rows, slot};
-use crate::{Row, ViewSettings};
 
 /// Where fewer than one row in so many changes, changing is cheaper than building anew.
 const REBUILD_FRACTION: usize = 4;
@@ -125,7 +125,12 @@ impl Snapshot {
         let mut out_of_order = false;
         for fresh in fresh {
             let id = fresh.column.listing_id;
-            let at = self.rows.find(ListingId(id)).unwrap_or_else(|| {
+            let known = self.rows.find(ListingId(id));
+            // Much is stored of a listing that readers do not see.
+            if known.is_some_and(|at| self.rows.holds(at, &fresh)) {
+                continue;
+            }
+            let at = known.unwrap_or_else(|| {
                 out_of_order |= last_id.is_some_and(|last| id < last);
                 next_slot += 1;
                 next_slot - 1
@@ -173,28 +178,30 @@ impl Snapshot {
         let mut removed = Vec::new();
         let mut inserted = Vec::new();
         for at in changed {
-            let after = Entry::of(field, &self.rows, *at);
             if (*at as usize) < known {
-                let before = Entry::of(field, &old.rows, *at);
-                let same_value = || {
-                    let after = self.rows.exact(field, *at);
-                    !before.tag.loose() || old.rows.exact(field, *at).compare(after).is_eq()
-                };
-                if before == after && same_value() {
+                if self.same_entries(field, *at, old) {
                     continue;
                 }
-                if before.indexed(field) {
-                    removed.push(before);
-                }
+                Entry::add(field, &old.rows, *at, &mut removed);
             }
-            if after.indexed(field) {
-                inserted.push(after);
-            }
+            Entry::add(field, &self.rows, *at, &mut inserted);
         }
         if removed.is_empty() && inserted.is_empty() {
             return Arc::clone(index);
         }
         Arc::new(index.with(&removed, &mut inserted, &old.rows, &self.rows))
+    }
+
+    /// True where the row at a slot stands in the index of a field as it did before.
+    fn same_entries(&self, field: Field, at: u32, old: &Self) -> bool {
+        if field == Field::Contract {
+            let (before, after) = (old.rows.row(at), self.rows.row(at));
+            return before.map(|row| row.contracts_json()) == after.map(|row| row.contracts_json());
+        }
+        let (before, after) = (Entry::of(field, &old.rows, at), Entry::of(field, &self.rows, at));
+        before == after
+            && (!before.tag.loose()
+                || old.rows.exact(field, at).compare(self.rows.exact(field, at)).is_eq())
     }
 
     /// All rows by ascending id, with the changes in their places.
@@ -294,46 +301,9 @@ impl Snapshot {
         self.len() == 0
     }
 
-    /// A listing by its id, also one without a quote.
-    #[must_use]
-    pub fn listing(&self, id: ListingId) -> Option<Arc<Row>> {
-        self.rows.row(self.rows.find(id)?).map(Arc::clone)
-    }
-
-    /// The listings of an asset by ascending id, also those without a quote.
-    #[must_use]
-    pub fn asset(&self, id: AssetId) -> Vec<Arc<Row>> {
-        let Some(index) = self.index(Field::Asset) else {
-            return Vec::new();
-        };
-        let span = index.equal(signed_key(id.0), Exact::Key, &self.rows);
-        let rows = index.tags(span).filter_map(|tag| self.rows.row(tag.slot()));
-        rows.map(Arc::clone).collect()
-    }
-
     /// When the newest values were fetched.
     #[must_use]
     pub const fn newest_fetched_at(&self) -> Option<Timestamp> {
         self.newest_fetched_at
-    }
-
-    /// How many listings each source has, those without a quote included, by ascending name.
-    #[must_use]
-    pub fn listings_by_source(&self) -> Vec<(SourceName, u64)> {
-        let Some(index) = self.index(Field::Source) else {
-            return Vec::new();
-        };
-        let mut counts: Vec<(SourceName, u64)> = self
-            .sources
-            .iter()
-            .map(|(_, name)| {
-                let text = Exact::Text(name.as_str());
-                let span = index.equal(text_key(name.as_str()), text, &self.rows);
-                (name.clone(), index.count(&span, true) as u64)
-            })
-            .collect();
-        counts.retain(|(_, count)| *count > 0);
-        counts.sort();
-        counts
     }
 }

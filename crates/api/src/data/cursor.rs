@@ -1,7 +1,7 @@
 //! Cursors of listings and assets: the place behind the last row of a page.
 
 use kasparro_domain::{AssetId, ListingId};
-use kasparro_view::Filter;
+use kasparro_view::{AssetQuery, Filter};
 
 use crate::signed::{self, FORGED, OTHER_QUERY, OTHER_VERSION, PRINT_BYTES, Print};
 
@@ -10,7 +10,7 @@ const ASSET: u8 = 3;
 
 /// A cursor behind a listing, for queries with this filter.
 pub(crate) fn write(after: ListingId, filter: &Filter, key: &[u8; 32]) -> String {
-    write_place(LISTING, after.0, filter, key)
+    write_place(LISTING, after.0, fingerprint(filter).finish(), key)
 }
 
 /// The listing that a cursor points behind.
@@ -18,12 +18,12 @@ pub(crate) fn write(after: ListingId, filter: &Filter, key: &[u8; 32]) -> String
 /// # Errors
 /// What is wrong: the text was not signed with this key, or belongs to another filter.
 pub(crate) fn read(text: &str, filter: &Filter, key: &[u8; 32]) -> Result<ListingId, &'static str> {
-    read_place(LISTING, text, filter, key).map(ListingId)
+    read_place(LISTING, text, fingerprint(filter).finish(), key).map(ListingId)
 }
 
-/// A cursor behind an asset, for queries with this filter.
-pub(crate) fn write_asset(after: AssetId, filter: &Filter, key: &[u8; 32]) -> String {
-    write_place(ASSET, after.0, filter, key)
+/// A cursor behind an asset, for queries that choose the same assets.
+pub(crate) fn write_asset(after: AssetId, query: &AssetQuery, key: &[u8; 32]) -> String {
+    write_place(ASSET, after.0, asset_fingerprint(query), key)
 }
 
 /// The asset that a cursor points behind.
@@ -32,33 +32,52 @@ pub(crate) fn write_asset(after: AssetId, filter: &Filter, key: &[u8; 32]) -> St
 /// As [`read`].
 pub(crate) fn read_asset(
     text: &str,
-    filter: &Filter,
+    query: &AssetQuery,
     key: &[u8; 32],
 ) -> Result<AssetId, &'static str> {
-    read_place(ASSET, text, filter, key).map(AssetId)
+    read_place(ASSET, text, asset_fingerprint(query), key).map(AssetId)
 }
 
-fn write_place(kind: u8, id: i64, filter: &Filter, key: &[u8; 32]) -> String {
+fn write_place(kind: u8, id: i64, print: [u8; PRINT_BYTES], key: &[u8; 32]) -> String {
     let mut place = vec![kind];
     place.extend_from_slice(&id.to_be_bytes());
-    place.extend_from_slice(&fingerprint(filter));
+    place.extend_from_slice(&print);
     signed::seal(&place, key)
 }
 
-fn read_place(kind: u8, text: &str, filter: &Filter, key: &[u8; 32]) -> Result<i64, &'static str> {
+fn read_place(
+    kind: u8,
+    text: &str,
+    expected: [u8; PRINT_BYTES],
+    key: &[u8; 32],
+) -> Result<i64, &'static str> {
     let place = signed::open(text, key).ok_or(FORGED)?;
     let (found, rest) = place.split_first().ok_or(FORGED)?;
     if *found != kind {
         return Err(OTHER_VERSION);
     }
     let (id, print) = rest.split_first_chunk::<8>().ok_or(FORGED)?;
-    if print != fingerprint(filter) {
+    if *print != expected {
         return Err(OTHER_QUERY);
     }
     Ok(i64::from_be_bytes(*id))
 }
 
-fn fingerprint(filter: &Filter) -> [u8; PRINT_BYTES] {
+fn asset_fingerprint(query: &AssetQuery) -> [u8; PRINT_BYTES] {
+    let mut print = fingerprint(&query.filter);
+    // Only where they are given: cursors from before there were such conditions stay good.
+    if let Some(class) = query.class {
+        print.part(Some("class"));
+        print.part(Some(class.name()));
+    }
+    if let Some(state) = query.identity {
+        print.part(Some("state"));
+        print.part(Some(state.name()));
+    }
+    print.finish()
+}
+
+fn fingerprint(filter: &Filter) -> Print {
     let mut print = Print::default();
     print.part(filter.symbol.as_deref());
     print.part(filter.name.as_deref());
@@ -68,11 +87,13 @@ fn fingerprint(filter: &Filter) -> [u8; PRINT_BYTES] {
     print.part(filter.min_price.as_ref().map(|price| price.as_str()));
     print.part(filter.max_price.as_ref().map(|price| price.as_str()));
     print.part(filter.unpriced.then_some("unpriced"));
-    print.finish()
+    print
 }
 
 #[cfg(test)]
 mod tests {
+    use kasparro_domain::{AssetClass, IdentityState};
+
     use super::*;
 
     const KEY: [u8; 32] = [7; 32];
@@ -127,11 +148,18 @@ mod tests {
 
     #[test]
     fn a11_a_cursor_of_assets_is_none_of_listings() {
-        let filter = Filter::default();
+        let (filter, query) = (Filter::default(), AssetQuery::default());
         let (listing, asset) =
-            (write(ListingId(1), &filter, &KEY), write_asset(AssetId(1), &filter, &KEY));
-        assert_eq!(read_asset(&asset, &filter, &KEY), Ok(AssetId(1)));
-        assert_eq!(read_asset(&listing, &filter, &KEY), Err(OTHER_VERSION));
+            (write(ListingId(1), &filter, &KEY), write_asset(AssetId(1), &query, &KEY));
+        assert_eq!(read_asset(&asset, &query, &KEY), Ok(AssetId(1)));
+        assert_eq!(read_asset(&listing, &query, &KEY), Err(OTHER_VERSION));
         assert_eq!(read(&asset, &filter, &KEY), Err(OTHER_VERSION));
+        let coins = AssetQuery { class: Some(AssetClass::Coin), ..AssetQuery::default() };
+        let single = AssetQuery { identity: Some(IdentityState::Single), ..AssetQuery::default() };
+        for (one, other) in [(&query, &coins), (&coins, &single), (&single, &query)] {
+            let cursor = write_asset(AssetId(1), one, &KEY);
+            assert_eq!(read_asset(&cursor, one, &KEY), Ok(AssetId(1)));
+            assert_eq!(read_asset(&cursor, other, &KEY), Err(OTHER_QUERY));
+        }
     }
 }

@@ -2,9 +2,7 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use kasparro_domain::{
-    Anomaly, AnomalySubject, RunAnomalyKind, RunId, Timestamp, ValueAnomalyKind,
-};
+use kasparro_domain::{Anomaly, AnomalySubject, RunAnomalyKind, Timestamp, ValueAnomalyKind};
 use kasparro_store::{AnomalyAbout, AnomalyFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,9 +12,9 @@ use super::params::{PageParams, SourceParam};
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::doubts::{self, Doubt};
 use crate::openapi::Problems;
-use crate::paging::Paging;
+use crate::paging::{Paging, store_offset};
 use crate::problem::Problem;
-use crate::query::{Params, one_of};
+use crate::query::{Params, one_of, run_id};
 use crate::{data, respond};
 
 /// Every parameter of `/anomalies`.
@@ -184,9 +182,7 @@ pub(crate) async fn anomalies(
         }),
         kind: params.read_as("kind", kind).map(str::to_owned),
         external_id: params.get("external_id").map(Into::into),
-        run_id: params.read_as("run_id", |text| {
-            text.parse::<RunId>().map_err(|_| "is no id of a run, a UUID; GET /runs lists them")
-        }),
+        run_id: params.read_as("run_id", run_id),
         limit: None,
         offset: 0,
     };
@@ -204,16 +200,11 @@ pub(crate) async fn anomalies(
         .map(|doubt| AnomalyBody::current(doubt, doubts.found_at))
         .collect();
     let behind = paging.offset.saturating_sub(current.len() as u64);
-    // Stores count in signed numbers; no store holds that many rows.
-    filter.offset = behind.min(i64::MAX as u64);
+    filter.offset = store_offset(behind);
     filter.limit = Some(u32::try_from(limit.saturating_sub(data.len())).unwrap_or(u32::MAX));
-    let asking = async {
-        // Taken before the rows are: they hold at least what it holds.
-        let generation = shared.store.generation().await?;
-        let total = shared.store.count_anomalies(filter.clone()).await?;
-        Ok((generation, total, shared.store.anomalies(filter).await?))
-    };
-    let (generation, stored, rows) = shared.ask(asking).await?;
+    let counting = shared.store.count_anomalies(filter.clone());
+    let reading = shared.store.anomalies(filter);
+    let (generation, stored, rows) = shared.ask_page(counting, reading).await?;
     data.extend(rows.into_iter().map(AnomalyBody::stored));
     let total = stored.saturating_add(current.len() as u64);
     let body = AnomalyPage {

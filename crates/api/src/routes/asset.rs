@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{OriginalUri, Path, RawQuery, State};
 use axum::response::Response;
 use kasparro_domain::{AssetId, Decimal, Timestamp};
-use kasparro_view::Row;
+use kasparro_view::{Row, asset_class, asset_identity, founding_listing};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::asset_details::{self, DeploymentBody, Details, EdgeBody, FormerName};
 use super::data::ListingBody;
 use super::listing::number_id;
+use super::moved::{self, Found, MovedBody};
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
 use crate::price::{AssetPrice, Candidate, asset_price};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::query::no_params;
 use crate::{data, respond};
 
@@ -27,10 +29,19 @@ pub(crate) struct AssetBody {
     id: i64,
     /// The same as `id`.
     asset_id: i64,
-    /// The symbol that its first listing states.
+    /// The symbol that the listing states which founded it.
     symbol: Option<String>,
-    /// The name that its first listing states.
+    /// The name that the listing states which founded it.
     name: Option<String>,
+    /// What sort of thing it is: `coin`, `token`, `stablecoin`, `wrapped`, `bridged`, `staked`,
+    /// `tokenised_stock` or `other`, which is what is not known.
+    class: &'static str,
+    /// How far it is decided which listings it has: `unresolved` (nobody looked yet), `single` (none of
+    /// another source is known to be the same), `linked` (it has listings of several sources) or `ambiguous`
+    /// (others may be the same; `/assets/{id}/identity` says which).
+    identity: &'static str,
+    /// The sources of its listings, sorted.
+    sources: Vec<String>,
     /// Price of one unit in US dollars: the median of the fresh quotes of active listings; of two the
     /// fresher; of one it. Quotes with unusual values and such as most of the others contradict do not
     /// take part. With an even number from four on it is the exact mean of the middle two,
@@ -46,6 +57,12 @@ pub(crate) struct AssetBody {
     /// Its listings, by ascending id, those without a quote included, as `/listings` shows them.
     #[schema(value_type = Vec<ListingBody>)]
     listings: Vec<Box<RawValue>>,
+    /// Where it lives: the contracts that lists state, by chain and address.
+    deployments: Vec<DeploymentBody>,
+    /// How it relates to other assets; `null` while the database does not answer.
+    edges: Option<Vec<EdgeBody>>,
+    /// What sources called it before, newest first; `null` while the database does not answer.
+    former_names: Option<Vec<FormerName>>,
 }
 
 /// One listing's say in the price of its asset.
@@ -69,14 +86,22 @@ pub(crate) struct PriceSource {
 }
 
 /// Shows one asset: its price over all its listings, and how that came about.
+///
+/// An id keeps leading to its asset: where two assets were found to be one, the other id answers 308 with the
+/// path of the one that stayed.
 #[utoipa::path(
     get, path = "/assets/{id}", tag = "Market data",
     params(("id" = i64, Path, description = "The asset's id")),
-    responses((status = 200, description = "The asset", body = Enveloped<AssetBody>), Problems),
+    responses(
+        (status = 200, description = "The asset", body = Enveloped<AssetBody>),
+        (status = 308, description = "It was found to be another asset", body = Enveloped<MovedBody>, headers(("Location" = String, description = "The same path with the id of that asset"))),
+        Problems,
+    ),
 )]
 pub(crate) async fn asset(
     State(shared): AppState,
     context: RequestContext,
+    OriginalUri(original): OriginalUri,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
@@ -86,13 +111,14 @@ pub(crate) async fn asset(
         return Err(data::not_loaded());
     }
     let snapshot = shared.view.snapshot();
-    let mut rows = snapshot.asset(id);
-    rows.sort_by_key(|row| row.listing_id());
-    if rows.is_empty() {
-        let problem = Problem::new(Code::AssetNotFound, format!("there is no asset {id}"));
-        return Err(problem.at_generation(snapshot.generation()));
-    }
-    let body = asset_body(id, &rows, shared.clock.now());
+    let rows = match moved::find(&snapshot, id)? {
+        Found::Here(rows) => rows,
+        Found::Moved(present) => {
+            return Ok(moved::elsewhere(&context, &original, present, &snapshot));
+        }
+    };
+    let details = asset_details::details(&shared, &snapshot, &rows).await;
+    let body = asset_body(id, &rows, details, shared.clock.now());
     Ok(respond::at_generation(respond::json(&context, body), snapshot.generation()))
 }
 
@@ -113,7 +139,12 @@ fn candidates(rows: &[Arc<Row>]) -> Vec<Candidate> {
     rows.iter().map(candidate).collect()
 }
 
-fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
+fn asset_body(
+    id: AssetId,
+    rows: &[Arc<Row>],
+    details: Option<Details>,
+    now: Timestamp,
+) -> AssetBody {
     let candidates = candidates(rows);
     let AssetPrice { price_usd, spread_percent, verdicts } = asset_price(&candidates);
     let price_sources = rows
@@ -129,12 +160,17 @@ fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
             reason,
         })
         .collect();
-    let first = rows.first();
+    let founding = founding_listing(rows);
+    let (edges, former_names) =
+        details.map(|details| (details.edges, details.former_names)).unzip();
     AssetBody {
         id: id.0,
         asset_id: id.0,
-        symbol: first.and_then(|row| row.symbol().map(str::to_owned)),
-        name: first.and_then(|row| row.name().map(str::to_owned)),
+        symbol: founding.and_then(|row| row.symbol().map(str::to_owned)),
+        name: founding.and_then(|row| row.name().map(str::to_owned)),
+        class: asset_class(rows).name(),
+        identity: asset_identity(rows).name(),
+        sources: asset_details::sources(rows),
         price_usd,
         price_sources,
         spread_percent,
@@ -142,5 +178,8 @@ fn asset_body(id: AssetId, rows: &[Arc<Row>], now: Timestamp) -> AssetBody {
             .iter()
             .filter_map(|row| RawValue::from_string(data::listed_row(row)).ok())
             .collect(),
+        deployments: asset_details::deployments(rows),
+        edges,
+        former_names,
     }
 }

@@ -12,7 +12,7 @@ use super::run_body::RunBody;
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
 use crate::problem::{Code, Mistakes, Problem};
-use crate::query::{Params, no_params};
+use crate::query::{Params, no_params, run_id};
 use crate::settings::MAX_BODY_BYTES;
 use crate::{Shared, respond};
 
@@ -185,10 +185,9 @@ fn pair<'a>(
     let mut mistakes = Vec::new();
     let ids = NAMES.map(|[name, synonym]| {
         let mut read = |name| {
-            let id = given(name)?.parse::<RunId>();
-            if id.is_err() {
-                let message = "is no id of a run, a UUID; GET /runs lists them".to_owned();
-                mistakes.push((name, message));
+            let id = run_id(given(name)?);
+            if let Err(message) = id {
+                mistakes.push((name, message.to_owned()));
             }
             id.ok()
         };

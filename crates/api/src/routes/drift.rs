@@ -152,18 +152,13 @@ pub(crate) async fn drift(
             one_of(text, &DriftStatus::ALL.map(|status| (status.name(), status)))
         }),
         after: None,
-        limit: Some(u32::try_from(paging.limit).unwrap_or(u32::MAX)),
-        // Stores count in signed numbers; no store holds that many rows.
-        offset: paging.offset.min(i64::MAX as u64),
+        limit: Some(paging.store_limit()),
+        offset: paging.store_offset(),
     };
     params.check(())?;
-    let asking = async {
-        // Taken before the rows are: they hold at least what it holds.
-        let generation = shared.store.generation().await?;
-        let total = shared.store.count_drift(filter.clone()).await?;
-        Ok((generation, total, shared.store.drift(filter).await?))
-    };
-    let (generation, total, rows) = shared.ask(asking).await?;
+    let counting = shared.store.count_drift(filter.clone());
+    let reading = shared.store.drift(filter);
+    let (generation, total, rows) = shared.ask_page(counting, reading).await?;
     let body = DriftPage {
         data: rows.iter().map(DriftBody::from).collect(),
         pagination: Pagination::by_number(&paging, total),

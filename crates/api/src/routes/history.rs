@@ -1,12 +1,15 @@
 //! `GET /listings/{id}/history` and `GET /assets/{id}/history`
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{OriginalUri, Path, RawQuery, State};
 use axum::response::Response;
-use kasparro_domain::{AssetId, Generation, ListingId};
+use http::Uri;
+use kasparro_domain::{AssetId, ListingId};
+use kasparro_view::Snapshot;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::listing::number_id;
+use super::moved::{self, Found, MovedBody};
 use super::params::{HistoryParams, SourceParam};
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::history::{self, BUDGET_POINTS, Gap, HistoryQuery, Item, Subject};
@@ -50,11 +53,16 @@ pub(crate) struct HistoryPagination {
 pub(crate) async fn listing_history(
     State(shared): AppState,
     context: RequestContext,
+    OriginalUri(original): OriginalUri,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let id = ListingId(number_id(&id)?);
-    answer(&shared, &context, Subject::Listing(id), query.as_deref()).await
+    let query = HistoryQuery::read(
+        query.as_deref(),
+        Subject::Listing(ListingId(number_id(&id)?)),
+        &shared,
+    )?;
+    answer(&shared, &context, &original, &query).await
 }
 
 /// Shows the past of every listing of an asset.
@@ -64,28 +72,43 @@ pub(crate) async fn listing_history(
 #[utoipa::path(
     get, path = "/assets/{id}/history", tag = "Market data",
     params(("id" = i64, Path, description = "The asset's id"), SourceParam, HistoryParams),
-    responses((status = 200, description = "A page of history", body = Enveloped<HistoryPage>), Problems),
+    responses(
+        (status = 200, description = "A page of history", body = Enveloped<HistoryPage>),
+        (status = 308, description = "It was found to be another asset", body = Enveloped<MovedBody>, headers(("Location" = String, description = "The same path with the id of that asset"))),
+        Problems,
+    ),
 )]
 pub(crate) async fn asset_history(
     State(shared): AppState,
     context: RequestContext,
+    OriginalUri(original): OriginalUri,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let id = AssetId(number_id(&id)?);
-    answer(&shared, &context, Subject::Asset(id), query.as_deref()).await
+    let query =
+        HistoryQuery::read(query.as_deref(), Subject::Asset(AssetId(number_id(&id)?)), &shared)?;
+    answer(&shared, &context, &original, &query).await
 }
 
 async fn answer(
     shared: &Shared,
     context: &RequestContext,
-    subject: Subject,
-    query: Option<&str>,
+    original: &Uri,
+    query: &HistoryQuery,
 ) -> Result<Response, Problem> {
-    let query = HistoryQuery::read(query, subject, shared)?;
-    let (listings, generation) = listings(shared, &query)?;
+    if !shared.view.loaded() {
+        return Err(data::not_loaded());
+    }
+    // The history is read after the snapshot was taken, so it holds all that its generation holds.
+    let snapshot = shared.view.snapshot();
+    let listings = match listings(&snapshot, query)? {
+        Listed::Here(listings) => listings,
+        Listed::Moved(present) => {
+            return Ok(moved::elsewhere(context, original, present, &snapshot));
+        }
+    };
     let store = shared.store.as_ref();
-    let found = shared.ask(history::page(store, &listings, &query, BUDGET_POINTS)).await?;
+    let found = shared.ask(history::page(store, &listings, query, BUDGET_POINTS)).await?;
     let key = &shared.settings.cursor_key;
     let body = HistoryPage {
         interval: query.interval.name(),
@@ -97,35 +120,29 @@ async fn answer(
             next_cursor: found.next.map(|place| query.write_cursor(&place, key)),
         },
     };
-    Ok(respond::at_generation(respond::json(context, body), generation))
+    Ok(respond::at_generation(respond::json(context, body), snapshot.generation()))
 }
 
-/// The listings whose history is asked for, and the generation that they were found in. The history
-/// is read after it, so it holds all that the generation holds.
-fn listings(
-    shared: &Shared,
-    query: &HistoryQuery,
-) -> Result<(Vec<ListingId>, Generation), Problem> {
-    if !shared.view.loaded() {
-        return Err(data::not_loaded());
-    }
-    let snapshot = shared.view.snapshot();
-    let (rows, missing) = match query.subject {
-        Subject::Listing(id) => (
-            snapshot.listing(id).into_iter().collect(),
-            Problem::new(Code::ListingNotFound, format!("there is no listing {id}")),
-        ),
-        Subject::Asset(id) => (
-            snapshot.asset(id),
-            Problem::new(Code::AssetNotFound, format!("there is no asset {id}")),
-        ),
+/// Whose history is asked for.
+enum Listed {
+    Here(Vec<ListingId>),
+    /// That of an asset which was found to be another one.
+    Moved(AssetId),
+}
+
+fn listings(snapshot: &Snapshot, query: &HistoryQuery) -> Result<Listed, Problem> {
+    let rows = match query.subject {
+        Subject::Listing(id) => vec![snapshot.listing(id).ok_or_else(|| {
+            Problem::new(Code::ListingNotFound, format!("there is no listing {id}"))
+                .at_generation(snapshot.generation())
+        })?],
+        Subject::Asset(id) => match moved::find(snapshot, id)? {
+            Found::Here(rows) => rows,
+            Found::Moved(present) => return Ok(Listed::Moved(present)),
+        },
     };
-    if rows.is_empty() {
-        return Err(missing.at_generation(snapshot.generation()));
-    }
     let fits = |row: &&std::sync::Arc<kasparro_view::Row>| {
         query.source.as_ref().is_none_or(|source| row.source() == source)
     };
-    let listings = rows.iter().filter(fits).map(|row| row.listing_id()).collect();
-    Ok((listings, snapshot.generation()))
+    Ok(Listed::Here(rows.iter().filter(fits).map(|row| row.listing_id()).collect()))
 }

@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use kasparro_domain::{PageState, SourceName, Timestamp};
+use kasparro_domain::{IdentityState, PageState, SourceName, Timestamp};
 use kasparro_store::{DriftFilter, PageFilter, StoreResult};
 use metrics::{counter, gauge};
 
 use crate::answer::AppState;
-use crate::metrics::DRIFT_EVENTS;
+use crate::metrics::{DRIFT_EVENTS, IDENTITY_ASSETS, IDENTITY_EVIDENCE_LAG, IDENTITY_LISTINGS};
 use crate::openapi::Problems;
 use crate::reports::SourceReport;
 use crate::settings::PING_TIMEOUT;
@@ -57,8 +57,33 @@ async fn set_gauges(shared: &Shared) {
     if let Ok(counts) = shared.store.quarantine_counts().await {
         shared.metrics.set_quarantine(&counts);
     }
-    // A failure leaves the counters as they are.
+    // A failure leaves the gauges and counters as they are.
+    let _ = set_identity(shared).await;
     let _ = set_drift(shared).await;
+}
+
+/// Sets how far it is decided which listings are one asset. What nobody looked at yet is counted as what it
+/// is for the time being: an asset of its own.
+async fn set_identity(shared: &Shared) -> StoreResult<()> {
+    let position = shared.store.identity_position().await?;
+    let resolved = position.resolved.as_ref();
+    let totals = resolved.map(|resolved| resolved.totals).unwrap_or_default();
+    let known = shared.view.snapshot().listings() as u64;
+    let unresolved = known.saturating_sub(totals.listings);
+    let decided = totals.linked.saturating_add(totals.ambiguous);
+    for (state, listings) in [
+        (IdentityState::Unresolved, unresolved),
+        (IdentityState::Single, totals.listings.saturating_sub(decided)),
+        (IdentityState::Linked, totals.linked),
+        (IdentityState::Ambiguous, totals.ambiguous),
+    ] {
+        gauge!(IDENTITY_LISTINGS, "state" => state.name()).set(listings as f64);
+    }
+    gauge!(IDENTITY_ASSETS).set(totals.assets.saturating_add(unresolved) as f64);
+    let resolved_version = resolved.map_or(0, |resolved| resolved.evidence_version);
+    let lag = position.evidence_version.saturating_sub(resolved_version);
+    gauge!(IDENTITY_EVIDENCE_LAG).set(lag as f64);
+    Ok(())
 }
 
 fn set_source(report: &SourceReport, now: Timestamp) {

@@ -2,6 +2,9 @@
 
 mod anomalies;
 mod asset;
+mod asset_details;
+mod asset_identity;
+mod asset_reason;
 mod assets;
 mod compare_runs;
 mod data;
@@ -14,6 +17,7 @@ mod listing;
 mod listings;
 mod livez;
 mod metrics;
+mod moved;
 mod news;
 mod openapi_json;
 mod params;
@@ -65,6 +69,7 @@ pub(crate) fn router() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(assets::assets))
         .routes(routes!(asset::asset))
         .routes(routes!(history::asset_history))
+        .routes(routes!(asset_identity::identity))
         .routes(routes!(news::news))
         .routes(routes!(rss_feed::rss_feed))
         .routes(routes!(sources::sources))

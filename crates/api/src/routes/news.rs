@@ -92,13 +92,9 @@ pub(crate) async fn news(
     let mut params = Params::read(query.as_deref(), KNOWN);
     let (paging, filter) = read(&mut params, &shared);
     params.check(())?;
-    let asking = async {
-        // Taken before the items are: they hold at least what it holds.
-        let generation = shared.store.generation().await?;
-        let total = shared.store.count_news(filter.clone()).await?;
-        Ok((generation, total, shared.store.news(filter).await?))
-    };
-    let (generation, total, found) = shared.ask(asking).await?;
+    let counting = shared.store.count_news(filter.clone());
+    let reading = shared.store.news(filter);
+    let (generation, total, found) = shared.ask_page(counting, reading).await?;
     let response = respond::json(&context, page(&paging, &found, total));
     Ok(respond::at_generation(response, generation))
 }
@@ -113,9 +109,8 @@ pub(super) fn read(params: &mut Params<'_>, shared: &Shared) -> (Paging, NewsFil
         search: params.get("search").map(str::to_owned),
         from,
         until,
-        limit: Some(u32::try_from(paging.limit).unwrap_or(u32::MAX)),
-        // Stores count in signed numbers; no store holds that many items.
-        offset: paging.offset.min(i64::MAX as u64),
+        limit: Some(paging.store_limit()),
+        offset: paging.store_offset(),
     };
     (paging, filter)
 }

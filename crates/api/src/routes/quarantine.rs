@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use kasparro_domain::{RejectionReason, RunId, Timestamp};
+use kasparro_domain::{RejectionReason, Timestamp};
 use kasparro_store::{QuarantineFilter, QuarantineRow, QuarantineStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
 use crate::paging::Paging;
 use crate::problem::{Code, Problem};
-use crate::query::{Params, no_params, one_of};
+use crate::query::{Params, no_params, one_of, run_id};
 use crate::{data, respond};
 
 /// Every parameter of `/quarantine`.
@@ -120,22 +120,15 @@ pub(crate) async fn quarantine(
         status: params.read_as("status", |text| {
             one_of(text, &QuarantineStatus::ALL.map(|status| (status.name(), status)))
         }),
-        run_id: params.read_as("run_id", |text| {
-            text.parse::<RunId>().map_err(|_| "is no id of a run, a UUID; GET /runs lists them")
-        }),
+        run_id: params.read_as("run_id", run_id),
         after: None,
-        limit: Some(u32::try_from(paging.limit).unwrap_or(u32::MAX)),
-        // Stores count in signed numbers; no store holds that many rows.
-        offset: paging.offset.min(i64::MAX as u64),
+        limit: Some(paging.store_limit()),
+        offset: paging.store_offset(),
     };
     params.check(())?;
-    let asking = async {
-        // Taken before the rows are: they hold at least what it holds.
-        let generation = shared.store.generation().await?;
-        let total = shared.store.count_quarantined(filter.clone()).await?;
-        Ok((generation, total, shared.store.quarantined(filter).await?))
-    };
-    let (generation, total, rows) = shared.ask(asking).await?;
+    let counting = shared.store.count_quarantined(filter.clone());
+    let reading = shared.store.quarantined(filter);
+    let (generation, total, rows) = shared.ask_page(counting, reading).await?;
     let pagination = Pagination::by_number(&paging, total);
     let body = QuarantinePage {
         data: rows.iter().map(QuarantineBody::from).collect(),

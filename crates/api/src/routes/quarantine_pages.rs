@@ -2,7 +2,7 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use kasparro_domain::{PageState, RunId, Timestamp};
+use kasparro_domain::{PageState, Timestamp};
 use kasparro_store::{PageFilter, PageRecord};
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
 use crate::paging::Paging;
 use crate::problem::Problem;
-use crate::query::Params;
+use crate::query::{Params, run_id};
 use crate::{data, respond};
 
 /// Every parameter of `/quarantine/pages`.
@@ -100,21 +100,14 @@ pub(crate) async fn quarantine_pages(
     let filter = PageFilter {
         source: params.read_as("source", |text| data::source_name(text, &shared)),
         state: Some(PageState::Refused),
-        run_id: params.read_as("run_id", |text| {
-            text.parse::<RunId>().map_err(|_| "is no id of a run, a UUID; GET /runs lists them")
-        }),
-        limit: Some(u32::try_from(paging.limit).unwrap_or(u32::MAX)),
-        // Stores count in signed numbers; no store holds that many pages.
-        offset: paging.offset.min(i64::MAX as u64),
+        run_id: params.read_as("run_id", run_id),
+        limit: Some(paging.store_limit()),
+        offset: paging.store_offset(),
     };
     params.check(())?;
-    let asking = async {
-        // Taken before the pages are: they hold at least what it holds.
-        let generation = shared.store.generation().await?;
-        let total = shared.store.count_pages(filter.clone()).await?;
-        Ok((generation, total, shared.store.pages(filter).await?))
-    };
-    let (generation, total, pages) = shared.ask(asking).await?;
+    let counting = shared.store.count_pages(filter.clone());
+    let reading = shared.store.pages(filter);
+    let (generation, total, pages) = shared.ask_page(counting, reading).await?;
     let body = RefusedPages {
         data: pages.into_iter().map(RefusedPage::from).collect(),
         pagination: Pagination::by_number(&paging, total),

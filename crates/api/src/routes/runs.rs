@@ -56,13 +56,8 @@ pub(crate) async fn runs(
         one_of(text, &RunStatus::ALL.map(|status| (status.name(), status)))
     });
     params.check(())?;
-    let filter = RunFilter {
-        source,
-        status,
-        limit: u32::try_from(paging.limit).unwrap_or(u32::MAX),
-        // Stores count in signed numbers; no store holds that many runs.
-        offset: paging.offset.min(i64::MAX as u64),
-    };
+    let filter =
+        RunFilter { source, status, limit: paging.store_limit(), offset: paging.store_offset() };
     let asking = async {
         let total = shared.store.count_runs(filter.clone()).await?;
         Ok((total, shared.store.runs(filter).await?))

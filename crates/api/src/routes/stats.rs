@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kasparro_domain::{RunStatus, Timestamp};
-use kasparro_store::RunFilter;
+use kasparro_store::{IdentityPosition, RunFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,6 +45,51 @@ pub(crate) struct Stats {
     sources: BTreeMap<String, SourceProgress>,
     /// Each source that ever ran.
     pipelines: Vec<Pipeline>,
+    /// How far it is decided which listings are one asset.
+    identity: IdentityStats,
+}
+
+/// How far it is decided which listings are one asset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct IdentityStats {
+    /// How often evidence of identity has changed: listings that came, other names, new statements of lists,
+    /// decisions of people.
+    evidence_version: u64,
+    /// The evidence that was decided by; `null` before the first resolution.
+    resolved_version: Option<u64>,
+    /// True where some evidence is too new to count: a change counts once it was seen again later.
+    pending: bool,
+    /// Name and version of the rules that decided.
+    rule_version: Option<String>,
+    /// When it was decided last.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    resolved_at: Option<Timestamp>,
+    /// Listings that were looked at.
+    listings: u64,
+    /// Assets that they form.
+    assets: u64,
+    /// Those that share their asset with a listing of another source.
+    linked: u64,
+    /// Those of which it stays open what they are: they are kept apart.
+    ambiguous: u64,
+}
+
+impl From<IdentityPosition> for IdentityStats {
+    fn from(position: IdentityPosition) -> Self {
+        let resolved = position.resolved.as_ref();
+        let totals = resolved.map(|resolved| resolved.totals).unwrap_or_default();
+        Self {
+            evidence_version: position.evidence_version,
+            resolved_version: resolved.map(|resolved| resolved.evidence_version),
+            pending: resolved.is_some_and(|resolved| resolved.pending),
+            rule_version: resolved.map(|resolved| resolved.rule_version.clone()),
+            resolved_at: resolved.map(|resolved| resolved.resolved_at),
+            listings: totals.listings,
+            assets: totals.assets,
+            linked: totals.linked,
+            ambiguous: totals.ambiguous,
+        }
+    }
 }
 
 /// The totals at a glance.
@@ -134,9 +179,10 @@ pub(crate) async fn stats(
     let newest = RunFilter { limit: RECENT_RUNS, ..RunFilter::default() };
     let asking = async {
         let reports = reports::source_reports(shared.store.as_ref(), &shared.sources).await?;
-        Ok((reports, shared.store.runs(newest).await?))
+        let runs = shared.store.runs(newest).await?;
+        Ok((reports, runs, shared.store.identity_position().await?))
     };
-    let (reports, recent_runs) = shared.ask(asking).await?;
+    let (reports, recent_runs, position) = shared.ask(asking).await?;
     let summaries = || reports.iter().filter_map(|report| report.summary.as_ref());
     let total_runs = summaries().map(|summary| summary.total_runs).sum();
     let ended_runs = summaries().map(|summary| summary.ended_runs).sum();
@@ -163,6 +209,7 @@ pub(crate) async fn stats(
             .map(|report| (report.source.to_string(), progress(report)))
             .collect(),
         pipelines: reports.iter().filter_map(pipeline).collect(),
+        identity: position.into(),
     };
     Ok(respond::json(&context, body))
 }

@@ -134,7 +134,10 @@ async fn assets_are_listed_with_price_and_number_of_listings() {
     let page = reply.json();
     assert_eq!(
         page["data"][0],
-        json!({"id": 1, "asset_id": 1, "symbol": "BTC", "name": "Bitcoin", "price_usd": 46000.5, "listings": 1})
+        json!({
+            "id": 1, "asset_id": 1, "symbol": "BTC", "name": "Bitcoin", "class": "other", "identity": "unresolved",
+            "sources": ["coinpaprika"], "price_usd": 46000.5, "listings": 1, "reason": null,
+        })
     );
     assert_eq!(page["data"][1]["price_usd"], Value::Null);
     assert_eq!(

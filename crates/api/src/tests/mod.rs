@@ -1,6 +1,8 @@
 //! The API over real HTTP on loopback.
 
 mod anomalies;
+mod asset_identity;
+mod assets;
 mod bad_input;
 mod client;
 mod compare_runs;
@@ -16,6 +18,7 @@ mod news;
 mod operations;
 mod outages;
 mod quarantine;
+mod resolved;
 mod service;
 mod stories;
 mod switched;

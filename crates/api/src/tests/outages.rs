@@ -19,9 +19,10 @@ const REFUSED_WITHIN: Duration = Duration::from_millis(8_000);
 const FROM_MEMORY: [&str; 6] =
     ["/data", "/csv-data", "/listings", "/listings/{id}", "/assets", "/assets/{id}"];
 /// Answered from the database.
-const FROM_STORE: [&str; 15] = [
+const FROM_STORE: [&str; 16] = [
     "/listings/{id}/history",
     "/assets/{id}/history",
+    "/assets/{id}/identity",
     "/news",
     "/rss-feed",
     "/sources",

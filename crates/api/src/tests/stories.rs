@@ -27,6 +27,7 @@ impl World {
                         attributes: attributes(symbol, name),
                         contracts: vec![contract],
                         active: None,
+                        kind: None,
                     },
                     content_hash: ordinal as u64,
                 }

@@ -2,6 +2,7 @@
 
 mod batches;
 mod follow;
+mod identity;
 mod model;
 mod outages;
 mod queries;
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    AssetId, Attributes, Decimal, Generation, ListingId, Quote, SourceName, Timestamp,
+    AssetClass, AssetId, Attributes, Decimal, Generation, IdentityState, ListingId, Quote,
+    SourceName, Timestamp,
 };
 use kasparro_store::ListingRow;
 
@@ -47,6 +49,9 @@ fn listing(id: i64) -> ListingRow {
     ListingRow {
         listing_id: ListingId(id),
         asset_id: AssetId(id),
+        founded_asset_id: AssetId(id),
+        class: AssetClass::Other,
+        identity: IdentityState::Unresolved,
         source: SourceName::new("coinpaprika"),
         external_id: CompactString::from(format!("coin-{id}")),
         attributes: Attributes {

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 
 use compact_str::CompactString;
-use kasparro_domain::{AssetId, Attributes, Decimal, ListingId, Quote, SourceName};
+use kasparro_domain::{
+    AssetClass, AssetId, Attributes, Contract, Decimal, IdentityState, ListingId, Quote, SourceName,
+};
 use kasparro_store::ListingRow;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -44,6 +46,16 @@ fn source() -> impl Strategy<Value = SourceName> {
     select(&["coinpaprika", "coinpapers", "csv", "slow"][..]).prop_map(SourceName::new)
 }
 
+/// None, one or several, some of them one address in two spellings.
+fn contracts() -> impl Strategy<Value = Vec<Contract>> {
+    let address = select(&["0xAbC1", "0xabc1", "0x00ABC1", "0x0", "So1\"ana", "0x2::m::T"][..]);
+    let contract = (select(&["ethereum", "sui"][..]), address).prop_map(|(platform, address)| {
+        Contract { platform: platform.into(), address: address.into() }
+    });
+    prop::collection::btree_set(contract, 0..3)
+        .prop_map(|contracts| contracts.into_iter().collect())
+}
+
 /// A listing with this id and anything else.
 pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
     let quote = (number(), number(), number(), number(), prop::option::of(1_u32..5)).prop_map(
@@ -56,19 +68,24 @@ pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
             ..Quote::default()
         },
     );
-    let what = (source(), text(), text(), text(), 1_i64..6, any::<(bool, bool)>());
+    let asset = (1_i64..6, prop::option::weighted(0.3, 1_i64..9), contracts());
+    let what = (source(), text(), text(), text(), asset, any::<(bool, bool)>());
     let when = (-4_i64..1, any::<bool>(), 0_i64..3);
     (prop::option::weighted(0.6, quote), what, when).prop_map(
         move |(quote, (source, symbol, name, external_id, asset, (active, unusual)), when)| {
             let (hours, source_timed, fetched) = when;
+            let (asset, founded, contracts) = asset;
             let priced = quote.is_some();
             ListingRow {
                 listing_id: ListingId(id),
                 asset_id: AssetId(asset),
+                founded_asset_id: AssetId(founded.unwrap_or(asset)),
+                class: AssetClass::Other,
+                identity: IdentityState::Unresolved,
                 source,
                 external_id: external_id.unwrap_or_default(),
                 attributes: Attributes { symbol, name },
-                contracts: Vec::new(),
+                contracts,
                 active,
                 last_seen_at: None,
                 quote,
@@ -206,13 +223,23 @@ fn compare(sort: SortKey, order: Order, left: &ListingRow, right: &ListingRow) -
     sorted.then(left.listing_id.cmp(&right.listing_id))
 }
 
+/// The asset that an id belongs to now; the id where nothing is known of it.
+pub(super) fn present(listings: &[ListingRow], id: AssetId) -> AssetId {
+    if listings.iter().any(|row| row.asset_id == id) {
+        return id;
+    }
+    let founded = listings.iter().filter(|row| row.founded_asset_id == id);
+    founded.min_by_key(|row| row.listing_id).map_or(id, |row| row.asset_id)
+}
+
 /// The ids of a page, how many listings fit, and whether more follow.
 pub(super) type Answer = (Vec<ListingId>, u64, bool);
 
 /// Answers a question from the list.
 pub(super) fn answer(listings: &[ListingRow], query: &ListingQuery) -> Answer {
-    let mut fitting: Vec<&ListingRow> =
-        listings.iter().filter(|row| fits(&query.filter, row)).collect();
+    let asset_id = query.filter.asset_id.map(|id| present(listings, id));
+    let filter = Filter { asset_id, ..query.filter.clone() };
+    let mut fitting: Vec<&ListingRow> = listings.iter().filter(|row| fits(&filter, row)).collect();
     fitting.sort_by(|left, right| compare(query.sort, query.order, left, right));
     let total = fitting.len() as u64;
     let default_order = query.sort == SortKey::Id && query.order == Order::Ascending;

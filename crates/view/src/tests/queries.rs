@@ -231,6 +231,10 @@ fn a_listing_is_listed_from_its_first_quote_on() {
     assert_eq!((asked(&before, &query).1, asked(&after, &query).1), (0, 1));
 }
 
+fn assets_of(filter: &Filter, start: AssetStart, limit: usize) -> AssetQuery {
+    AssetQuery { filter: filter.clone(), start, limit, ..AssetQuery::default() }
+}
+
 #[test]
 fn assets_are_listed_once_each_by_ascending_id_whatever_their_listings_are() {
     let listings = many(1_000);
@@ -253,7 +257,7 @@ fn assets_are_listed_once_each_by_ascending_id_whatever_their_listings_are() {
         let mut walked: Vec<AssetId> = Vec::new();
         let mut start = AssetStart::Offset(0);
         loop {
-            let page = snapshot.assets(&AssetQuery { filter: filter.clone(), start, limit: 23 });
+            let page = snapshot.assets(&assets_of(&filter, start, 23));
             assert_eq!(page.total, expected.len() as u64, "{filter:?}");
             walked.extend(&page.assets);
             match page.assets.last().filter(|_| page.more) {
@@ -263,7 +267,7 @@ fn assets_are_listed_once_each_by_ascending_id_whatever_their_listings_are() {
         }
         assert_eq!(walked, expected, "{filter:?}");
         let start = AssetStart::Offset(30);
-        let page = snapshot.assets(&AssetQuery { filter: filter.clone(), start, limit: 5 });
+        let page = snapshot.assets(&assets_of(&filter, start, 5));
         let due: Vec<AssetId> = expected.iter().skip(30).take(5).copied().collect();
         assert_eq!((page.assets, page.more), (due, expected.len() > 35), "{filter:?}");
     }
