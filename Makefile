@@ -11,7 +11,7 @@ timed = @begun=$$(date +%s); printf '== %s\n' '$(1)'; $(2); code=$$?; \
 	printf '== %s: %s s\n' '$(1)' $$(( $$(date +%s) - begun )); exit $$code
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test fmt fmt-check lint unit postgres deny evidence real-input torture drift-evidence tools
+.PHONY: help run demo build test fmt fmt-check lint unit postgres deny evidence real-input torture drift-evidence identity-evidence tools
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ torture: postgres ## 200 kills, freezes and restarts of a fleet on PostgreSQL, i
 drift-evidence: tools ## mutated pages, thirty healthy days and the captures KASPARRO_REAL_DATA names, into docs/evidence
 	KASPARRO_DRIFT_EVIDENCE=$(CURDIR)/docs/evidence \
 		$(CARGO) test --package kasparro-engine --locked --test drift -- --nocapture
+
+identity-evidence: tools ## score which listings are one asset, on made-up lists and the captures KASPARRO_REAL_DATA names, into docs/evidence
+	$(CARGO) run --release --locked --package kasparro-identity --example identity_evidence
 
 tools:
 	@command -v $(CARGO) >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs, then run make again' >&2; exit 1; }

@@ -114,6 +114,12 @@ impl Failure {
                 "another process runs this source now; ask that one",
             ),
             EngineError::UnknownSource { name, known } => Self::unknown_source(&name, &known),
+            EngineError::Decision(problem) => Self::new(
+                Exit::Failed,
+                "not_decided",
+                problem,
+                "`kasparro assets list` shows the listings that are known",
+            ),
             EngineError::Setup(problem) => Self::new(
                 Exit::Failed,
                 "engine_setup",

@@ -232,3 +232,42 @@ fn no_page_of_the_project_loads_anything_from_elsewhere() {
         assert!(!text.contains("](http"), "{path} links to another host");
     }
 }
+
+/// The text of every source file of the crates, without their tests.
+fn product_sources() -> Vec<String> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("src"))
+        .collect();
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("tests") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                texts.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn every_metric_in_a_document_exists() {
+    let sources = product_sources();
+    let mut seen = 0;
+    for (path, text) in documents() {
+        let tables = text.split("\n| metric |").skip(1);
+        let tables = tables.map(|rest| rest.split("\n\n").next().unwrap());
+        let rows = tables.flat_map(str::lines);
+        let rows = rows.filter_map(|line| line.strip_prefix("| `kasparro_"));
+        for metric in rows.filter_map(|row| row.split('`').next()) {
+            seen += 1;
+            let literal = format!("\"kasparro_{metric}\"");
+            let known = sources.iter().any(|source| source.contains(&literal));
+            assert!(known, "{path}: kasparro_{metric} is reported by nothing");
+        }
+    }
+    assert!(seen >= 10, "{seen} metrics were found");
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kasparro_domain::{Clock, CommandKind};
 use kasparro_engine::HeldElsewhere;
-use kasparro_store::{Store, StoreError};
+use kasparro_store::{IdentityDecision, Store, StoreError};
 use serde_json::{Value, json};
 
 use super::request::{Holder, Request};
@@ -53,12 +53,14 @@ pub(super) async fn carry_out(
                         None => decide(context, store.as_ref(), request, clock).await?,
                     });
                 }
+                resolve(context, store, clock, &requests).await?;
                 break;
             }
             Opened::Shared(store) => {
                 for request in &mut requests {
                     answers.push(shared(context, store.as_ref(), request, clock).await?);
                 }
+                resolve(context, store, clock, &requests).await?;
                 break;
             }
             // A holder that is gone leaves the store to this process.
@@ -107,6 +109,22 @@ async fn shared(
     }
 }
 
+/// Resolves identity once after everything that was decided about it here.
+async fn resolve(
+    context: &Context,
+    store: Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    requests: &[Request],
+) -> Result<(), Failure> {
+    let about_identity =
+        |request: &Request| matches!(request.kind(), CommandKind::DecideIdentity { .. });
+    if requests.iter().any(about_identity) {
+        let resolved = kasparro_engine::resolve_identity(store, Arc::clone(clock)).await;
+        resolved.map_err(|error| Failure::engine(error, &context.config.database))?;
+    }
+    Ok(())
+}
+
 async fn decide(
     context: &Context,
     store: &dyn Store,
@@ -122,6 +140,18 @@ async fn decide(
         CommandKind::AcceptDrift { drift, who, why, .. } => {
             let accepted = store.accept_drift(drift.clone(), who, why, clock.now()).await;
             Ok(json!({ "accepted": accepted.map_err(failed)? }))
+        }
+        CommandKind::DecideIdentity { source, decision, pairs, who, why } => {
+            let decision = IdentityDecision {
+                kind: *decision,
+                source: source.clone(),
+                pairs: pairs.clone(),
+                who: who.clone(),
+                why: why.clone(),
+                decided_at: clock.now(),
+            };
+            let decided = store.decide_identity(decision).await;
+            Ok(json!({ "decision_id": decided.map_err(failed)? }))
         }
         // These need an engine.
         CommandKind::Run { .. } | CommandKind::Retry { .. } | CommandKind::RetryPage { .. } => {

@@ -122,6 +122,12 @@ impl Task<'_> {
         if outcome.is_ok() {
             outcome = self.side_by_side(&member, watcher, shutdown).await;
         }
+        if outcome.is_ok() {
+            watcher.identity();
+            let resolved = member.engine.resolve_identity().await;
+            let failed = |error| Failure::engine(error, &config.database);
+            outcome = resolved.map_err(failed).and(outcome);
+        }
         member.leave().await;
         outcome
     }

@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod api;
+mod assets;
 mod beside;
 mod budget;
 mod config;
@@ -11,6 +12,7 @@ mod demo;
 mod drift;
 mod fleet;
 mod healthcheck;
+mod identity;
 mod quarantine;
 mod replay;
 mod request;
@@ -52,6 +54,7 @@ Examples:
   kasparro status --json                 how every source stands, for scripts
   kasparro quarantine list               rows that were not believed, and why
   kasparro drift list                    what has changed in what upstreams send
+  kasparro assets explain coingecko:weth which asset this listing is, and why
   kasparro verify                        does everything stored hold together?
   kasparro config print                  every setting, its value and where it comes from
 
@@ -136,6 +139,12 @@ enum Command {
     /// Look at values and runs that are possible but unusual.
     #[command(subcommand)]
     Anomalies(anomalies::Action),
+    /// Look at which listings are one asset, why, and decide about it.
+    #[command(subcommand)]
+    Assets(assets::Action),
+    /// Measure how well listings of several sources are known to be one asset.
+    #[command(subcommand)]
+    Identity(identity::Action),
     /// Check that everything stored holds together, and print its digest.
     #[command(after_help = verify::EXPLAINED)]
     Verify,
@@ -229,6 +238,8 @@ fn dispatch(cli: Cli, environment: &Environment, output: Output) -> Result<Exit,
         Command::Quarantine(action) => wait_for(quarantine::execute(context, action)),
         Command::Drift(action) => wait_for(drift::execute(context, action)),
         Command::Anomalies(action) => wait_for(anomalies::execute(context, action)),
+        Command::Assets(action) => wait_for(assets::execute(context, action)),
+        Command::Identity(action) => identity::execute(&context, &action),
         Command::Verify => wait_for(verify::execute(context)),
         Command::Replay(arguments) => wait_for(replay::execute(context, arguments)),
         Command::Db(action) => wait_for(db::execute(context, action)),

@@ -9,11 +9,12 @@ use kasparro_store::Store;
 use serde::Serialize;
 
 use super::Context;
+use super::assets::Standing as Identity;
 use super::verify::{self, Verified};
 use crate::clock::SystemClock;
 use crate::config::{Config, Database};
 use crate::failure::{Exit, Failure};
-use crate::output::{Counter, Table};
+use crate::output::{Counter, Table, note};
 use crate::wire;
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +25,8 @@ Examples:
 
 Every raw page is read again in the order in which it was landed, with the options of its own run, and
 every decision is taken again where it was taken. Nothing is asked of an upstream. Afterwards both stores
-are verified: equal digests show that the first holds what its pages say, no more and no less.
+are verified: equal digests show that the first holds what its pages say, no more and no less. The new store ends
+with its identity resolved; where that of the origin is not, `kasparro assets resolve` does it first.
 
 Exit codes: 0 the digests are equal; 1 they differ, or a violation was found; 2 the target holds something or is
 the origin; 3 a store cannot be opened, or somebody holds the target.")]
@@ -70,11 +72,18 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
     let spool_dir = spool_dir(config, &into_database);
     let summary = rebuild(&from, &into, &clock, &into_database, &spool_dir, &counter).await?;
     counter.say("comparing both stores".to_owned());
+    let identity = Identity::of(from.as_ref(), &from_database).await?;
     let from = verified(from.as_ref(), &from_database).await?;
     let into = verified(into.as_ref(), &into_database).await?;
     drop(counter);
     let replayed = compare(summary, from, into);
     output.result(&replayed, || text(&replayed, output.colour))?;
+    if !identity.up_to_date && !replayed.ok {
+        note(&format!(
+            "{from_database} has evidence that nobody looked at, and what is built anew is resolved: bring it \
+             up to date with `kasparro assets resolve` and replay again"
+        ));
+    }
     Ok(if replayed.ok { Exit::Done } else { Exit::Failed })
 }
 

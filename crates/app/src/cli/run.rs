@@ -61,9 +61,12 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
                 let (sources, clock) = (wire::sources(config)?, Arc::clone(&clock));
                 let engine =
                     wire::start_engine(config, sources, store, clock, Holding::Alone).await?;
-                break alone(&engine, &names, lists, &mut watcher, &shutdown)
-                    .await
-                    .map_err(|error| Failure::engine(error, &config.database))?;
+                let failed = |error| Failure::engine(error, &config.database);
+                let runs = alone(&engine, &names, lists, &mut watcher, &shutdown).await;
+                let runs = runs.map_err(failed)?;
+                watcher.identity();
+                engine.resolve_identity().await.map_err(failed)?;
+                break runs;
             }
             Opened::Shared(store) => {
                 let shutdown = shutdown::token();

@@ -88,7 +88,7 @@ fn describe(
         stale_after_seconds: source.stale_after.as_secs(),
         requests_per_minute: source.requests_per_minute.or(minute.map(|window| window.limit)),
         credits_per_month: source.credits_per_month.or(own.credits_per_month),
-        drift: source.drift_mode.name(),
+        drift: source.page_rules.drift.name(),
         listings: summary.map_or(0, |summary| summary.listings),
         quarantined: quarantined.map(|count| count.rows).sum(),
         last_success_at: summary

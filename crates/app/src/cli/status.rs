@@ -8,6 +8,7 @@ use kasparro_store::{SourceState, SourceSummary};
 use serde::Serialize;
 
 use super::Context;
+use super::assets::Standing as Identity;
 use super::budget::{Breaker, Forecast, Standing, Window, words};
 use crate::clock::SystemClock;
 use crate::failure::{Exit, Failure};
@@ -28,6 +29,8 @@ struct Status {
     generation: u64,
     /// Alerts that were raised in the last 24 hours.
     alerts_last_day: usize,
+    /// How far it is decided which listings are one asset.
+    identity: Identity,
     sources: Vec<SourceStatus>,
 }
 
@@ -78,6 +81,7 @@ pub(crate) async fn execute(context: Context) -> Result<Exit, Failure> {
     let status = Status {
         generation: generation.0,
         alerts_last_day: alerts.len(),
+        identity: Identity::of(store.as_ref(), &config.database).await?,
         sources: gather(names, summaries, states, clock.as_ref(), &orphaned),
     };
     output.result(&status, || text(&status, &alerts, clock.now(), output.colour))?;
@@ -170,6 +174,7 @@ fn text(status: &Status, alerts: &[Alert], now: Timestamp, colour: bool) -> Stri
         text.push('\n');
         text.push_str(&one_line(&line));
     };
+    say(status.identity.words());
     for source in &status.sources {
         if let Some(forecast) = &source.forecast {
             say(format!("{}: {}", source.source, forecast.words()));

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use kasparro_domain::DriftMode;
-use kasparro_engine::Schedule;
+use kasparro_engine::{PageRules, Schedule};
 
 use super::error::ConfigError;
 use super::reference;
 use super::settings::Settings;
 
 /// The engine's keys of a source's section; the others are the source's own options.
-pub(super) const ENGINE_KEYS: [&str; 7] = [
+pub(super) const ENGINE_KEYS: [&str; 9] = [
     "enabled",
     "schedule",
     "lists",
@@ -18,6 +18,8 @@ pub(super) const ENGINE_KEYS: [&str; 7] = [
     "requests_per_minute",
     "credits_per_month",
     "drift",
+    "max_bad_percent",
+    "min_rows_percent",
 ];
 
 /// One source: what the engine needs, and its own options.
@@ -39,8 +41,8 @@ pub(crate) struct SourceConfig {
     pub(crate) requests_per_minute: Option<u32>,
     /// Credits a calendar month instead of the source's own.
     pub(crate) credits_per_month: Option<u64>,
-    /// What is done about pages that have drifted.
-    pub(crate) drift_mode: DriftMode,
+    /// When a page is refused as a whole.
+    pub(crate) page_rules: PageRules,
 }
 
 impl SourceConfig {
@@ -72,7 +74,11 @@ pub(super) fn configured(settings: &Settings, name: &str) -> Result<SourceConfig
         stale_after: settings.duration(&key("stale_after"))?,
         requests_per_minute: requests,
         credits_per_month: credits,
-        drift_mode: drift_mode(settings, &key("drift"))?,
+        page_rules: PageRules {
+            drift: drift_mode(settings, &key("drift"))?,
+            max_bad_percent: percent(settings, &key("max_bad_percent"), "100 refuses no page")?,
+            min_rows_percent: percent(settings, &key("min_rows_percent"), "0 refuses no page")?,
+        },
     })
 }
 
@@ -86,6 +92,11 @@ fn limit<T: TryFrom<i64> + PartialOrd + Default + std::fmt::Display>(
     }
     let limit = settings.number::<T>(key, T::default())?;
     Ok((limit > T::default()).then_some(limit))
+}
+
+fn percent(settings: &Settings, key: &str, never: &str) -> Result<u8, ConfigError> {
+    let percent = settings.number_within(key, 0, 100, never)?;
+    Ok(u8::try_from(percent).unwrap_or(100))
 }
 
 fn drift_mode(settings: &Settings, key: &str) -> Result<DriftMode, ConfigError> {

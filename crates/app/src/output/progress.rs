@@ -136,6 +136,14 @@ impl Watcher {
         }
         self.said.insert(progress.source.clone(), progress);
     }
+
+    /// Shows that the runs are over and identity is being resolved; on a terminal only.
+    pub(crate) fn identity(&mut self) {
+        if self.live {
+            let bar = spinner().with_prefix("identity").with_message("resolving");
+            self.bars.insert(SourceName::new("identity"), bar);
+        }
+    }
 }
 
 impl Drop for Watcher {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kasparro_domain::SourceName;
-use kasparro_engine::{EngineSource, PageRules, SourceBuilder};
+use kasparro_engine::{EngineSource, SourceBuilder};
 use kasparro_extract::Source;
 use serde_json::{Map, Value};
 
@@ -40,7 +40,7 @@ pub(crate) fn sources(config: &Config) -> Result<Vec<EngineSource>, ConfigError>
                 stale_after: source.stale_after,
                 requests_per_minute: source.requests_per_minute,
                 credits_per_month: source.credits_per_month,
-                page_rules: PageRules { drift: source.drift_mode, ..PageRules::default() },
+                page_rules: source.page_rules,
                 options: kasparro_sources::public_options(&source.name, &Value::Object(options)),
             })
         })

@@ -47,6 +47,16 @@ fn world(coins: u32) -> (SimulatedUpstream, World) {
     assert_balanced(&run_of(&retried.json(), "csv"));
     let why = ["quarantine", "discard", "--reason", "bad_number", "--why", "no \"price\" \u{e9}"];
     assert_eq!(world.call(&why).code, Some(0));
+    // What a listing was called before, one that stands for another, and what a person says of two.
+    let renamed = ROWS.replace("AAA,Mine", "AAX,Mine X").replace("2026-01-02", "2026-01-03");
+    let mended = renamed.replace("abc", "3.30");
+    let wrapped = "mine-d,WBTC,Wrapped Bitcoin,4.40,2026-01-03T03:04:05Z,2026-01-03T03:04:05Z\n";
+    std::fs::write(world.folder.path().join("mine.csv"), mended + wrapped).unwrap();
+    let again = world.call(&["run", "csv", "--json"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let pair = ["coingecko:bitcoin", "coinpaprika:btc-bitcoin"];
+    let apart = world.call(&["assets", "unlink", pair[0], pair[1], "--why", "no \"one\" \u{e9}"]);
+    assert_eq!(apart.code, Some(0), "{apart:?}");
     (upstream, world)
 }
 

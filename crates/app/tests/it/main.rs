@@ -7,6 +7,7 @@
     reason = "helpers of tests: a panic fails the test, and what is skipped is said aloud"
 )]
 
+mod assets;
 mod audit;
 mod bad_upstream;
 mod beside;
@@ -17,6 +18,7 @@ mod demo;
 mod drift;
 mod feed;
 mod first_run;
+mod identity;
 mod lists;
 mod output;
 mod postgres;

@@ -150,7 +150,10 @@ pub(super) async fn retry(
     let output = context.output;
     output.result(&runs_document(&runs), || {
         let outcome = match (page.state, runs.is_empty()) {
-            (PageState::Refused, _) => format!("page {id} is refused once more; --force loads it"),
+            (PageState::Refused, true) => format!("page {id} holds no rows that could be read"),
+            (PageState::Refused, false) => {
+                format!("page {id} is refused once more; --force loads it")
+            }
             (_, true) => format!("nothing was read: page {id} is not refused any more"),
             (_, false) => loaded(id, runs.iter().map(|run| run.counts.quarantined).sum()),
         };

@@ -75,6 +75,7 @@ async fn alone(
     for kind in left {
         runs.extend(again(&engine, &kind, database).await?);
     }
+    resolve_identity(&engine, database).await?;
     Ok(runs)
 }
 
@@ -105,7 +106,14 @@ async fn shared(
             None => again(&member.engine, request.kind(), database).await?,
         });
     }
+    resolve_identity(&member.engine, database).await?;
     Ok(runs)
+}
+
+/// What was believed after all may say what listings are.
+async fn resolve_identity(engine: &Engine, database: &Database) -> Result<(), Failure> {
+    let resolved = engine.resolve_identity().await;
+    resolved.map_err(|error| Failure::engine(error, database)).map(|_| ())
 }
 
 async fn again(
@@ -123,9 +131,10 @@ async fn again(
             Ok(run.into_iter().collect())
         }
         // These need no engine, or are no second reading.
-        CommandKind::Run { .. } | CommandKind::Discard { .. } | CommandKind::AcceptDrift { .. } => {
-            Ok(Vec::new())
-        }
+        CommandKind::Run { .. }
+        | CommandKind::Discard { .. }
+        | CommandKind::AcceptDrift { .. }
+        | CommandKind::DecideIdentity { .. } => Ok(Vec::new()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! How upstreams are treated, and where operators hear of them.
 
 use kasparro_domain::DriftMode;
+use kasparro_engine::PageRules;
 
 use super::*;
 
@@ -12,23 +13,27 @@ fn of<'a>(config: &'a Config, name: &str) -> &'a SourceConfig {
 fn credits_and_drift_are_configured_for_each_source() {
     let config = load(None, &[]).unwrap();
     for source in &config.sources {
-        let untouched = (source.credits_per_month, source.drift_mode);
-        assert_eq!(untouched, (None, DriftMode::Quarantine), "{}", source.name);
+        let untouched = (source.credits_per_month, source.page_rules);
+        assert_eq!(untouched, (None, PageRules::default()), "{}", source.name);
     }
     let variables = [
         ("KASPARRO_SOURCES__COINGECKO__CREDITS_PER_MONTH", "500000"),
         ("KASPARRO_SOURCES__CSV__DRIFT", "evolve"),
+        ("KASPARRO_SOURCES__CSV__MAX_BAD_PERCENT", "100"),
+        ("KASPARRO_SOURCES__CSV__MIN_ROWS_PERCENT", "0"),
         ("KASPARRO_SOURCES__FEED__DRIFT", "freeze"),
         ("KASPARRO_SOURCES__FEED__URLS", "https://a.example/rss.xml"),
     ];
     let config = load(None, &variables).unwrap();
     assert_eq!(of(&config, "coingecko").credits_per_month, Some(500_000));
     assert_eq!(of(&config, "coinpaprika").credits_per_month, None);
-    assert_eq!(of(&config, "csv").drift_mode, DriftMode::Evolve);
-    assert_eq!(of(&config, "feed").drift_mode, DriftMode::Freeze);
+    let evolving =
+        PageRules { drift: DriftMode::Evolve, max_bad_percent: 100, min_rows_percent: 0 };
+    assert_eq!(of(&config, "csv").page_rules, evolving);
+    assert_eq!(of(&config, "feed").page_rules.drift, DriftMode::Freeze);
     for name in kasparro_sources::names() {
         let options = config.source_options(name);
-        for key in ["credits_per_month", "drift"] {
+        for key in ["credits_per_month", "drift", "max_bad_percent", "min_rows_percent"] {
             assert!(!options.contains_key(key), "{name}.{key} is no option of the source");
         }
     }
@@ -36,6 +41,7 @@ fn credits_and_drift_are_configured_for_each_source() {
     let built = |name: &str| built.iter().find(|it| it.source.spec().name == name).unwrap();
     assert_eq!(built("coingecko").credits_per_month, Some(500_000));
     assert_eq!(built("feed").page_rules.drift, DriftMode::Freeze);
+    assert_eq!(built("csv").page_rules, evolving);
 }
 
 #[test]
@@ -86,6 +92,8 @@ fn what_is_refused_of_them_names_key_and_remedy_and_shows_no_secret() {
         ("ALERTS__WEBHOOK_URL", "https://h/a canary", ["alerts.webhook_url", "a web address"]),
         ("ALERTS__WEBHOOK_SECRET", "canary", ["alerts.webhook_secret", "at least 16 characters"]),
         ("SOURCES__CSV__DRIFT", "strict", ["sources.csv.drift", "evolve, quarantine, freeze"]),
+        ("SOURCES__CSV__MAX_BAD_PERCENT", "101", ["sources.csv.max_bad_percent", "from 0 to 100"]),
+        ("SOURCES__CSV__MIN_ROWS_PERCENT", "-1", ["sources.csv.min_rows_percent", "from 0 to 100"]),
         ("SOURCES__COINGECKO__CREDITS_PER_MONTH", "-1", ["credits_per_month", "from 0 up"]),
     ] {
         let error = refused(None, &[(&format!("KASPARRO_{name}"), value)]);

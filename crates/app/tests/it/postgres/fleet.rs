@@ -84,13 +84,18 @@ fn i4_a_worker_that_is_killed_leaves_its_source_and_its_request_to_a_run() {
     is_asked.recv_timeout(kasparro_testkit::PATIENCE).unwrap();
     let status = || status_of(&shared.call(&["status", "--json"]).json(), "coinpaprika");
     assert_eq!(status()["status"], "running");
+    // A kill between the end of a run and the answer to its request leaves a request that the next holder answers.
+    wait_for("the worker's answer about csv", || {
+        let done = "SELECT count(*) FROM kasparro.command WHERE state = 'done'";
+        (shared.cell(done)? == "1").then_some(())
+    });
     worker.kill();
     // From here on the upstream answers at once.
     drop(answer);
     let run = run.finish();
     assert_eq!(run.code, Some(4), "{run:?}");
     let document = run.json();
-    // What the worker had begun has ended with it; both are this process's own.
+    // What the worker had begun has ended with it; this process did it once more.
     assert_eq!(run_of(&document, "coinpaprika")["error"]["code"], "empty_answer", "{document}");
     assert_eq!(run_of(&document, "csv")["status"], "success", "{document}");
     let listed = ["runs", "--source", "coinpaprika", "--status", "abandoned", "--json"];

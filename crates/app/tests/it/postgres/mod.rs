@@ -1,5 +1,6 @@
 //! The same stories on a real PostgreSQL, and what only there can happen.
 
+mod assets;
 mod database;
 mod equality;
 mod fleet;
@@ -15,7 +16,8 @@ use crate::world::World;
 
 /// A newcomer's folder with an empty database beside it.
 ///
-/// At its end the store has to hold together, and a replay of it into a file has to give its digest.
+/// At its end the store has to hold together, and a replay of it into a file has to give its digest, once it is
+/// decided which listings are one asset.
 pub(super) struct Shared {
     pub(super) world: World,
     pub(super) database: Database,
@@ -93,6 +95,8 @@ impl Drop for Shared {
         if self.unchecked || std::thread::panicking() || stored().is_none() {
             return;
         }
+        let resolved = self.call(&["assets", "resolve"]);
+        assert_eq!(resolved.code, Some(0), "{resolved:?}");
         let verified = self.call(&["verify", "--json"]);
         assert_eq!(
             (verified.code, &verified.json()["ok"]),
