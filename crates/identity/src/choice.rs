@@ -64,7 +64,10 @@ impl Choices {
             }
             let free = |pair: &Pair| self.firm_of(pair.other, profile.source, all).is_none();
             let (best, lead) = pairs::best(own, all, source, free)?;
-            (best.may_link() && lead >= weights::MARGIN).then_some(best.other)
+            let sure = best.score >= weights::ACCEPT_BESIDE_A_NAMESAKE
+                || best.shares_contract()
+                || !own.iter().any(|pair| namesakes(&best, pair, all));
+            (best.may_link() && lead >= weights::MARGIN && sure).then_some(best.other)
         });
         let picks = picks.collect();
         replace(&mut self.picks, slot, picks)
@@ -78,6 +81,15 @@ impl Choices {
                 && pairs::profile(all, *other).is_some_and(|profile| profile.source == source)
         })
     }
+}
+
+/// True for two listings of one source that look alike from here: their symbols and names are as equal.
+fn namesakes(one: &Pair, other: &Pair, all: &[Option<Profile>]) -> bool {
+    let source = |pair: &Pair| pairs::profile(all, pair.other).map(|profile| profile.source);
+    one.other != other.other
+        && (one.comparison.symbol, one.comparison.name)
+            == (other.comparison.symbol, other.comparison.name)
+        && source(one) == source(other)
 }
 
 fn has(choices: &[Vec<Slot>], of: Slot, other: Slot) -> bool {

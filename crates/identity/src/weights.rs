@@ -16,6 +16,8 @@ pub(crate) type Centibits = i32;
 
 /// From here on a pair may be linked.
 pub(crate) const ACCEPT: Centibits = 300;
+/// The same where a namesake of the other listing stands beside it: its source has two of that symbol and name.
+pub(crate) const ACCEPT_BESIDE_A_NAMESAKE: Centibits = 400;
 /// From here on a pair with a common contract may be linked: such a contract settles it, however much the
 /// names have changed, as long as nothing forbids the pair.
 pub(crate) const ACCEPT_BY_CONTRACT: Centibits = 0;
