@@ -124,9 +124,7 @@ impl Task<'_> {
         }
         if outcome.is_ok() {
             watcher.identity();
-            let resolved = member.engine.resolve_identity().await;
-            let failed = |error| Failure::engine(error, &config.database);
-            outcome = resolved.map_err(failed).and(outcome);
+            member.engine.resolve_after_runs().await;
         }
         member.leave().await;
         outcome

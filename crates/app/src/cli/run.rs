@@ -65,7 +65,7 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
                 let runs = alone(&engine, &names, lists, &mut watcher, &shutdown).await;
                 let runs = runs.map_err(failed)?;
                 watcher.identity();
-                engine.resolve_identity().await.map_err(failed)?;
+                engine.resolve_after_runs().await;
                 break runs;
             }
             Opened::Shared(store) => {

@@ -7,6 +7,7 @@
 
 mod decide;
 mod known;
+mod reads;
 mod settle;
 
 use std::sync::Arc;
@@ -169,6 +170,14 @@ impl Engine {
     /// [`EngineError::Store`] when the store cannot be used.
     pub async fn resolve_identity(&self) -> Result<Option<ResolutionRow>, EngineError> {
         self.identity.resolve().await
+    }
+
+    /// Decides anew after runs have ended. What they loaded is kept whatever becomes of that, so a failure is
+    /// only logged.
+    pub async fn resolve_after_runs(&self) {
+        if let Err(error) = self.resolve_identity().await {
+            tracing::error!(%error, "identity could not be resolved; `kasparro assets resolve` does it");
+        }
     }
 
     /// Resolves identity after commits of this process, when they pause, until `shutdown`.

@@ -75,7 +75,7 @@ async fn alone(
     for kind in left {
         runs.extend(again(&engine, &kind, database).await?);
     }
-    resolve_identity(&engine, database).await?;
+    engine.resolve_after_runs().await;
     Ok(runs)
 }
 
@@ -106,14 +106,8 @@ async fn shared(
             None => again(&member.engine, request.kind(), database).await?,
         });
     }
-    resolve_identity(&member.engine, database).await?;
+    member.engine.resolve_after_runs().await;
     Ok(runs)
-}
-
-/// What was believed after all may say what listings are.
-async fn resolve_identity(engine: &Engine, database: &Database) -> Result<(), Failure> {
-    let resolved = engine.resolve_identity().await;
-    resolved.map_err(|error| Failure::engine(error, database)).map(|_| ())
 }
 
 async fn again(
