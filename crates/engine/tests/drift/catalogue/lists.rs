@@ -3,7 +3,7 @@
 use kasparro_domain::DriftKind::{
     FieldRemoved, FieldRenamed, Nested, NewValue, NullRate, TypeChanged,
 };
-use kasparro_domain::DriftSeverity::Info;
+use kasparro_domain::DriftSeverity::Warning;
 use serde_json::{Value, json};
 
 use super::Shape::{Coins, Contracts, List};
@@ -48,9 +48,9 @@ pub(super) fn all() -> Vec<Mutation> {
         rows(Coins, "names removed", |r| remove(r, "/name"), breaking(FieldRemoved, "/name", "")),
         rows(
             Coins,
-            "new value of an unread member",
+            "new value of the kind",
             |r| set_some(r, "/type", 1, &json!("nft")),
-            drift(NewValue, "/type", Info, "nft"),
+            drift(NewValue, "/type", Warning, "nft"),
         ),
         rows(
             Contracts,
