@@ -53,14 +53,14 @@ pub(super) async fn carry_out(
                         None => decide(context, store.as_ref(), request, clock).await?,
                     });
                 }
-                resolve(context, store, clock, &requests).await?;
+                resolve(store, clock, &requests).await;
                 break;
             }
             Opened::Shared(store) => {
                 for request in &mut requests {
                     answers.push(shared(context, store.as_ref(), request, clock).await?);
                 }
-                resolve(context, store, clock, &requests).await?;
+                resolve(store, clock, &requests).await;
                 break;
             }
             // A holder that is gone leaves the store to this process.
@@ -109,20 +109,16 @@ async fn shared(
     }
 }
 
-/// Resolves identity once after everything that was decided about it here.
-async fn resolve(
-    context: &Context,
-    store: Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-    requests: &[Request],
-) -> Result<(), Failure> {
+/// Resolves identity once after everything that was decided about it here. The decisions are kept whatever
+/// becomes of that, so a failure is only logged: told as one, people would decide once more.
+async fn resolve(store: Arc<dyn Store>, clock: &Arc<dyn Clock>, requests: &[Request]) {
     let about_identity =
         |request: &Request| matches!(request.kind(), CommandKind::DecideIdentity { .. });
-    if requests.iter().any(about_identity) {
-        let resolved = kasparro_engine::resolve_identity(store, Arc::clone(clock)).await;
-        resolved.map_err(|error| Failure::engine(error, &context.config.database))?;
+    if requests.iter().any(about_identity)
+        && let Err(error) = kasparro_engine::resolve_identity(store, Arc::clone(clock)).await
+    {
+        tracing::error!(%error, "identity could not be resolved; `kasparro assets resolve` does it");
     }
-    Ok(())
 }
 
 async fn decide(

@@ -42,8 +42,8 @@ pub(super) struct Known {
     unwritten: BTreeMap<ListingKey, Resolved>,
     /// A hash of what each listing was to the resolver last.
     seals: HashMap<ListingId, u64>,
-    /// The listings that were read last.
-    read: BTreeMap<ListingId, ListingKey>,
+    /// The listings that the last reading brought.
+    last_read: BTreeMap<ListingId, ListingKey>,
 }
 
 impl Known {
@@ -63,7 +63,7 @@ impl Known {
             follows,
             unwritten: BTreeMap::new(),
             seals: HashMap::new(),
-            read: BTreeMap::new(),
+            last_read: BTreeMap::new(),
         };
         empty.catch_up(store, now).await
     }
@@ -80,7 +80,7 @@ impl Known {
         follows: Option<Generation>,
     ) -> Result<(Self, u64), EngineError> {
         let (mut known, version) = Self::everything(store, now, follows).await?;
-        known.read.clear();
+        known.last_read.clear();
         let all = known.founded.keys().copied().collect();
         known.forget_what_is_written(store.as_ref(), all).await?;
         Ok((known, version))
@@ -96,9 +96,9 @@ impl Known {
         let (mut known, version) = self.catch_up(store, now).await?;
         known.follows = follows;
         // Among what was read is everything that the other one moved.
-        let read = std::mem::take(&mut known.read);
-        let mut asked: BTreeSet<ListingId> = read.keys().copied().collect();
-        for key in read.into_values() {
+        let brought = std::mem::take(&mut known.last_read);
+        let mut asked: BTreeSet<ListingId> = brought.keys().copied().collect();
+        for key in brought.into_values() {
             if let Some(resolved) = known.resolver.resolved(&key) {
                 known.unwritten.entry(key).or_insert(resolved);
             }
@@ -116,10 +116,11 @@ impl Known {
         now: Timestamp,
     ) -> Result<(Self, u64), EngineError> {
         let (position, mut inputs) = read_inputs(store, self.generation).await?;
-        self.read = inputs.iter().map(|input| (input.listing_id, input.key.clone())).collect();
+        self.last_read = inputs.iter().map(|input| (input.listing_id, input.key.clone())).collect();
         let waiting = std::mem::take(&mut self.unsettled).into_iter();
-        inputs
-            .extend(waiting.filter(|(id, _)| !self.read.contains_key(id)).map(|(_, input)| input));
+        inputs.extend(
+            waiting.filter(|(id, _)| !self.last_read.contains_key(id)).map(|(_, input)| input),
+        );
         let sightings = sightings(store.as_ref(), now, &inputs).await?;
         let overrides = overrides(store.as_ref()).await?;
         let deciding = move || {
