@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use crate::{Attributes, Contract};
+use crate::{Attributes, Contract, ListingKey};
 
 /// One row of a list: a statement of what a listing is, without values.
 ///
@@ -23,4 +23,6 @@ pub struct Evidence {
     pub active: Option<bool>,
     /// What sort of thing it is, in the source's word: `coin`, `token`. Absent where the list does not say.
     pub kind: Option<CompactString>,
+    /// Listings of other sources that it says are the same asset.
+    pub same_as: Vec<ListingKey>,
 }

@@ -3,6 +3,7 @@
 //! Nothing here performs I/O, reads a clock or is asynchronous, so every other crate can use it and
 //! the same input always gives the same value. `docs/GLOSSARY.md` defines each term.
 
+mod access;
 mod alert;
 mod anomaly;
 mod checkpoint;
@@ -25,6 +26,7 @@ mod run;
 mod statement;
 mod timestamp;
 
+pub use access::{ApiKey, Scope};
 pub use alert::{Alert, NewAlert};
 pub use anomaly::{
     Anomaly, AnomalySubject, RunAnomaly, RunAnomalyKind, ValueAnomaly, ValueAnomalyKind,

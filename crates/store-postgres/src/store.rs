@@ -1,5 +1,6 @@
 //! The handle: opening it, and its ways to read and write.
 
+mod access;
 mod pages;
 mod traits;
 mod transfer;

@@ -240,3 +240,66 @@ async fn a_decision_that_loses_its_pairs() {
     );
     finds_out("what_people_say_of_listings_is_kept_and_counts_as_evidence", change).await;
 }
+
+#[tokio::test]
+async fn a_key_that_loses_its_end() {
+    let change = trigger!("api_key", "new.expires_at := NULL; RETURN new;");
+    finds_out("a_key_comes_back_as_it_was_made", change).await;
+    finds_out("a_key_is_replaced_with_an_overlap", change).await;
+}
+
+#[tokio::test]
+async fn a_key_whose_end_is_put_off() {
+    let change = trigger!(
+        "api_key",
+        "IF tg_op = 'UPDATE' THEN \
+             new.revoked_at := coalesce(new.revoked_at, old.created_at); END IF; RETURN new;"
+    );
+    finds_out("a_key_ends_once_and_no_later_than_was_said", change).await;
+}
+
+#[tokio::test]
+async fn a_key_whose_use_is_not_kept() {
+    let change = trigger!("api_key", "new.last_used_at := NULL; RETURN new;");
+    finds_out("the_last_use_of_a_key_never_goes_back", change).await;
+}
+
+#[tokio::test]
+async fn a_first_key_that_is_forgotten() {
+    let change = "CREATE FUNCTION twin() RETURNS trigger LANGUAGE plpgsql AS
+        $twin$ BEGIN DELETE FROM api_key WHERE key_id <> new.key_id; RETURN new; END $twin$;
+        CREATE TRIGGER twin BEFORE UPDATE ON api_key FOR EACH ROW EXECUTE FUNCTION twin();
+        CREATE FUNCTION gone() RETURNS trigger LANGUAGE plpgsql AS
+        $twin$ BEGIN DELETE FROM api_key WHERE revoked_at IS NOT NULL; RETURN NULL; END $twin$;
+        CREATE TRIGGER gone AFTER UPDATE ON api_key FOR EACH ROW EXECUTE FUNCTION gone();";
+    finds_out("only_the_first_key_is_made_as_the_first", change).await;
+}
+
+#[tokio::test]
+async fn i11_a_count_that_is_replaced_and_not_added_to() {
+    let change = trigger!(
+        "request_usage",
+        "IF tg_op = 'UPDATE' THEN new.requests := new.requests - old.requests; END IF; RETURN new;"
+    );
+    finds_out("i11_what_clients_used_is_counted_by_all_together", change).await;
+}
+
+#[tokio::test]
+async fn i17_a_name_that_is_not_kept() {
+    let change = "CREATE FUNCTION twin() RETURNS trigger LANGUAGE plpgsql AS
+        $twin$ BEGIN DELETE FROM once; RETURN NULL; END $twin$;
+        CREATE TRIGGER twin AFTER UPDATE ON once FOR EACH ROW EXECUTE FUNCTION twin();";
+    finds_out("i17_a_request_that_is_sent_again_has_one_effect", change).await;
+}
+
+#[tokio::test]
+async fn i17_a_request_that_loses_its_commands() {
+    let change = trigger!("once", "new.commands := '{}'; RETURN new;");
+    finds_out("i17_a_request_that_is_sent_again_has_one_effect", change).await;
+}
+
+#[tokio::test]
+async fn i17_a_body_that_is_not_compared() {
+    let change = trigger!("once", "new.asked := decode(repeat('02', 32), 'hex'); RETURN new;");
+    finds_out("i17_a_request_that_is_sent_again_has_one_effect", change).await;
+}

@@ -29,6 +29,7 @@ fn full_of(text: &str, page: &kasparro_domain::RawPage, epoch: u64) -> Vec<(&'st
             contracts: vec![Contract { platform: "chain".into(), address: "0x1".into() }],
             active: None,
             kind: None,
+            same_as: Vec::new(),
         };
         let mut row = EvidenceRow {
             ordinal: 0,

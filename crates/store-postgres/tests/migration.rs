@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::access::ask;
 use common::findings::watch;
 use common::resolved::resolve;
 use common::whole::fill;
@@ -11,7 +12,7 @@ use kasparro_store_postgres::{MigrateMode, Migrated, PostgresStore, migrate, sta
 use kasparro_testkit::postgres::Postgres;
 
 /// Migrations with XXH3-64 of their text. A released one is never changed: add another.
-const RELEASED: [(&str, &str, u64); 3] = [
+const RELEASED: [(&str, &str, u64); 4] = [
     (
         "V1__first_store",
         include_str!("../migrations/V1__first_store.sql"),
@@ -23,6 +24,11 @@ const RELEASED: [(&str, &str, u64); 3] = [
         6_447_554_605_285_943_012,
     ),
     ("V3__one_asset", include_str!("../migrations/V3__one_asset.sql"), 8_943_885_453_506_656_066),
+    (
+        "V4__trusted_api",
+        include_str!("../migrations/V4__trusted_api.sql"),
+        3_539_033_642_578_943_993,
+    ),
 ];
 
 #[test]
@@ -40,17 +46,17 @@ async fn a_schema_is_made_once() {
     let database = Postgres::shared().fresh_database();
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.known, before.size_bytes), (0, 3, 0));
-    assert_eq!(before.pending, ["V1__first_store", "V2__watched_upstreams", "V3__one_asset"]);
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 0, to: 3 });
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 3, to: 3 });
+    assert_eq!((before.found, before.known, before.size_bytes), (0, 4, 0));
+    assert_eq!(before.pending, RELEASED.map(|(name, ..)| name));
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 0, to: 4 });
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 4, to: 4 });
     let after = status(&settings).await.unwrap();
-    assert_eq!((after.found, after.pending.len()), (3, 0));
+    assert_eq!((after.found, after.pending.len()), (4, 0));
     assert!(after.size_bytes > 0 && !after.server.is_empty(), "{after:?}");
     let mut checking = settings.clone();
     checking.migrate = MigrateMode::Check;
     let info = PostgresStore::open(checking).await.unwrap().ping().await.unwrap();
-    assert_eq!((info.kind, info.schema_version), ("postgres", 3));
+    assert_eq!((info.kind, info.schema_version), ("postgres", 4));
 }
 
 #[tokio::test]
@@ -75,7 +81,7 @@ async fn processes_that_migrate_at_once_come_one_after_another() {
     let mut made = 0;
     for outcome in migrating.collect::<Vec<_>>() {
         let migrated = outcome.await.unwrap().unwrap();
-        assert_eq!(migrated.to, 3);
+        assert_eq!(migrated.to, 4);
         made += u32::from(migrated.from == 0);
     }
     assert_eq!(made, 1, "one of them made it");
@@ -93,7 +99,7 @@ async fn a_newer_schema_is_left_as_it_is() {
         let mut settings = settings(&database.url());
         settings.migrate = mode;
         let refused = PostgresStore::open(settings).await.unwrap_err();
-        assert_eq!(refused, StoreError::Newer { found: 99, known: 3 }, "{mode:?}");
+        assert_eq!(refused, StoreError::Newer { found: 99, known: 4 }, "{mode:?}");
     }
     assert_eq!(status(&settings(&database.url())).await.unwrap().found, 99);
 }
@@ -164,6 +170,7 @@ async fn a_value_that_no_store_may_hold_is_refused_by_the_schema() {
     fill(&store).await;
     watch(&store).await;
     resolve(&store).await;
+    ask(&store).await;
     for change in [
         "UPDATE quote SET price_usd = 'NaN'",
         "UPDATE quote SET price_usd = 'Infinity'",
@@ -253,6 +260,27 @@ async fn a_value_that_no_store_may_hold_is_refused_by_the_schema() {
          VALUES ('discard', 1, '[]', 'a', 'b', now(), 0, '[1]')",
         "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, after_page)
          VALUES ('discard', 1, '[]', 'a', 'b', now(), 0); DELETE FROM decision",
+        "UPDATE api_key SET key_id = 'short'",
+        "UPDATE api_key SET key_id = 'aaaa-aaa'",
+        "INSERT INTO api_key SELECT * FROM api_key",
+        "UPDATE api_key SET name = ''",
+        "UPDATE api_key SET name = repeat('a', 256)",
+        "UPDATE api_key SET scope = 'owner'",
+        "UPDATE api_key SET hmac = substr(hmac, 2)",
+        "UPDATE api_key SET requests = -1",
+        "UPDATE api_key SET created_at = NULL",
+        "UPDATE request_usage SET client = ''",
+        "UPDATE request_usage SET client = repeat('a', 65)",
+        "UPDATE request_usage SET requests = -1",
+        "INSERT INTO request_usage SELECT * FROM request_usage",
+        "UPDATE once SET caller = ''",
+        "UPDATE once SET caller = repeat('a', 65)",
+        "UPDATE once SET name = ''",
+        "UPDATE once SET name = repeat('a', 256)",
+        "UPDATE once SET asked = asked || '\\x00'",
+        "UPDATE once SET answer = NULL",
+        "UPDATE once SET commands = NULL",
+        "INSERT INTO once SELECT * FROM once",
     ] {
         let sql = format!("SET search_path = kasparro; {change}");
         let refused = kasparro_testkit::postgres::execute(&database.url(), &sql).await;

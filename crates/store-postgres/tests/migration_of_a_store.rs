@@ -6,15 +6,16 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use common::access::ask;
 use common::findings::watch;
 use common::resolved::resolve;
 use common::whole::fill;
-use common::{run_id, settings, source};
+use common::{at, run_id, settings, source};
 use kasparro_domain::{Generation, IdentityState, ListingId};
 use kasparro_store::{
     AlertStore, AnomalyFilter, AnomalyStore, AuditStore, BudgetStore, DriftFilter, DriftStore,
-    IdentityPosition, IdentityStore, PageFilter, PageStore, QuarantineFilter, QuarantineStore,
-    ReadStore, RunStore, StoreError,
+    IdentityPosition, IdentityStore, KeyStore, PageFilter, PageStore, QuarantineFilter,
+    QuarantineStore, ReadStore, RunStore, StoreError, UsageStore,
 };
 use kasparro_store_postgres::{MigrateMode, Migrated, PostgresStore, migrate, roles_sql, status};
 use kasparro_testkit::postgres::{Database, Postgres, connect};
@@ -45,13 +46,14 @@ async fn columns(database: &Database, schema: &str) -> BTreeMap<String, String> 
 }
 
 /// Has the store of an earlier version hold what a store of now holds, column by column, as far as that
-/// version knows them. It never counted how often evidence changed.
-async fn hold_what(database: &Database, schema: &str) {
+/// version knows them. The first two never counted how often evidence changed.
+async fn hold_what(database: &Database, schema: &str, version: i32) {
+    let counted = if version < 3 { "0" } else { "evidence_version" };
     let mut sql = format!(
         "SET search_path = kasparro; SET session_replication_role = replica;
          SELECT ensure_history_partition(hour) FROM {schema}.history;
          DELETE FROM generation; DELETE FROM minted;
-         UPDATE {schema}.generation SET evidence_version = 0;"
+         UPDATE {schema}.generation SET evidence_version = {counted};"
     );
     for (table, columns) in columns(database, "kasparro").await {
         let copied =
@@ -64,6 +66,10 @@ async fn hold_what(database: &Database, schema: &str) {
     database.sql(&format!("{sql} {numbers}")).await;
 }
 
+fn pending(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
 /// A store of now in the schema `now`, and one of an earlier version that holds the same: everything that the
 /// version knows.
 async fn both(version: i32) -> (Database, PostgresStore) {
@@ -74,8 +80,11 @@ async fn both(version: i32) -> (Database, PostgresStore) {
     if version > 1 {
         watch(&now).await;
     }
+    if version > 2 {
+        resolve(&now).await;
+    }
     earlier_version(&database, version).await;
-    hold_what(&database, "now").await;
+    hold_what(&database, "now", version).await;
     (database, now)
 }
 
@@ -84,13 +93,13 @@ async fn every_row_of_the_first_version_is_there_with_the_same_digest() {
     let (database, now) = both(1).await;
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.pending.len()), (1, 2));
+    assert_eq!((before.found, before.pending.len()), (1, 3));
     let mut checking = settings.clone();
     checking.migrate = MigrateMode::Check;
     let refused = PostgresStore::open(checking).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Unavailable(why) if why.contains("db migrate")));
 
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 1, to: 3 });
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 1, to: 4 });
     let store = PostgresStore::open(settings).await.unwrap();
     let (report, expected) = (store.verify().await.unwrap(), now.verify().await.unwrap());
     assert_eq!(report.violations, []);
@@ -132,8 +141,8 @@ async fn every_row_of_the_second_version_is_there_with_the_same_digest() {
     let (database, now) = both(2).await;
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.pending), (2, vec!["V3__one_asset".to_owned()]));
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 2, to: 3 });
+    assert_eq!((before.found, before.pending), (2, pending(&["V3__one_asset", "V4__trusted_api"])));
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 2, to: 4 });
     let store = PostgresStore::open(settings).await.unwrap();
     let (report, expected) = (store.verify().await.unwrap(), now.verify().await.unwrap());
     assert_eq!(report.violations, []);
@@ -166,6 +175,31 @@ async fn every_row_of_the_second_version_is_there_with_the_same_digest() {
     assert_eq!(store.verify().await.unwrap().violations, []);
 }
 
+#[tokio::test]
+async fn every_row_of_the_third_version_is_there_with_the_same_digest() {
+    let (database, now) = both(3).await;
+    let settings = settings(&database.url());
+    let before = status(&settings).await.unwrap();
+    assert_eq!((before.found, before.pending), (3, pending(&["V4__trusted_api"])));
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 3, to: 4 });
+    let store = PostgresStore::open(settings).await.unwrap();
+    let (report, expected) = (store.verify().await.unwrap(), now.verify().await.unwrap());
+    assert_eq!(report.violations, []);
+    assert_eq!(report.tables["listing"].rows, 4);
+    assert_eq!(report, expected);
+    assert_eq!(store.dump().await.unwrap(), now.dump().await.unwrap());
+    let position = store.identity_position().await.unwrap();
+    assert_eq!(position, now.identity_position().await.unwrap());
+    assert_eq!(store.resolutions(9).await.unwrap(), now.resolutions(9).await.unwrap());
+
+    assert_eq!(store.keys().await.unwrap(), []);
+    assert_eq!(store.share_usage(Vec::new(), at(0)).await.unwrap().used, []);
+    ask(&store).await;
+    ask(&now).await;
+    assert_eq!(store.keys().await.unwrap(), now.keys().await.unwrap());
+    assert_eq!(store.verify().await.unwrap(), now.verify().await.unwrap());
+}
+
 /// A program of the first version goes on until it is replaced.
 #[tokio::test]
 async fn rows_that_the_first_version_writes_later_are_as_it_would_have_written_them() {
@@ -196,13 +230,19 @@ async fn roles_get_their_rights_on_what_is_new() {
     let server = Postgres::own();
     let database = server.fresh_database();
     database.sql(&roles_sql("kasparro")).await;
-    database.sql("CREATE ROLE the_worker LOGIN IN ROLE kasparro_worker").await;
+    let logins = "CREATE ROLE the_worker LOGIN IN ROLE kasparro_worker;
+                  CREATE ROLE the_api LOGIN IN ROLE kasparro_api";
+    database.sql(logins).await;
     earlier_version(&database, 1).await;
     migrate(&settings(&database.url())).await.unwrap();
-    let worker = format!("postgres://the_worker@{}/{}", server.address(), database.name);
-    let mut worker = settings(&worker);
-    worker.migrate = MigrateMode::Check;
-    let worker = PostgresStore::open(worker).await.unwrap();
+    let open = async |user| {
+        let url = format!("postgres://{user}@{}/{}", server.address(), database.name);
+        let mut settings = settings(&url);
+        settings.migrate = MigrateMode::Check;
+        PostgresStore::open(settings).await.unwrap()
+    };
+    ask(&open("the_api").await).await;
+    let worker = open("the_worker").await;
     fill(&worker).await;
     watch(&worker).await;
     resolve(&worker).await;

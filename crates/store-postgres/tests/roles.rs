@@ -1,6 +1,8 @@
 //! What each role may do, and what the server refuses it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "roles/access.rs"]
+mod access;
 mod common;
 
 use common::findings::watch;
@@ -102,6 +104,17 @@ async fn a_worker_does_its_work_and_changes_no_table() {
             "ALTER TABLE quote DROP COLUMN rank",
             "CREATE TABLE theirs (one integer)",
             "DELETE FROM refinery_schema_history",
+            "INSERT INTO api_key SELECT * FROM api_key",
+            "UPDATE api_key SET expires_at = NULL",
+            "UPDATE api_key SET revoked_at = NULL",
+            "UPDATE api_key SET last_used_at = NULL",
+            "DELETE FROM api_key",
+            "INSERT INTO request_usage VALUES ('a', now(), 0)",
+            "UPDATE request_usage SET requests = 0",
+            "DELETE FROM request_usage",
+            "INSERT INTO once SELECT * FROM once",
+            "UPDATE once SET commands = '{}'",
+            "DELETE FROM once",
             "CREATE OR REPLACE FUNCTION store_now() RETURNS timestamptz LANGUAGE sql RETURN now()",
             "DROP SCHEMA kasparro CASCADE",
         ],

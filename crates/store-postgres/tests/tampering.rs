@@ -3,10 +3,12 @@
 
 mod common;
 
+use common::access::{ask, once};
 use common::findings::watched_store;
 use common::resolved::resolved_store;
 use common::whole::whole_store;
-use kasparro_store::{AuditStore, Violation};
+use common::{at, new_store};
+use kasparro_store::{AuditStore, CommandStore, KeyStore, StoreError, UsageStore, Violation};
 
 /// Past foreign keys and triggers.
 const PAST: &str = "SET search_path = kasparro; SET session_replication_role = replica;";
@@ -286,11 +288,44 @@ async fn what_was_decided_and_cannot_be_read_is_damage() {
         "UPDATE identity SET class = 'of_a_newer_program'",
         "UPDATE asset_edge SET kind = 'of_a_newer_program'",
         "UPDATE evidence_past SET contracts = '{}' WHERE endpoint <> ''",
+        "UPDATE evidence_past SET same_as = '{}' WHERE endpoint <> ''",
         "UPDATE resolution SET changed = '\\x80'",
     ] {
         let (database, store) = resolved_store().await;
         database.sql(&format!("{PAST} {change}")).await;
         let told = store.verify().await.unwrap_err();
         assert!(matches!(told, kasparro_store::StoreError::Corrupt(_)), "{change}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_of_keys_and_requests_and_cannot_be_read_is_damage() {
+    let unchecked = "ALTER TABLE api_key DROP CONSTRAINT api_key_scope_check,
+                       DROP CONSTRAINT api_key_hmac_check, DROP CONSTRAINT api_key_requests_check;
+                     ALTER TABLE request_usage DROP CONSTRAINT request_usage_requests_check";
+    for change in [
+        "UPDATE api_key SET scope = 'of_a_newer_program'",
+        "UPDATE api_key SET hmac = ''",
+        "UPDATE api_key SET requests = -1",
+        "UPDATE api_key SET created_at = 'infinity'",
+        "UPDATE api_key SET last_used_at = created_at + interval '1 microsecond'",
+        "UPDATE request_usage SET requests = -1",
+        "UPDATE request_usage SET slot_at = 'infinity' WHERE requests = 3",
+        "UPDATE once SET answer = '1e999'",
+        "UPDATE once SET commands = '{NULL}'",
+    ] {
+        let (database, store) = new_store().await;
+        ask(&store).await;
+        let before = store.verify().await.unwrap();
+        database.sql(&format!("{PAST} {unchecked}; {change}")).await;
+        let outcomes = [
+            store.keys().await.err(),
+            store.share_usage(Vec::new(), at(0)).await.err(),
+            store.submit_once(once("first", 1), Vec::new(), at(1), at(0)).await.err(),
+        ];
+        let told: Vec<_> = outcomes.into_iter().flatten().collect();
+        assert!(matches!(told.as_slice(), [StoreError::Corrupt(_)]), "{change}: {told:?}");
+        // None of it is what the store knows of the world.
+        assert_eq!(store.verify().await, Ok(before), "{change}");
     }
 }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::access::ask;
 use common::findings::{findings, watched_store};
 use common::resolved::resolved_store;
 use common::{
@@ -12,8 +13,8 @@ use kasparro_domain::{RunReason, RunStatus};
 use kasparro_store::contract::transfer::{self, Schema};
 use kasparro_store::{
     AlertStore, AnomalyFilter, AnomalyStore, AuditStore, Batch, BatchStore, BudgetStore, CellKind,
-    CopyError, DriftFilter, DriftStore, IdentityStore, LeaseStore, NewPage, PageStore, ReadStore,
-    RunStore, RunUpdate, StoreError, TransferStore, copy,
+    CopyError, DriftFilter, DriftStore, IdentityStore, KeyStore, LeaseStore, NewPage, PageStore,
+    ReadStore, RunStore, RunUpdate, StoreError, TransferStore, UsageStore, copy,
 };
 use kasparro_store_postgres::PostgresStore;
 use kasparro_testkit::postgres::{Database, connect};
@@ -151,6 +152,27 @@ async fn what_was_decided_of_listings_travels_too() {
     let position = to.identity_position().await.unwrap();
     assert_eq!(position, from.identity_position().await.unwrap());
     assert!(position.evidence_version > 0);
+}
+
+#[tokio::test]
+async fn keys_travel_and_what_was_asked_of_the_last_server_does_not() {
+    let (_origin, from) = new_store().await;
+    first_batch(&from).await;
+    ask(&from).await;
+    let (target, to) = new_store().await;
+    let copied = copy(&from, &to, |_| {}).await.unwrap();
+    assert!(copied.is_equal());
+    assert_eq!((copied.tables["api_key"], copied.tables["command"]), (2, 2));
+    assert_eq!(to.keys().await.unwrap(), from.keys().await.unwrap());
+    assert_eq!(to.share_usage(Vec::new(), at(0)).await.unwrap().used, []);
+    let count = "SELECT count(*) FROM kasparro.once";
+    assert_eq!(target.sql(count).await, [[Some("0".to_owned())]]);
+
+    // A store that has a key is not taken for an empty one.
+    let (_database, keyed) = new_store().await;
+    assert!(keyed.is_empty().await.unwrap());
+    keyed.add_first_key(common::access::key("cccccccc", 0)).await.unwrap();
+    assert!(!keyed.is_empty().await.unwrap());
 }
 
 #[tokio::test]

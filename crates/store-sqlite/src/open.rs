@@ -15,7 +15,7 @@ pub enum OpenMode {
     ReadWrite,
     /// Only reads.
     ReadOnly,
-    /// Reads, and adds commands and queued runs beside the process that holds the lock.
+    /// Reads, and adds commands, queued runs and keys beside the process that holds the lock.
     Beside,
 }
 

@@ -1,5 +1,6 @@
 //! The handle: opening it, and its ways to read and write.
 
+mod access;
 mod found;
 mod identity;
 mod pages;
@@ -35,7 +36,7 @@ pub struct SqliteStore {
 enum Writing {
     /// Everything. The writer stands first, so it is closed before the lock is given up.
     All { writer: Writer, lock: Lock },
-    /// Commands and queued runs.
+    /// Commands, queued runs and keys.
     Beside { connection: Arc<Mutex<Connection>>, silent: watch::Sender<Generation> },
     /// Nothing.
     Nothing { silent: watch::Sender<Generation> },
@@ -70,7 +71,7 @@ impl SqliteStore {
         Ok(Self { readers: Readers::new(path.clone()), path, writing, clock })
     }
 
-    /// Opens a store to read it and to add commands and queued runs, beside the process that holds it.
+    /// Opens a store to read it and to add commands, queued runs and keys, beside the process that holds it.
     ///
     /// # Errors
     /// As [`SqliteStore::open_read_only`].

@@ -71,7 +71,7 @@ async fn every_table_of_the_fourth_version_has_the_same_digest_afterwards() {
     assert_eq!(before.len(), 25, "{before:?}");
     assert!(before.values().all(|(rows, _)| *rows > 0), "{before:?}");
     let store = SqliteStore::open(&path, clock()).unwrap();
-    assert_eq!(store.ping().await.unwrap().schema_version, 5);
+    assert_eq!(store.ping().await.unwrap().schema_version, 6);
     drop(store);
     assert_eq!(digests(&path, &tables), before);
 }

@@ -14,7 +14,7 @@ use refused_but_for::refused_but_for;
 const NUL: &str = "'a' || char(0)";
 
 #[tokio::test]
-async fn evidence_is_counted_upwards_and_its_kind_is_a_text() {
+async fn evidence_is_counted_upwards_and_says_what_can_be_read() {
     refused(&[
         "UPDATE generation SET evidence_version = -1",
         "UPDATE generation SET evidence_version = NULL",
@@ -30,8 +30,10 @@ async fn evidence_is_counted_upwards_and_its_kind_is_a_text() {
         ("first_seen_at", "0"),
         ("fetched_at", "0"),
         ("kind", "'coin'"),
+        ("same_as", "'[]'"),
     ];
-    refused_but_for("evidence", &good, &[("kind", NUL)]).await;
+    let changes = [("kind", NUL), ("same_as", "'['"), ("same_as", NUL)];
+    refused_but_for("evidence", &good, &changes).await;
 }
 
 #[tokio::test]
@@ -45,6 +47,7 @@ async fn what_was_said_is_a_name_or_a_statement_of_a_list() {
         ("name", "NULL"),
         ("contracts", "'[]'"),
         ("kind", "'coin'"),
+        ("same_as", "'[]'"),
     ];
     let changes = [
         ("listing_id", "99"),
@@ -56,17 +59,18 @@ async fn what_was_said_is_a_name_or_a_statement_of_a_list() {
         ("name", NUL),
         ("contracts", "'['"),
         ("kind", NUL),
+        ("same_as", "'['"),
     ];
     refused_but_for("evidence_past", &stated, &changes).await;
     let mut named = stated;
     for column in &mut named {
         match column.0 {
             "endpoint" | "part" => column.1 = "''",
-            "contracts" | "kind" => column.1 = "NULL",
+            "contracts" | "kind" | "same_as" => column.1 = "NULL",
             _ => {}
         }
     }
-    let changes = [("part", "'a'"), ("contracts", "'[]'"), ("kind", "'coin'")];
+    let changes = [("part", "'a'"), ("contracts", "'[]'"), ("kind", "'coin'"), ("same_as", "'[]'")];
     refused_but_for("evidence_past", &named, &changes).await;
 }
 

@@ -59,6 +59,7 @@ async fn whole_store() -> (TempDir, SqliteStore) {
         contracts: vec![contract],
         active: None,
         kind: None,
+        same_as: Vec::new(),
     };
     second.evidence = vec![EvidenceRow {
         ordinal: 3,

@@ -6,6 +6,8 @@ mod common;
 mod findings;
 #[path = "common/first_batch.rs"]
 mod first_batch;
+#[path = "common/keys.rs"]
+mod keys;
 #[path = "common/run_with_findings.rs"]
 mod run_with_findings;
 
@@ -18,10 +20,12 @@ use kasparro_domain::{DriftId, RunError, RunReason, SourceName};
 use kasparro_store::contract::transfer::{self, Schema};
 use kasparro_store::{
     AlertStore, AnomalyFilter, AnomalyStore, AuditStore, Batch, BatchStore, BudgetStore, CellKind,
-    CopyError, DriftFilter, DriftStore, LeaseStore, NewPage, PageStore, QuarantineStore, ReadStore,
-    Reopening, RunFilter, RunStore, StoreError, TABLES, TransferStore, copy,
+    CommandStore, CopyError, DriftFilter, DriftStore, KeyEnd, KeyStore, LeaseStore, NOT_COPIED,
+    NewPage, PageStore, QuarantineStore, ReadStore, Reopening, RunFilter, RunStore, StoreError,
+    Submitted, TABLES, TransferStore, UsageStore, copy,
 };
 use kasparro_store_sqlite::SqliteStore;
+use keys::{key, kinds, minute, once, usage};
 use run_with_findings::{examined, run_with_findings};
 use rusqlite::Connection;
 
@@ -78,12 +82,14 @@ fn every_table_and_column_of_the_schema_is_copied() {
             "CREATE TABLE forgotten (x INTEGER);
              ALTER TABLE page ADD COLUMN forgotten TEXT;
              ALTER TABLE sweep RENAME COLUMN swept_at TO wiped_at;
+             DROP TABLE request_usage;
              DROP TABLE source_state;
              CREATE TABLE source_state (source_id INTEGER, state BLOB);",
         )
         .unwrap();
     let expected = [
         "table forgotten is not copied",
+        "there is no table request_usage",
         "page.forgotten is not copied",
         "source_state.state is BLOB, which is not Json",
         "sweep.wiped_at is not copied",
@@ -187,6 +193,44 @@ async fn what_was_found_travels_and_goes_on() {
     let told: Vec<_> = changes.iter().map(|row| (row.drift_id.0, row.pages_seen)).collect();
     assert_eq!(told, [(1, 3), (2, 1), (3, 1)]);
     assert_eq!(to.verify().await.unwrap().violations, Vec::new());
+}
+
+#[tokio::test]
+async fn keys_travel_and_what_was_asked_with_them_does_not() {
+    let (_folder, from) = new_store();
+    assert!(from.add_first_key(key("aaaaaaaa", 0)).await.unwrap());
+    assert!(from.end_key("aaaaaaaa", KeyEnd::Revoked(minute(1))).await.unwrap());
+    from.share_usage(vec![usage("one", 0, 3)], minute(0)).await.unwrap();
+    let submit = |store| {
+        let kinds = kinds(&["coinpaprika"]);
+        CommandStore::submit_once(store, once("a"), kinds, minute(0), minute(-9))
+    };
+    assert!(matches!(submit(&from).await, Ok(Submitted::New(ids)) if ids.len() == 1));
+    let (_target, to) = new_store();
+    // What a server counted while nothing was in its store does not make it one that holds anything.
+    to.share_usage(vec![usage("two", 0, 1)], minute(0)).await.unwrap();
+    assert!(to.is_empty().await.unwrap());
+    let copied = copy(&from, &to, |_| {}).await.unwrap();
+    assert_eq!((copied.tables["api_key"], copied.tables["command"]), (1, 1));
+    assert!(NOT_COPIED.iter().all(|name| !copied.tables.contains_key(name)));
+    assert_eq!(to.keys().await, from.keys().await);
+    let used = to.share_usage(Vec::new(), minute(0)).await.unwrap().used;
+    assert_eq!(used, [usage("two", 0, 1)]);
+    assert!(matches!(submit(&to).await, Ok(Submitted::New(_))));
+    let refused = copy(&from, &to, |_| {}).await;
+    assert!(matches!(refused, Err(CopyError::To(StoreError::Conflict(_)))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_store_in_which_somebody_has_a_key_takes_no_copy() {
+    let (_folder, from) = new_store();
+    let (_target, to) = new_store();
+    assert!(to.add_first_key(key("aaaaaaaa", 0)).await.unwrap());
+    match copy(&from, &to, |_| {}).await {
+        Err(CopyError::To(StoreError::Conflict(why))) => assert!(why.contains("api_key"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(to.keys().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -140,14 +140,20 @@ impl Batch {
 
     fn check_evidence(&self) -> StoreResult<()> {
         for row in &self.evidence {
-            let Evidence { external_id, part, attributes, contracts, active: _, kind } =
+            let Evidence { external_id, part, attributes, contracts, active: _, kind, same_as } =
                 &row.evidence;
             let contracts = contracts.iter().flat_map(|stated| [&stated.platform, &stated.address]);
             let named = [attributes.symbol.as_ref(), attributes.name.as_ref(), kind.as_ref()];
             let mut texts =
                 [external_id, part].into_iter().chain(named.into_iter().flatten()).chain(contracts);
-            if texts.any(|text| text.contains('\0')) {
+            let mut others = same_as.iter().flat_map(|key| [key.source.as_str(), &key.external_id]);
+            if texts.any(|text| text.contains('\0'))
+                || others.clone().any(|text| text.contains('\0'))
+            {
                 return Err(self.refusal(row.ordinal, NUL));
+            }
+            if others.any(str::is_empty) {
+                return Err(self.refusal(row.ordinal, "is the same as a listing without a name"));
             }
             if external_id.is_empty() {
                 return Err(self.refusal(row.ordinal, "has an empty external id"));

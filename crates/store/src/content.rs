@@ -1,20 +1,22 @@
 //! The hashes by which a statement or a piece of news that says the same is recognised.
 
-use kasparro_domain::{Evidence, NewsItem};
+use kasparro_domain::{Attributes, Evidence, NewsItem};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// XXH3-64 over everything that a statement says: symbol, name, contracts in their order, whether the
-/// listing is active and, where it says so, its kind. What it is about (listing, endpoint, part) is not in
-/// it.
+/// listing is active and, where it says so, its kind and what it is the same as. What it is about (listing,
+/// endpoint, part) is not in it.
 #[must_use]
 pub fn evidence_hash(evidence: &Evidence) -> u64 {
-    let Evidence { external_id: _, part: _, attributes, contracts, active, kind } = evidence;
-    let text = match kind {
-        Some(kind) => {
-            serde_json::json!([attributes.symbol, attributes.name, contracts, active, kind])
-        }
-        // As it was before lists had kinds, so that what stores hold stays right.
-        None => serde_json::json!([attributes.symbol, attributes.name, contracts, active]),
+    let Evidence { external_id: _, part: _, attributes, contracts, active, kind, same_as } =
+        evidence;
+    let Attributes { symbol, name } = attributes;
+    // What is not said is left out at the end, as it was before lists said it, so that what stores hold
+    // stays right.
+    let text = match (kind, same_as.as_slice()) {
+        (None, []) => serde_json::json!([symbol, name, contracts, active]),
+        (Some(kind), []) => serde_json::json!([symbol, name, contracts, active, kind]),
+        (kind, same_as) => serde_json::json!([symbol, name, contracts, active, kind, same_as]),
     };
     xxh3_64(text.to_string().as_bytes())
 }
@@ -30,7 +32,7 @@ pub fn news_hash(item: &NewsItem) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use kasparro_domain::{Attributes, Contract, Timestamp};
+    use kasparro_domain::{Contract, ListingKey, Timestamp};
 
     use super::*;
 
@@ -44,14 +46,18 @@ mod tests {
             contracts: vec![Contract { platform: "ethereum".into(), address: "0x6b".into() }],
             active: Some(true),
             kind: None,
+            same_as: Vec::new(),
         };
         let text = r#"["DAI",null,[{"address":"0x6b","platform":"ethereum"}],true]"#;
         assert_eq!(evidence_hash(&evidence), xxh3_64(text.as_bytes()));
         let other = Evidence { external_id: "usdc".into(), part: "".into(), ..evidence.clone() };
         assert_eq!(evidence_hash(&other), evidence_hash(&evidence));
-        let token = Evidence { kind: Some("token".into()), ..evidence };
+        let token = Evidence { kind: Some("token".into()), ..evidence.clone() };
         let text = r#"["DAI",null,[{"address":"0x6b","platform":"ethereum"}],true,"token"]"#;
         assert_eq!(evidence_hash(&token), xxh3_64(text.as_bytes()));
+        let same_as = vec![ListingKey::new("coingecko", "dai")];
+        let text = r#"["DAI",null,[{"address":"0x6b","platform":"ethereum"}],true,null,[{"external_id":"dai","source":"coingecko"}]]"#;
+        assert_eq!(evidence_hash(&Evidence { same_as, ..evidence }), xxh3_64(text.as_bytes()));
 
         let item = NewsItem {
             item_id: "1".into(),

@@ -100,6 +100,8 @@ pub struct PastStatement {
     pub contracts: Vec<Contract>,
     /// The sort of thing it stated.
     pub kind: Option<CompactString>,
+    /// The listings of other sources that it said are the same.
+    pub same_as: Vec<ListingKey>,
 }
 
 /// That a page of an endpoint was loaded.

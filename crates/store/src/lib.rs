@@ -3,6 +3,7 @@
 //! A store is used as `Arc<dyn Store>`; no transaction handle leaves it. Everything that belongs
 //! together is one call, and one call is one transaction.
 
+mod access;
 mod anomaly;
 mod audit;
 mod batch;
@@ -24,6 +25,7 @@ mod quarantine;
 mod read;
 mod transfer;
 
+pub use access::{KeyEnd, NewKey, Once, SharedUsage, Submitted, Usage};
 pub use anomaly::{AnomalyAbout, AnomalyFilter, RowAnomaly};
 pub use audit::{
     Audit, AuditReport, BodyChunks, EvidenceRecord, Origin, PageRecord, QuarantineRecord,
@@ -54,15 +56,15 @@ pub use read::{
     StoreInfo,
 };
 pub use transfer::{
-    Arrival, Cell, CellKind, ColumnSpec, Copied, CopyError, CopyProgress, GENERATION, PIECE_BYTES,
-    Piece, Rows, TABLES, TableSpec, TransferStore, copy, not_empty, receiver_gone,
+    Arrival, Cell, CellKind, ColumnSpec, Copied, CopyError, CopyProgress, GENERATION, NOT_COPIED,
+    PIECE_BYTES, Piece, Rows, TABLES, TableSpec, TransferStore, copy, not_empty, receiver_gone,
 };
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    Alert, Anomaly, BodyHash, Command, CommandId, CommandKind, Decision, DecisionId, DriftId,
+    Alert, Anomaly, ApiKey, BodyHash, Command, CommandId, CommandKind, Decision, DecisionId, DriftId,
     DriftRow, Generation, ListingId, PageId, RawPage, RunCounts, RunError, RunId, RunReason,
     SourceName, Timestamp,
 };
@@ -364,6 +366,17 @@ pub trait CommandStore: Send + Sync {
     /// Writes a command row.
     async fn submit(&self, kind: CommandKind, now: Timestamp) -> StoreResult<CommandId>;
 
+    /// Writes command rows, in one transaction, and with them by which name the caller will know them
+    /// again. Where the caller used that name before, for the same or for something else, nothing is
+    /// written. Names of before `forget_before` are forgotten first.
+    async fn submit_once(
+        &self,
+        once: Once,
+        kinds: Vec<CommandKind>,
+        now: Timestamp,
+        forget_before: Timestamp,
+    ) -> StoreResult<Submitted>;
+
     /// Takes every pending command, oldest first, for a process that works on the store alone. With
     /// `reclaim`, also those that a dead holder had claimed.
     async fn claim(&self, reclaim: bool) -> StoreResult<Vec<Command>>;
@@ -383,6 +396,41 @@ pub trait CommandStore: Send + Sync {
 
     /// One command.
     async fn command(&self, command: CommandId) -> StoreResult<Option<Command>>;
+}
+
+/// Keeps what is known of keys. None of it is in the digest, and nothing of it raises the generation.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// Every key that was ever made, by instant of making, then public id.
+    async fn keys(&self) -> StoreResult<Vec<ApiKey>>;
+
+    /// Keeps a new key, and ends the one that it replaces, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the public id is taken, and where the replaced key is not known or
+    /// not good any more when the new one was made.
+    async fn add_key(&self, key: NewKey) -> StoreResult<()>;
+
+    /// Keeps a new key where there is none at all; true where it did.
+    async fn add_first_key(&self, key: ApiKey) -> StoreResult<bool>;
+
+    /// Ends a key; false where it is not known.
+    async fn end_key(&self, key_id: &str, end: KeyEnd) -> StoreResult<bool>;
+
+    /// Records when keys were used last; an instant before the one on record, and a key that is not
+    /// known, change nothing.
+    async fn note_key_uses(&self, uses: Vec<(String, Timestamp)>) -> StoreResult<()>;
+}
+
+/// Keeps how much clients used, so that all processes share their limits and a restart forgets none.
+#[async_trait]
+pub trait UsageStore: Send + Sync {
+    /// Adds to what was counted, and returns what all have counted together in slots that began at or
+    /// after `since`: of the clients in `used`, of every client where `used` is empty.
+    async fn share_usage(&self, used: Vec<Usage>, since: Timestamp) -> StoreResult<SharedUsage>;
+
+    /// Forgets slots that began before an instant.
+    async fn forget_usage(&self, before: Timestamp) -> StoreResult<()>;
 }
 
 /// Serves the read model.
@@ -458,6 +506,8 @@ pub trait Store:
     + IdentityStore
     + NewsStore
     + CommandStore
+    + KeyStore
+    + UsageStore
     + ReadStore
     + HistoryStore
     + AuditStore
@@ -477,6 +527,8 @@ impl<T> Store for T where
         + IdentityStore
         + NewsStore
         + CommandStore
+        + KeyStore
+        + UsageStore
         + ReadStore
         + HistoryStore
         + AuditStore

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use deadpool_postgres::Transaction;
-use kasparro_domain::{Attributes, Contract, Evidence};
+use kasparro_domain::{Attributes, Contract, Evidence, ListingKey};
 use kasparro_store::EvidenceChange;
+use serde::Serialize;
 
 use super::applied::Applied;
 use crate::error::Queried;
@@ -18,6 +19,7 @@ pub(super) struct Said {
     pub(super) contracts: Vec<Contract>,
     pub(super) active: Option<bool>,
     pub(super) kind: Option<CompactString>,
+    pub(super) same_as: Vec<ListingKey>,
 }
 
 /// The statements about a listing, by endpoint and part.
@@ -32,16 +34,17 @@ pub(super) fn union(stated: &Stated) -> Vec<Contract> {
     contracts
 }
 
-/// Contracts as they are stored: none as NULL, which is most rows.
-pub(super) fn contracts_text(contracts: &[Contract]) -> Queried<Option<AsJson>> {
-    if contracts.is_empty() { Ok(None) } else { json_text(contracts).map(Some) }
+/// Contracts, or what a listing is the same as, as they are stored: none as NULL, which is most rows.
+pub(super) fn list_text<T: Serialize>(list: &[T]) -> Queried<Option<AsJson>> {
+    if list.is_empty() { Ok(None) } else { json_text(list).map(Some) }
 }
 
 /// Applies the statements of a batch, and what follows from them for their listings.
 pub(super) fn apply<'a>(applied: &mut Applied<'a>) -> Queried<()> {
     let batch = applied.batch;
     for row in &batch.evidence {
-        let Evidence { external_id, part, attributes, contracts, active, kind } = &row.evidence;
+        let Evidence { external_id, part, attributes, contracts, active, kind, same_as } =
+            &row.evidence;
         let (listing_id, late) = match row.change {
             EvidenceChange::New { .. } => (applied.insert(external_id, attributes)?, false),
             EvidenceChange::Stated { listing } => {
@@ -67,6 +70,7 @@ pub(super) fn apply<'a>(applied: &mut Applied<'a>) -> Queried<()> {
                 contracts: contracts.clone(),
                 active: *active,
                 kind: kind.clone(),
+                same_as: same_as.clone(),
             };
             before = listing.stated.insert(key, said);
             listing.now.contracts = union(&listing.stated);
@@ -89,14 +93,15 @@ pub(super) fn apply<'a>(applied: &mut Applied<'a>) -> Queried<()> {
 
 /// What is said now takes the place of what was said, and keeps the time when it was said first.
 const STATE: &str = "INSERT INTO evidence (listing_id, endpoint, part, symbol, name, contracts,
-        active, content_hash, ordinal, kind, page_id, first_seen_at, fetched_at)
-    SELECT said.*, $11, $12, $12
+        active, content_hash, ordinal, kind, same_as, page_id, first_seen_at, fetched_at)
+    SELECT said.*, $12, $13, $13
     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::json[],
-                $7::boolean[], $8::bigint[], $9::bigint[], $10::text[]) AS said
+                $7::boolean[], $8::bigint[], $9::bigint[], $10::text[], $11::json[]) AS said
     ON CONFLICT (listing_id, endpoint, part) DO UPDATE SET symbol = excluded.symbol,
         name = excluded.name, contracts = excluded.contracts, active = excluded.active,
         content_hash = excluded.content_hash, page_id = excluded.page_id,
-        ordinal = excluded.ordinal, fetched_at = excluded.fetched_at, kind = excluded.kind";
+        ordinal = excluded.ordinal, fetched_at = excluded.fetched_at, kind = excluded.kind,
+        same_as = excluded.same_as";
 
 /// Writes the statements, in the order of their keys.
 pub(super) async fn write(transaction: &Transaction<'_>, applied: &Applied<'_>) -> Queried<()> {
@@ -109,7 +114,7 @@ pub(super) async fn write(transaction: &Transaction<'_>, applied: &Applied<'_>) 
     let (mut symbols, mut names) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let (mut contracts, mut active) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let (mut hashes, mut ordinals) = (Vec::with_capacity(count), Vec::with_capacity(count));
-    let mut kinds = Vec::with_capacity(count);
+    let (mut kinds, mut same_as) = (Vec::with_capacity(count), Vec::with_capacity(count));
     for ((listing_id, endpoint, part), row) in &applied.statements {
         let Evidence { attributes, contracts: named, .. } = &row.evidence;
         listings.push(listing_id.0);
@@ -117,11 +122,12 @@ pub(super) async fn write(transaction: &Transaction<'_>, applied: &Applied<'_>) 
         parts.push(*part);
         symbols.push(attributes.symbol.as_deref());
         names.push(attributes.name.as_deref());
-        contracts.push(contracts_text(named)?);
+        contracts.push(list_text(named)?);
         active.push(row.evidence.active);
         hashes.push(row.content_hash.cast_signed());
         ordinals.push(int(row.ordinal)?);
         kinds.push(row.evidence.kind.as_deref());
+        same_as.push(list_text(&row.evidence.same_as)?);
     }
     let batch = applied.batch;
     execute(
@@ -138,6 +144,7 @@ pub(super) async fn write(transaction: &Transaction<'_>, applied: &Applied<'_>) 
             &hashes,
             &ordinals,
             &kinds,
+            &same_as,
             &batch.page_id.0,
             &Instant(batch.fetched_at),
         ],

@@ -133,15 +133,15 @@ async fn statements(transaction: &Transaction<'_>, ids: Vec<i64>) -> Queried<Vec
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql =
-        "SELECT listing_id, endpoint, part, contracts, active, symbol, name, kind FROM evidence
-               WHERE listing_id = ANY($1)";
+    let sql = "SELECT listing_id, endpoint, part, contracts, active, symbol, name, kind, same_as
+               FROM evidence WHERE listing_id = ANY($1)";
     each(transaction, sql, &[&ids], |row| {
         let said = Said {
             attributes: Attributes { symbol: maybe_string(row, 5)?, name: maybe_string(row, 6)? },
             contracts: maybe_json(row, 3)?.unwrap_or_default(),
             active: get(row, 4)?,
             kind: maybe_string(row, 7)?,
+            same_as: maybe_json(row, 8)?.unwrap_or_default(),
         };
         Ok((ListingId(get(row, 0)?), (string(row, 1)?, string(row, 2)?), said))
     })

@@ -9,7 +9,7 @@ use kasparro_domain::{ListingId, QuoteField};
 use kasparro_store::BatchRow;
 
 use super::applied::{Applied, Listing};
-use super::evidence::contracts_text;
+use super::evidence::list_text;
 use crate::error::Queried;
 use crate::numeric::NumericRef;
 use crate::queries::{AsJson, Instant, execute, int};
@@ -67,7 +67,7 @@ async fn insert_listings(
         external_ids.push(external_id.as_str());
         symbols.push(now.attributes.symbol.as_deref());
         names.push(now.attributes.name.as_deref());
-        contracts.push(contracts_text(&now.contracts)?);
+        contracts.push(list_text(&now.contracts)?);
         active.push(now.active);
         first_seen.push(Instant(*first_seen_at));
         missed.push(i32::from(now.missed));
@@ -116,7 +116,7 @@ async fn update_listings(transaction: &Transaction<'_>, applied: &Applied<'_>) -
         missed.push(i32::from(now.missed));
         last_seen.push(now.last_seen_at.map(Instant));
         stated.push(stored.contracts != now.contracts);
-        contracts.push(contracts_text(&now.contracts)?);
+        contracts.push(list_text(&now.contracts)?);
     }
     if !ids.is_empty() {
         execute(

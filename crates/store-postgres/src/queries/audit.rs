@@ -79,7 +79,8 @@ const LISTINGS: &str = select_listing!("WHERE l.source_id = $1 ORDER BY l.extern
 /// Statements about the listings of a source, by external id, endpoint and part.
 const EVIDENCE: &str = "
     SELECT l.source_id, e.listing_id, e.endpoint, l.external_id, e.part, e.symbol, e.name,
-           e.contracts, e.active, e.first_seen_at, e.fetched_at, e.content_hash, e.ordinal, e.kind
+           e.contracts, e.active, e.first_seen_at, e.fetched_at, e.content_hash, e.ordinal, e.kind,
+           e.same_as
     FROM listing AS l JOIN evidence AS e USING (listing_id)
     WHERE l.source_id = $1 ORDER BY l.external_id, e.endpoint, e.part";
 
@@ -95,6 +96,7 @@ fn read_statement(row: &Row, sources: &Sources) -> Queried<EvidenceRecord> {
             contracts: maybe_json(row, 7)?.unwrap_or_default(),
             active: get(row, 8)?,
             kind: maybe_string(row, 13)?,
+            same_as: maybe_json(row, 14)?.unwrap_or_default(),
         },
         first_seen_at: instant(row, 9)?,
         fetched_at: instant(row, 10)?,

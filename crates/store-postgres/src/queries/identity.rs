@@ -73,7 +73,7 @@ pub(crate) async fn resolutions(
 }
 
 /// What was said until an instant; its columns begin with `from`: endpoint, part, instant, symbol, name,
-/// contracts, kind.
+/// contracts, kind, what it is the same as.
 pub(crate) fn read_past(row: &Row, from: usize) -> Queried<PastStatement> {
     Ok(PastStatement {
         endpoint: string(row, from)?,
@@ -85,6 +85,7 @@ pub(crate) fn read_past(row: &Row, from: usize) -> Queried<PastStatement> {
         },
         contracts: maybe_json(row, from + 5)?.unwrap_or_default(),
         kind: maybe_string(row, from + 6)?,
+        same_as: maybe_json(row, from + 7)?.unwrap_or_default(),
     })
 }
 
@@ -123,7 +124,7 @@ const RECORDS: &str = "SELECT i.listing_id, l.source_id, l.external_id, i.class,
     WHERE i.listing_id = ANY($1) ORDER BY i.listing_id";
 
 const PAST_NEWEST_FIRST: &str = "SELECT p.listing_id, p.endpoint, p.part, p.until_at, p.symbol,
-        p.name, p.contracts, p.kind
+        p.name, p.contracts, p.kind, p.same_as
     FROM evidence_past AS p WHERE p.listing_id = ANY($1) ORDER BY p.listing_id, p.until_at DESC, p.endpoint, p.part";
 
 /// What is decided about listings, by number.
@@ -183,7 +184,7 @@ pub(crate) async fn edges(
 }
 
 const PAST: &str = "SELECT l.source_id, l.external_id, p.endpoint, p.part, p.until_at, p.symbol,
-        p.name, p.contracts, p.kind
+        p.name, p.contracts, p.kind, p.same_as
     FROM listing AS l JOIN evidence_past AS p ON p.listing_id = l.listing_id
     WHERE l.source_id = $1 ORDER BY l.external_id, p.endpoint, p.part, p.until_at";
 

@@ -17,11 +17,11 @@ const LISTINGS: &str = "SELECT l.listing_id, l.source_id, l.external_id, l.first
     WHERE l.listing_id = ANY($1) ORDER BY l.listing_id";
 
 pub(super) const STATEMENTS: &str = "SELECT listing_id, endpoint, part, symbol, name, contracts,
-        active, kind, first_seen_at
+        active, kind, first_seen_at, same_as
     FROM evidence WHERE listing_id = ANY($1) ORDER BY listing_id, endpoint, part";
 
 pub(super) const PAST: &str =
-    "SELECT listing_id, endpoint, part, until_at, symbol, name, contracts, kind
+    "SELECT listing_id, endpoint, part, until_at, symbol, name, contracts, kind, same_as
     FROM evidence_past WHERE listing_id = ANY($1) ORDER BY listing_id, endpoint, part, until_at";
 
 /// Sends what speaks for listings that changed after `since`. The transaction is one snapshot.
@@ -112,6 +112,7 @@ fn read_statement(row: &Row) -> Queried<DatedStatement> {
             contracts: maybe_json(row, 5)?.unwrap_or_default(),
             active: get(row, 6)?,
             kind: maybe_string(row, 7)?,
+            same_as: maybe_json(row, 9)?.unwrap_or_default(),
         },
         first_seen_at: instant(row, 8)?,
     })

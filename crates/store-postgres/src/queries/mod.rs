@@ -11,9 +11,11 @@ pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod identity_input;
 pub(crate) mod integrity;
+pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod listings;
 pub(crate) mod news;
+pub(crate) mod once;
 pub(crate) mod pages;
 #[cfg(test)]
 mod plans;
@@ -21,6 +23,7 @@ pub(crate) mod quarantine;
 pub(crate) mod runs;
 pub(crate) mod source_states;
 pub(crate) mod summaries;
+pub(crate) mod usage;
 mod values;
 
 use deadpool_postgres::GenericClient;

@@ -52,6 +52,10 @@ async fn filled() -> Database {
           SELECT id, 'e', '', 0, 1, 0, now(), now() FROM generate_series(1, 10000) AS id;
         INSERT INTO evidence_past (listing_id, endpoint, part, until_at)
           SELECT id, '', '', now() FROM generate_series(1, 10000) AS id;
+        INSERT INTO request_usage SELECT id::text, to_timestamp(slot * 60), 1
+          FROM generate_series(1, 1000) AS id, generate_series(1, 16) AS slot;
+        INSERT INTO once SELECT 'a', id::text, sha256(''), '{}', '{}', to_timestamp(id)
+          FROM generate_series(1, 10000) AS id;
         ANALYZE";
     database.sql(rows).await;
     database
@@ -147,6 +151,21 @@ async fn what_is_asked_all_the_time_is_found_by_an_index() {
             "evidence_past_pkey",
             "evidence_past",
         ),
+        (
+            "text[], timestamptz[], bigint[], timestamptz",
+            super::usage::SHARE,
+            "'{7,8}', '{epoch,epoch}', '{1,1}', 'epoch'",
+            "request_usage_pkey",
+            "request_usage",
+        ),
+        (
+            "timestamptz",
+            super::usage::FORGET,
+            "to_timestamp(61)",
+            "request_usage_slot",
+            "request_usage",
+        ),
+        ("timestamptz", super::once::FORGET, "to_timestamp(9)", "once_created", "once"),
     ] {
         let plan = plan(&database, types, sql, values).await;
         assert!(plan.contains(index), "{plan}");

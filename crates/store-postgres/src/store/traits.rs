@@ -11,8 +11,8 @@ use kasparro_domain::{
 };
 use kasparro_store::{
     Audit, AuditStore, CommandStore, HistoryPoint, HistoryRange, HistoryStore, Lease, LeaseStore,
-    ListingRow, NewsFilter, NewsStore, QuarantineCount, ReadStore, RunFilter, RunStore, RunUpdate,
-    SourceState, SourceSummary, StoreInfo, StoreResult, StoredNews,
+    ListingRow, NewsFilter, NewsStore, Once, QuarantineCount, ReadStore, RunFilter, RunStore,
+    RunUpdate, SourceState, SourceSummary, StoreInfo, StoreResult, StoredNews, Submitted,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::IsolationLevel;
@@ -21,7 +21,7 @@ use super::{PostgresStore, finish};
 use crate::error::Queried;
 use crate::listen::Listener;
 use crate::queries::{
-    audit, commands, history, integrity, leases, news, runs, source_states, summaries,
+    audit, commands, history, integrity, leases, news, once, runs, source_states, summaries,
 };
 use crate::{changes, migrate};
 
@@ -153,6 +153,24 @@ impl CommandStore for PostgresStore {
     async fn submit(&self, kind: CommandKind, now: Timestamp) -> StoreResult<CommandId> {
         let client = self.connection().await?;
         Ok(commands::submit(&client, &kind, now).await?)
+    }
+
+    async fn submit_once(
+        &self,
+        once: Once,
+        kinds: Vec<CommandKind>,
+        now: Timestamp,
+        forget_before: Timestamp,
+    ) -> StoreResult<Submitted> {
+        let mut client = self.connection().await?;
+        // Looked at without a transaction first: whoever sends a request again mostly finds it here.
+        if let Some(known) = once::before(&client, &once, forget_before).await? {
+            return Ok(known);
+        }
+        let transaction = begin(&mut client).await?;
+        let submitted = once::submit(&transaction, &once, &kinds, now, forget_before).await?;
+        finish(transaction).await?;
+        Ok(submitted)
     }
 
     async fn claim(&self, reclaim: bool) -> StoreResult<Vec<Command>> {

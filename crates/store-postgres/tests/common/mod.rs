@@ -6,6 +6,7 @@
     reason = "every test uses a part of it, and one that cannot be set up has failed"
 )]
 
+pub(crate) mod access;
 pub(crate) mod findings;
 pub(crate) mod resolved;
 pub(crate) mod whole;

@@ -76,6 +76,7 @@ pub(crate) async fn resolve(store: &PostgresStore) {
         contracts: Vec::new(),
         active: None,
         kind: Some("coin".into()),
+        same_as: Vec::new(),
     };
     next.evidence = vec![EvidenceRow {
         ordinal: 1,

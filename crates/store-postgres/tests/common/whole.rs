@@ -48,6 +48,7 @@ pub(crate) async fn fill(store: &PostgresStore) {
         contracts: vec![contract],
         active: None,
         kind: None,
+        same_as: Vec::new(),
     };
     second.evidence = vec![EvidenceRow {
         ordinal: 3,

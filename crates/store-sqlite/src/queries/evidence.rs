@@ -7,6 +7,7 @@ use compact_str::CompactString;
 use kasparro_domain::{Attributes, Contract, Evidence, ListingId, SWEEPS_TO_INACTIVE};
 use kasparro_store::{EvidenceChange, EvidenceRecord, EvidenceRow, KnownEvidence};
 use rusqlite::{CachedStatement, Connection, Row, params};
+use serde::Serialize;
 
 use super::applied::Applied;
 use super::row_statements::INSERT_ASSET;
@@ -22,12 +23,13 @@ const INSERT_LISTING: &str = "INSERT INTO listing (listing_id, source_id, extern
 
 /// What is said now takes the place of what was said, and keeps the time when it was said first.
 const STATE: &str = "INSERT INTO evidence (listing_id, endpoint, part, symbol, name, contracts,
-        active, content_hash, page_id, ordinal, first_seen_at, fetched_at, kind)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)
+        active, content_hash, page_id, ordinal, first_seen_at, fetched_at, kind, same_as)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13)
     ON CONFLICT (listing_id, endpoint, part) DO UPDATE SET symbol = excluded.symbol,
         name = excluded.name, contracts = excluded.contracts, active = excluded.active,
         content_hash = excluded.content_hash, page_id = excluded.page_id,
-        ordinal = excluded.ordinal, fetched_at = excluded.fetched_at, kind = excluded.kind";
+        ordinal = excluded.ordinal, fetched_at = excluded.fetched_at, kind = excluded.kind,
+        same_as = excluded.same_as";
 
 const SHOWN: &str = "SELECT symbol, name, contracts, active, missed,
         EXISTS (SELECT 1 FROM quote WHERE quote.listing_id = listing.listing_id)
@@ -39,9 +41,9 @@ const UPDATE_LISTING: &str =
     "UPDATE listing SET symbol = ?2, name = ?3, contracts = ?4, active = ?5
     WHERE listing_id = ?1";
 
-/// Contracts as they are stored: none as NULL, which is most rows.
-fn contracts_text(contracts: &[Contract]) -> Queried<Option<String>> {
-    if contracts.is_empty() { Ok(None) } else { json_text(&contracts).map(Some) }
+/// Contracts, or what a listing is the same as, as they are stored: none as NULL, which is most rows.
+fn list_text<T: Serialize>(list: &[T]) -> Queried<Option<String>> {
+    if list.is_empty() { Ok(None) } else { json_text(&list).map(Some) }
 }
 
 /// What readers see of a listing that statements change.
@@ -146,7 +148,7 @@ pub(super) fn write(applied: &mut Applied<'_>, minted: &mut Minted) -> Queried<(
                 listing_id.0,
                 attributes.symbol.as_deref(),
                 attributes.name.as_deref(),
-                contracts_text(&contracts)?,
+                list_text(&contracts)?,
                 active
             ])?;
         }
@@ -163,7 +165,7 @@ fn insert<'a>(
     minted.asset_id += 1;
     minted.listing_id += 1;
     let listing_id = ListingId(minted.listing_id);
-    let Evidence { external_id, attributes, contracts, active, part: _, kind: _ } = &row.evidence;
+    let Evidence { external_id, attributes, contracts, active, .. } = &row.evidence;
     applied.connection.prepare_cached(INSERT_ASSET)?.execute([minted.asset_id])?;
     applied.connection.prepare_cached(INSERT_LISTING)?.execute(params![
         listing_id.0,
@@ -172,7 +174,7 @@ fn insert<'a>(
         minted.asset_id,
         attributes.symbol.as_deref(),
         attributes.name.as_deref(),
-        contracts_text(&union(contracts.iter()))?,
+        list_text(&union(contracts.iter()))?,
         *active != Some(false),
         applied.batch.fetched_at.as_millis()
     ])?;
@@ -188,20 +190,22 @@ fn store(
     listing_id: ListingId,
     row: &EvidenceRow,
 ) -> Queried<()> {
-    let Evidence { part, attributes, contracts, active, kind, external_id: _ } = &row.evidence;
+    let Evidence { part, attributes, contracts, active, kind, same_as, external_id: _ } =
+        &row.evidence;
     state.execute(params![
         listing_id.0,
         row.endpoint.as_str(),
         part.as_str(),
         attributes.symbol.as_deref(),
         attributes.name.as_deref(),
-        contracts_text(contracts)?,
+        list_text(contracts)?,
         active,
         row.content_hash.cast_signed(),
         applied.batch.page_id.0,
         int(row.ordinal)?,
         applied.batch.fetched_at.as_millis(),
-        kind.as_deref()
+        kind.as_deref(),
+        list_text(same_as)?
     ])?;
     applied.evidence_changed = true;
     Ok(())
@@ -253,7 +257,7 @@ pub(super) fn known(connection: &Connection, source: i64) -> Queried<Vec<KnownEv
 /// Statements about the listings of a source, by external id, endpoint and part.
 pub(super) const OF_SOURCE: &str = "SELECT l.source_id, e.listing_id, e.endpoint, l.external_id,
         e.part, e.symbol, e.name, e.contracts, e.active, e.first_seen_at, e.fetched_at,
-        e.content_hash, e.ordinal, e.kind
+        e.content_hash, e.ordinal, e.kind, e.same_as
     FROM listing AS l CROSS JOIN evidence AS e USING (listing_id)
     WHERE l.source_id = ?1 ORDER BY l.external_id, e.endpoint, e.part";
 
@@ -270,6 +274,7 @@ pub(super) fn read_record(row: &Row<'_>, sources: &Sources) -> Queried<EvidenceR
             contracts: maybe_json(row, 7)?.unwrap_or_default(),
             active: row.get(8)?,
             kind: maybe_string(row, 13)?,
+            same_as: maybe_json(row, 14)?.unwrap_or_default(),
         },
         first_seen_at: instant(row, 9)?,
         fetched_at: instant(row, 10)?,

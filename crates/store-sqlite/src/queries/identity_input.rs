@@ -21,7 +21,7 @@ pub(super) const LISTINGS: &str =
     FROM listing AS l WHERE l.listing_id BETWEEN ?1 AND ?2 ORDER BY l.listing_id";
 
 pub(super) const STATEMENTS: &str = "SELECT e.listing_id, e.endpoint, e.part, e.symbol, e.name,
-        e.contracts, e.active, e.kind, e.first_seen_at
+        e.contracts, e.active, e.kind, e.first_seen_at, e.same_as
     FROM evidence AS e WHERE e.listing_id BETWEEN ?1 AND ?2
     ORDER BY e.listing_id, e.endpoint, e.part";
 
@@ -93,6 +93,7 @@ fn read_statement(row: &Row<'_>) -> Queried<DatedStatement> {
             contracts: maybe_json(row, 5)?.unwrap_or_default(),
             active: row.get(6)?,
             kind: maybe_string(row, 7)?,
+            same_as: maybe_json(row, 9)?.unwrap_or_default(),
         },
         first_seen_at: instant(row, 8)?,
     })

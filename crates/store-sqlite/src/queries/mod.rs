@@ -15,10 +15,12 @@ pub(crate) mod history;
 pub(crate) mod identity;
 mod identity_audit;
 pub(crate) mod identity_input;
+pub(crate) mod keys;
 pub(crate) mod leases;
 pub(crate) mod listings;
 pub(crate) mod memory;
 pub(crate) mod news;
+pub(crate) mod once;
 pub(crate) mod pages;
 mod past;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod rows;
 pub(crate) mod runs;
 pub(crate) mod source_states;
 mod sweeps;
+pub(crate) mod usage;
 
 use compact_str::CompactString;
 use kasparro_domain::{Decimal, RunId, SourceName, Timestamp};

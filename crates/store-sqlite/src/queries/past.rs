@@ -17,8 +17,8 @@ const RENAMED: &str =
 /// The WHERE tells SQLite that ON is not that of a join.
 const RESTATED: &str =
     "INSERT INTO evidence_past (listing_id, endpoint, part, until_at, symbol, name,
-        contracts, kind)
-    SELECT listing_id, endpoint, part, ?4, symbol, name, contracts, kind FROM evidence
+        contracts, kind, same_as)
+    SELECT listing_id, endpoint, part, ?4, symbol, name, contracts, kind, same_as FROM evidence
     WHERE listing_id = ?1 AND endpoint = ?2 AND part = ?3
     ON CONFLICT (listing_id, endpoint, part, until_at) DO NOTHING";
 
@@ -58,7 +58,8 @@ pub(super) fn restated(
 macro_rules! select_past {
     ($rest:literal) => {
         concat!(
-            "SELECT p.listing_id, p.endpoint, p.part, p.until_at, p.symbol, p.name, p.contracts, p.kind",
+            "SELECT p.listing_id, p.endpoint, p.part, p.until_at, p.symbol, p.name, p.contracts, \
+             p.kind, p.same_as",
             $rest
         )
     };
@@ -89,10 +90,14 @@ pub(super) fn read_past(row: &Row<'_>) -> Queried<PastStatement> {
         attributes: Attributes { symbol: maybe_string(row, 4)?, name: maybe_string(row, 5)? },
         contracts: maybe_json(row, 6)?.unwrap_or_default(),
         kind: maybe_string(row, 7)?,
+        same_as: maybe_json(row, 8)?.unwrap_or_default(),
     })
 }
 
 /// What a row of [`OF_SOURCE`] is about.
 pub(super) fn read_key(row: &Row<'_>, sources: &Sources) -> Queried<ListingKey> {
-    Ok(ListingKey { source: sources.name(row.get(8)?)?.clone(), external_id: text(row, 9)?.into() })
+    Ok(ListingKey {
+        source: sources.name(row.get(9)?)?.clone(),
+        external_id: text(row, 10)?.into(),
+    })
 }

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::{
     alerts, anomalies, audit, drift, evidence, identity, identity_audit, identity_input, memory,
-    news, pages, past, quarantine, refusals, resolve, source_id,
+    news, once, pages, past, quarantine, refusals, resolve, source_id, usage,
 };
 use crate::changes;
 
@@ -20,6 +20,7 @@ fn newest() -> Connection {
         include_str!("../../migrations/V3__leases.sql"),
         include_str!("../../migrations/V4__watchfulness.sql"),
         include_str!("../../migrations/V5__one_asset.sql"),
+        include_str!("../../migrations/V6__trusted_api.sql"),
     ] {
         connection.execute_batch(migration).unwrap();
     }
@@ -180,4 +181,16 @@ fn alerts_that_are_due_are_found_by_their_index() {
     let steps = plan(alerts::DUE);
     assert_eq!(steps[0], "SCAN alert USING INDEX alert_due");
     assert!(!steps.iter().any(|step| step.contains("ORDER BY")), "{steps:?}");
+}
+
+#[test]
+fn counting_clients_and_forgetting_names_scans_no_table() {
+    let by_key = "SEARCH u USING PRIMARY KEY (slot_at=? AND client=?)";
+    let steps = plan(usage::OF_CLIENTS);
+    assert_eq!(steps.last().unwrap(), by_key);
+    let scans = |step: &&String| step.starts_with("SCAN") && step.contains("request_usage");
+    assert_eq!(steps.iter().find(scans), None, "{steps:?}");
+    assert_eq!(plan(usage::OF_ALL), ["SEARCH request_usage USING PRIMARY KEY (slot_at>?)"]);
+    assert_eq!(plan(usage::FORGET), ["SEARCH request_usage USING PRIMARY KEY (slot_at<?)"]);
+    assert_eq!(plan(once::FORGET), ["SEARCH once USING INDEX once_created (created_at<?)"]);
 }

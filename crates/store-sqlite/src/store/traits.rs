@@ -9,16 +9,16 @@ use kasparro_domain::{
 };
 use kasparro_store::{
     Audit, AuditStore, Batch, BatchStore, CommandStore, Committed, HistoryPoint, HistoryRange,
-    HistoryStore, Lease, LeaseStore, ListingRow, NewsFilter, NewsStore, QuarantineCount,
+    HistoryStore, Lease, LeaseStore, ListingRow, NewsFilter, NewsStore, Once, QuarantineCount,
     QuarantineFilter, QuarantineRow, QuarantineStore, ReadStore, RunFilter, RunStore, RunUpdate,
-    SourceMemory, SourceState, SourceSummary, StoreInfo, StoreResult, StoredNews,
+    SourceMemory, SourceState, SourceSummary, StoreInfo, StoreResult, StoredNews, Submitted,
 };
 use tokio::sync::{mpsc, watch};
 
 use super::{SqliteStore, Writing};
 use crate::open;
 use crate::queries::{
-    audit, batches, commands, decisions, history, leases, memory, news, quarantine, runs,
+    audit, batches, commands, decisions, history, leases, memory, news, once, quarantine, runs,
     source_states,
 };
 
@@ -170,6 +170,17 @@ impl NewsStore for SqliteStore {
 impl CommandStore for SqliteStore {
     async fn submit(&self, kind: CommandKind, now: Timestamp) -> StoreResult<CommandId> {
         self.add(move |connection| commands::submit(connection, &kind, now)).await
+    }
+
+    async fn submit_once(
+        &self,
+        asked: Once,
+        kinds: Vec<CommandKind>,
+        now: Timestamp,
+        forget_before: Timestamp,
+    ) -> StoreResult<Submitted> {
+        self.add(move |connection| once::submit(connection, &asked, &kinds, now, forget_before))
+            .await
     }
 
     async fn claim(&self, reclaim: bool) -> StoreResult<Vec<Command>> {

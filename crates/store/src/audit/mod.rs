@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use kasparro_domain::{
     Alert, Anomaly, AnomalySubject, AssetEdge, AssetId, BodyHash, Checkpoint, Command, Decision,
-    DriftKey, DriftRow, ListingId, ListingKey, PageId, Quote, QuoteField, Run, RunCounts, RunId,
-    SourceName, Timestamp,
+    DriftKey, DriftRow, Evidence, ListingId, ListingKey, PageId, Quote, QuoteField, Run, RunCounts,
+    RunId, SourceName, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -194,14 +194,12 @@ impl Audit {
         let EvidenceRecord { source, endpoint, evidence, .. } = record;
         let key = [source.as_str(), &evidence.external_id, endpoint, &evidence.part];
         let about = &evidence.attributes;
-        let row = json!([
-            key,
-            about.symbol,
-            about.name,
-            evidence.contracts,
-            evidence.active,
-            evidence.kind
-        ]);
+        let Evidence { contracts, active, kind, same_as, .. } = evidence;
+        // Left out where nothing is said, so that digests stay what they were.
+        let row = match same_as.as_slice() {
+            [] => json!([key, about.symbol, about.name, contracts, active, kind]),
+            same_as => json!([key, about.symbol, about.name, contracts, active, kind, same_as]),
+        };
         self.tables.add("evidence", &key, &row);
         self.checks.evidence(record);
         if self.dumps() {
@@ -220,8 +218,9 @@ impl Audit {
     /// instant.
     pub fn past_statement(&mut self, about: &ListingKey, said: &PastStatement) {
         if self.dumps() {
-            let PastStatement { endpoint, part, until_at, attributes, contracts, kind } = said;
-            let said = json!([attributes.symbol, attributes.name, contracts, kind]);
+            let PastStatement { endpoint, part, until_at, attributes, contracts, kind, same_as } =
+                said;
+            let said = json!([attributes.symbol, attributes.name, contracts, kind, same_as]);
             let row = json!([about, endpoint, part, until_at, said]);
             self.tables.add("evidence_past", &[], &row);
         }

@@ -1,6 +1,9 @@
 //! Stories about what other processes ask.
 
-use kasparro_domain::{Command, CommandId, CommandKind, CommandState};
+use kasparro_domain::{
+    Command, CommandId, CommandKind, CommandState, DecisionKind, DriftId, ListingKey, PageId,
+    SourceName,
+};
 use serde_json::json;
 
 use super::fixture::{Subject, at, gecko, paprika, run_id};
@@ -8,6 +11,10 @@ use super::{Told, ensure, expect_conflict, expect_eq};
 
 fn run_of(source: kasparro_domain::SourceName) -> CommandKind {
     CommandKind::Run { source, run_id: run_id(1), lists: false }
+}
+
+fn listing(source: SourceName, external_id: &str) -> ListingKey {
+    ListingKey { source, external_id: external_id.into() }
 }
 
 fn ids(commands: &[Command]) -> Vec<CommandId> {
@@ -59,7 +66,32 @@ pub(super) async fn every_kind_of_command_comes_back(store: Subject) -> Told {
             who: who.clone(),
             why: why.clone(),
         },
-        CommandKind::Discard { source: gecko(), rows: vec![i64::MAX], who, why },
+        CommandKind::Discard {
+            source: gecko(),
+            rows: vec![i64::MAX],
+            who: who.clone(),
+            why: why.clone(),
+        },
+        CommandKind::RetryPage {
+            source: gecko(),
+            page_id: PageId(7),
+            forced: true,
+            who: who.clone(),
+            why: why.clone(),
+        },
+        CommandKind::AcceptDrift {
+            source: paprika(),
+            drift: vec![DriftId(2), DriftId(1)],
+            who: who.clone(),
+            why: why.clone(),
+        },
+        CommandKind::DecideIdentity {
+            source: gecko(),
+            decision: DecisionKind::Link,
+            pairs: vec![(listing(gecko(), "bitcoin"), listing(paprika(), "btc-bitcoin"))],
+            who,
+            why,
+        },
     ];
     for kind in &kinds {
         store.submit(kind.clone(), at(0)).await?;

@@ -1,6 +1,6 @@
 //! Stories about what lists state of listings.
 
-use kasparro_domain::{Generation, RunCounts};
+use kasparro_domain::{Generation, ListingKey, RunCounts};
 
 use super::fixture::{
     NEW, Start, Subject, about, at, changes, correction, gecko, hold, late, listing, newer,
@@ -331,7 +331,7 @@ pub(super) async fn a_batch_goes_on_with_nothing_that_it_did_not_bring(store: Su
 pub(super) async fn statements_that_no_store_may_hold_are_refused(store: Subject) -> Told {
     let begun = start(&store).await?;
     let before = store.dump().await?;
-    let spoil: [fn(&mut EvidenceRow); 7] = [
+    let spoil: [fn(&mut EvidenceRow); 10] = [
         |row| row.evidence.external_id = "".into(),
         |row| row.evidence.external_id = "a\0b".into(),
         |row| row.evidence.part = "\0".into(),
@@ -339,6 +339,9 @@ pub(super) async fn statements_that_no_store_may_hold_are_refused(store: Subject
         |row| row.evidence.attributes.name = Some("x\0".into()),
         |row| row.evidence.contracts = vec![contract("\0", "0x1")],
         |row| row.evidence.contracts = vec![contract("base", "\0")],
+        |row| row.evidence.same_as = vec![ListingKey::new("coingecko", "x\0")],
+        |row| row.evidence.same_as = vec![ListingKey::new("coingecko", "")],
+        |row| row.evidence.same_as = vec![ListingKey::new("", "x")],
     ];
     for spoil in spoil {
         let mut spoiled = statement_of(3, "dai");

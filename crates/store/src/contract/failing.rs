@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    Alert, Anomaly, BodyHash, Command, CommandId, CommandKind, Decision, DecisionId, DriftId,
-    DriftRow, Generation, ListingId, PageId, RawPage, Run, RunCounts, RunError, RunId, RunReason,
-    SourceName, Timestamp,
+    Alert, Anomaly, ApiKey, BodyHash, Command, CommandId, CommandKind, Decision, DecisionId,
+    DriftId, DriftRow, Generation, ListingId, PageId, RawPage, Run, RunCounts, RunError, RunId,
+    RunReason, SourceName, Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -17,11 +17,12 @@ use crate::{
     AlertOutcome, AlertStore, AnomalyFilter, AnomalyStore, Audit, AuditStore, Batch, BatchStore,
     BudgetStore, CommandStore, Committed, CompressedBody, DriftFilter, DriftStore, Examined,
     HistoryPoint, HistoryRange, HistoryStore, IdentityDecision, IdentityInput, IdentityPosition,
-    IdentityRecord, IdentityStore, Lease, LeaseStore, ListingRow, NamedBudget, NewPage, NewsFilter,
-    NewsStore, PageFilter, PageRecord, PageStore, QuarantineCount, QuarantineFilter, QuarantineRow,
-    QuarantineStore, ReadStore, Reopening, Resolution, ResolutionRow, RunFilter, RunStore,
-    RunUpdate, Sighting, SourceMemory, SourceState, SourceSummary, Store, StoreInfo, StoreResult,
-    StoredBudget, StoredEdge, StoredNews,
+    IdentityRecord, IdentityStore, KeyEnd, KeyStore, Lease, LeaseStore, ListingRow, NamedBudget,
+    NewKey, NewPage, NewsFilter, NewsStore, Once, PageFilter, PageRecord, PageStore,
+    QuarantineCount, QuarantineFilter, QuarantineRow, QuarantineStore, ReadStore, Reopening,
+    Resolution, ResolutionRow, RunFilter, RunStore, RunUpdate, SharedUsage, Sighting, SourceMemory,
+    SourceState, SourceSummary, Store, StoreInfo, StoreResult, StoredBudget, StoredEdge,
+    StoredNews, Submitted, Usage, UsageStore,
 };
 
 /// What a hook says in the end.
@@ -122,10 +123,24 @@ hand_on!(RunStore {
 
 hand_on!(CommandStore {
     fn submit(kind: CommandKind, now: Timestamp) -> CommandId;
+    fn submit_once(once: Once, kinds: Vec<CommandKind>, now: Timestamp, forget_before: Timestamp) -> Submitted;
     fn claim(reclaim: bool) -> Vec<Command>;
     fn claim_held(held: &[(SourceName, u64)], under_way: &[CommandId]) -> Vec<Command>;
     fn complete(command: CommandId, epoch: u64, result: Value) -> ();
     fn command(command: CommandId) -> Option<Command>;
+});
+
+hand_on!(KeyStore {
+    fn keys() -> Vec<ApiKey>;
+    fn add_key(key: NewKey) -> ();
+    fn add_first_key(key: ApiKey) -> bool;
+    fn end_key(key_id: &str, end: KeyEnd) -> bool;
+    fn note_key_uses(uses: Vec<(String, Timestamp)>) -> ();
+});
+
+hand_on!(UsageStore {
+    fn share_usage(used: Vec<Usage>, since: Timestamp) -> SharedUsage;
+    fn forget_usage(before: Timestamp) -> ();
 });
 
 hand_on!(HistoryStore {

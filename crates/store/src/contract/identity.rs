@@ -117,6 +117,7 @@ pub(super) async fn evidence_counts_its_changes_and_keeps_what_was_said(store: S
         attributes: about("btc"),
         contracts: Vec::new(),
         kind: None,
+        same_as: Vec::new(),
     };
     expect_eq("what was said", &found[0].past, &vec![before])?;
     expect_eq("what is said", &found[0].attributes, &named(Some("BTC"), Some("Bitcoin")))?;
@@ -168,6 +169,7 @@ pub(super) async fn what_speaks_for_a_listing_comes_whole(store: Subject) -> Tol
         attributes: token.evidence.attributes,
         contracts: vec![first],
         kind: Some("coin".into()),
+        same_as: Vec::new(),
     };
     expect_eq("what stood", &input.past, &vec![before])?;
     let names: Vec<_> = found[1]
@@ -177,6 +179,52 @@ pub(super) async fn what_speaks_for_a_listing_comes_whole(store: Subject) -> Tol
         .collect();
     let first = named(Some("DAI"), None);
     expect_eq("both are kept", names, vec![("", first.clone()), ("coins_list", first)])
+}
+
+pub(super) async fn what_a_list_holds_for_the_same_is_evidence_and_kept(store: Subject) -> Told {
+    let begun = start(&store).await?;
+    let [btc, eth, _] = begun.ids;
+    let says = |ordinal, change, id: &str, others: &[&str]| {
+        let mut row = statement(ordinal, change, id, &[]);
+        row.endpoint = "mappings".into();
+        row.evidence.same_as = others.iter().map(|id| key("coingecko", id)).collect();
+        row
+    };
+    let said = |input: &IdentityInput| -> Vec<Vec<ListingKey>> {
+        input.statements.iter().map(|one| one.evidence.same_as.clone()).collect()
+    };
+    let rows = vec![
+        says(0, stated(btc), "btc", &["bitcoin", "a:\"colon\" 'and' quotes"]),
+        says(1, stated(eth), "eth", &[]),
+        says(2, FOUND, "dai", &["dai"]),
+    ];
+    let known: Vec<u64> = rows.iter().map(|row| evidence_hash(&row.evidence)).collect();
+    let committed = begun.held.state(&store, 1, 20, rows).await?;
+    let begin = version(&store).await?;
+    let memory = store.memory(&paprika()).await?;
+    let hashes: Vec<u64> = memory.evidence.iter().map(|known| known.content_hash).collect();
+    expect_eq("hashes", hashes, known)?;
+    let (_, found) = inputs(&store, Generation(0)).await?;
+    let both = [key("coingecko", "bitcoin"), key("coingecko", "a:\"colon\" 'and' quotes")].to_vec();
+    expect_eq("in the order in which they were said", said(&found[0]), vec![both.clone()])?;
+    expect_eq("none", said(&found[1]), vec![Vec::new()])?;
+    expect_eq("of a new one", said(&found[3]), vec![vec![key("coingecko", "dai")]])?;
+
+    let late = says(0, stated_late(btc), "btc", &["late"]);
+    begun.held.state(&store, 2, 19, vec![late]).await?;
+    expect_eq("what comes too late is no evidence", version(&store).await?, begin)?;
+    let other = says(0, stated(btc), "btc", &["wrapped-bitcoin"]);
+    begun.held.state(&store, 3, 22, vec![other]).await?;
+    expect_eq("another listing is", version(&store).await?, begin + 1)?;
+    begun.held.state(&store, 4, 23, vec![says(0, stated(btc), "btc", &[])]).await?;
+    expect_eq("so is none", version(&store).await?, begin + 2)?;
+    let (_, found) = inputs(&store, committed.generation).await?;
+    expect_eq("changed since", found.iter().map(|one| one.listing_id).collect(), vec![btc])?;
+    expect_eq("what stands", said(&found[0]), vec![Vec::new()])?;
+    let past: Vec<_> =
+        found[0].past.iter().map(|said| (said.until_at, said.same_as.clone())).collect();
+    let wrapped = vec![key("coingecko", "wrapped-bitcoin")];
+    expect_eq("what stood", past, vec![(at(22), both), (at(23), wrapped)])
 }
 
 pub(super) async fn a_resolution_moves_listings_and_readers_follow(store: Subject) -> Told {

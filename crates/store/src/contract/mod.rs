@@ -3,6 +3,7 @@
 //! A story is told to a fresh store; then it is told to a [`MemoryStore`], and every table of the two
 //! must hold the same, none of their invariants broken. A store's tests run them all with [`store_contract!`](crate::store_contract).
 
+mod access;
 mod batches;
 mod changes;
 mod commands;
@@ -182,6 +183,7 @@ macro_rules! store_contract {
             unusual::i10_a_budget_changes_for_whoever_read_it_last,
             identity::evidence_counts_its_changes_and_keeps_what_was_said,
             identity::what_speaks_for_a_listing_comes_whole,
+            identity::what_a_list_holds_for_the_same_is_evidence_and_kept,
             identity::a_resolution_moves_listings_and_readers_follow,
             identity::a_stale_resolution_is_refused,
             identity::an_asset_has_its_founder_and_one_listing_of_a_source,
@@ -197,6 +199,13 @@ macro_rules! store_contract {
             commands::a_command_is_claimed_once_and_again_after_a_crash,
             commands::a_command_has_one_outcome,
             commands::every_kind_of_command_comes_back,
+            access::a_key_comes_back_as_it_was_made,
+            access::only_the_first_key_is_made_as_the_first,
+            access::a_key_ends_once_and_no_later_than_was_said,
+            access::a_key_is_replaced_with_an_overlap,
+            access::the_last_use_of_a_key_never_goes_back,
+            access::i11_what_clients_used_is_counted_by_all_together,
+            access::i17_a_request_that_is_sent_again_has_one_effect,
         }
     };
     (@each [list] $($module:ident::$name:ident,)*) => {

@@ -48,6 +48,7 @@ pub(super) fn statement(
         contracts: contracts.to_vec(),
         active: None,
         kind: None,
+        same_as: Vec::new(),
     };
     let content_hash = evidence_hash(&evidence);
     EvidenceRow { ordinal, change, endpoint: "coins_list".into(), evidence, content_hash }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use compact_str::CompactString;
 use kasparro_domain::{
     Alert, AssetClass, AssetId, Attributes, Contract, Decision, DecisionId, EdgeKind, Generation,
-    IdentityState, ListingId, PageState, SourceName, Timestamp,
+    IdentityState, ListingId, ListingKey, PageState, SourceName, Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -50,6 +50,7 @@ pub(super) struct Said {
     pub(super) attributes: Attributes,
     pub(super) contracts: Vec<Contract>,
     pub(super) kind: Option<CompactString>,
+    pub(super) same_as: Vec<ListingKey>,
 }
 
 impl Identity {
@@ -77,6 +78,7 @@ impl Identity {
             attributes: evidence.attributes.clone(),
             contracts: evidence.contracts.clone(),
             kind: evidence.kind.clone(),
+            same_as: evidence.same_as.clone(),
         });
     }
 
@@ -92,6 +94,7 @@ impl Identity {
             attributes: said.attributes.clone(),
             contracts: said.contracts.clone(),
             kind: said.kind.clone(),
+            same_as: said.same_as.clone(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! It keeps plain maps behind one lock and commits by changing a copy, so that what it does can be
 //! checked by reading it. It is for tests; nothing survives the process.
 
+mod access;
 mod anomalies;
 mod audit;
 mod budgets;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use compact_str::CompactString;
 use kasparro_domain::{
-    BodyHash, Command, CommandId, CommandKind, CommandState, Decision, DecisionKind, Generation,
+    BodyHash, Clock, Command, CommandId, CommandKind, CommandState, Decision, DecisionKind, Generation,
     PageId, PageRow, PageState, RawPage, Run, RunCounts, RunError, RunId, RunReason, RunStatus,
     SourceName, Timestamp,
 };
@@ -31,7 +32,7 @@ use tokio::sync::watch;
 use crate::{
     Batch, BatchStore, CHUNK_BYTES, CommandStore, Committed, CompressedBody, Examined,
     KnownEvidence, KnownListing, KnownNews, KnownQuote, Lease, LeaseStore, NewPage, PageFilter,
-    PageRecord, PageStore, Reopening, SourceMemory, StoreError, StoreResult,
+    Once, PageRecord, PageStore, Reopening, SourceMemory, StoreError, StoreResult, Submitted,
 };
 use tables::{Body, Tables};
 
@@ -40,6 +41,8 @@ use tables::{Body, Tables};
 pub struct MemoryStore {
     tables: Mutex<Tables>,
     announced: watch::Sender<Generation>,
+    /// Its time; without one it stands at the epoch.
+    clock: Option<Arc<dyn Clock>>,
 }
 
 impl Default for MemoryStore {
@@ -53,11 +56,17 @@ fn refused<T>(why: impl Into<String>) -> StoreResult<T> {
 }
 
 impl MemoryStore {
+    /// An empty store whose time is that of a clock.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..Self::new() }
+    }
+
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
         let tables = Mutex::new(Tables::default());
-        Self { tables, announced: watch::Sender::new(Generation(0)) }
+        Self { tables, announced: watch::Sender::new(Generation(0)), clock: None }
     }
 
     /// A call that panicked has not replaced the tables, so what the lock holds is whole.
@@ -369,21 +378,17 @@ impl LeaseStore for MemoryStore {
 #[async_trait]
 impl CommandStore for MemoryStore {
     async fn submit(&self, kind: CommandKind, now: Timestamp) -> StoreResult<CommandId> {
-        let mut tables = self.tables();
-        let command_id = tables
-            .commands
-            .last_key_value()
-            .map_or(CommandId(1), |(last, _)| CommandId(last.0 + 1));
-        let command = Command {
-            command_id,
-            kind,
-            state: CommandState::Pending,
-            epoch: 0,
-            created_at: now,
-            result: None,
-        };
-        tables.commands.insert(command_id, command);
-        Ok(command_id)
+        Ok(add_command(&mut self.tables(), kind, now))
+    }
+
+    async fn submit_once(
+        &self,
+        once: Once,
+        kinds: Vec<CommandKind>,
+        now: Timestamp,
+        forget_before: Timestamp,
+    ) -> StoreResult<Submitted> {
+        Ok(access::submit_once(&mut self.tables(), once, kinds, now, forget_before))
     }
 
     async fn claim(&self, reclaim: bool) -> StoreResult<Vec<Command>> {
@@ -454,6 +459,22 @@ impl CommandStore for MemoryStore {
     async fn command(&self, command: CommandId) -> StoreResult<Option<Command>> {
         Ok(self.tables().commands.get(&command).cloned())
     }
+}
+
+/// Writes a pending command down.
+fn add_command(tables: &mut Tables, kind: CommandKind, now: Timestamp) -> CommandId {
+    let last = tables.commands.last_key_value();
+    let command_id = last.map_or(CommandId(1), |(last, _)| CommandId(last.0 + 1));
+    let command = Command {
+        command_id,
+        kind,
+        state: CommandState::Pending,
+        epoch: 0,
+        created_at: now,
+        result: None,
+    };
+    tables.commands.insert(command_id, command);
+    command_id
 }
 
 /// A run that was just asked for.

@@ -16,6 +16,7 @@ use crate::{
     StoreError, StoreResult, StoredBudget, StoredNews,
 };
 
+use super::access::Access;
 use super::anomalies::Anomalies;
 use super::identity::Identity;
 
@@ -51,6 +52,7 @@ pub(super) struct Tables {
     pub(super) options: BTreeMap<RunId, serde_json::Value>,
     pub(super) commands: BTreeMap<CommandId, Command>,
     pub(super) states: BTreeMap<SourceName, SourceState>,
+    pub(super) access: Access,
     pub(super) generation: u64,
 }
 

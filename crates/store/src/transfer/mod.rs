@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 pub use copy::{Copied, CopyError, CopyProgress, copy};
 pub use piece::{Arrival, Cell, PIECE_BYTES, Piece, Rows};
 pub use spec::{CellKind, ColumnSpec, TableSpec};
-pub use tables::{GENERATION, TABLES};
+pub use tables::{GENERATION, NOT_COPIED, TABLES};
 
 use crate::{Audit, AuditStore, StoreError, StoreResult};
 

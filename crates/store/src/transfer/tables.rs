@@ -52,7 +52,11 @@ const fn minted(
     TableSpec { name, key, mints: Some(column), columns }
 }
 
-/// Every table whose rows are kept, each behind those that it points to.
+/// Tables that a copy leaves out: how much clients used and what they asked once is of the last minutes and
+/// hours, and means nothing to another server.
+pub static NOT_COPIED: &[&str] = &["request_usage", "once"];
+
+/// Every table whose rows are copied, each behind those that it points to.
 pub static TABLES: &[TableSpec] = &[
     minted("source", &["source_id"], &[integer("source_id"), text("name")]),
     table(GENERATION, &["one"], &[integer("one"), integer("value"), integer("evidence_version")]),
@@ -250,6 +254,7 @@ pub static TABLES: &[TableSpec] = &[
             instant("first_seen_at"),
             instant("fetched_at"),
             text("kind"),
+            json("same_as"),
         ],
     ),
     table("sweep", &["source_id"], &[integer("source_id"), instant("swept_at")]),
@@ -370,6 +375,7 @@ pub static TABLES: &[TableSpec] = &[
             text("name"),
             json("contracts"),
             text("kind"),
+            json("same_as"),
         ],
     ),
     table(
@@ -403,6 +409,21 @@ pub static TABLES: &[TableSpec] = &[
             integer("ambiguous"),
             flag("pending"),
             bytes("changed"),
+        ],
+    ),
+    table(
+        "api_key",
+        &["key_id"],
+        &[
+            text("key_id"),
+            text("name"),
+            text("scope"),
+            bytes("hmac"),
+            integer("requests"),
+            instant("created_at"),
+            instant("expires_at"),
+            instant("revoked_at"),
+            instant("last_used_at"),
         ],
     ),
 ];

@@ -24,11 +24,13 @@ pub(crate) fn past() -> Vec<(ListingKey, PastStatement)> {
         attributes: Attributes { symbol: Some("xbt".into()), name: None },
         contracts: Vec::new(),
         kind: None,
+        same_as: Vec::new(),
     };
     let stated = PastStatement {
         endpoint: "contracts".into(),
         contracts: vec![contract("0x9")],
         kind: Some("coin".into()),
+        same_as: vec![key("coingecko", "dai")],
         ..named.clone()
     };
     vec![(key("coinpaprika", "btc"), named), (key("coinpaprika", "dai"), stated)]
@@ -173,7 +175,7 @@ fn what_listings_are_to_each_other_is_in_the_digest() {
         world.decisions[0].pairs.push(pair);
     };
     assert_eq!(touched(pair), ["decision"]);
-    let changes: [(Change, Tables); 8] = [
+    let changes: [(Change, Tables); 9] = [
         (|world| link(world, 1, 1), &["partition"]),
         (|world| world.edges.clear(), &["partition"]),
         (|world| world.edges[0].kind = EdgeKind::WrappedOf, &["partition"]),
@@ -188,6 +190,7 @@ fn what_listings_are_to_each_other_is_in_the_digest() {
         ),
         (|world| world.evidence[0].evidence.kind = Some("coin".into()), &["evidence"]),
         (|world| world.evidence[1].evidence.kind = Some("token".into()), &["evidence"]),
+        (|world| world.evidence[1].evidence.same_as = vec![key("coingecko", "dai")], &["evidence"]),
     ];
     for (place, (change, tables)) in changes.into_iter().enumerate() {
         assert_eq!(touched(change), tables, "change {place}");
@@ -234,7 +237,7 @@ fn how_it_was_decided_is_not_in_the_digest() {
 #[test]
 fn a_dump_shows_how_it_was_decided() {
     let resolved = || World::new().with(|world| generations(world, [1, 2, 3], &[4]));
-    let changes: [(Change, &str); 18] = [
+    let changes: [(Change, &str); 19] = [
         (|world| world.listings[0].class = AssetClass::Coin, "origin"),
         (|world| world.listings[0].identity = IdentityState::Single, "origin"),
         (|world| world.past[0].0 = key("coingecko", "bitcoin"), "evidence_past"),
@@ -242,6 +245,7 @@ fn a_dump_shows_how_it_was_decided() {
         (|world| world.past[0].1.attributes.symbol = None, "evidence_past"),
         (|world| world.past[1].1.contracts.clear(), "evidence_past"),
         (|world| world.past[1].1.kind = None, "evidence_past"),
+        (|world| world.past[1].1.same_as = Vec::new(), "evidence_past"),
         (|world| world.decided[0].1 = None, "identity"),
         (|world| world.decided[0].2 = json!([]), "identity"),
         (|world| world.edges[0].why.push('!'), "asset_edge"),

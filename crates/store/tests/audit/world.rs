@@ -199,6 +199,7 @@ fn statement(listing_id: i64, id: &str, endpoint: &str, contracts: &[Contract]) 
         contracts: contracts.to_vec(),
         active: None,
         kind: None,
+        same_as: Vec::new(),
     };
     EvidenceRecord {
         source: paprika(),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use kasparro_domain::{
-    Attributes, Contract, Decimal, DriftKind, Evidence, ListingId, Membership, NewsItem, Rejection,
-    RejectionReason, ValueAnomalyKind,
+    Attributes, Contract, Decimal, DriftKind, Evidence, ListingId, ListingKey, Membership,
+    NewsItem, Rejection, RejectionReason, ValueAnomalyKind,
 };
 use kasparro_store::{
     BatchRow, EvidenceChange, EvidenceRow, Examined, ListingRef, NewsRow, QuarantinedRow,
@@ -97,6 +97,9 @@ impl Story<'_> {
             active: [None, Some(true), Some(false)][usize::try_from(self.lot.below(3)).unwrap()],
             kind: [None, Some("coin"), Some("token")][usize::try_from(self.lot.below(3)).unwrap()]
                 .map(Into::into),
+            same_as: (0..self.lot.below(2))
+                .map(|_| ListingKey::new("coingecko", ["a", "b"][usize::from(self.lot.once_in(2))]))
+                .collect(),
         };
         let endpoint = ["coins", "contracts"][usize::from(self.lot.once_in(2))].into();
         let content_hash = evidence_hash(&evidence);

@@ -32,6 +32,12 @@ rejected! {
         ForgetsWhatReadersSaw, "what_speaks_for_a_listing_comes_whole";
     a_store_that_forgets_contracts_of_the_past_is_rejected:
         ForgetsPastContracts, "what_speaks_for_a_listing_comes_whole";
+    a_store_that_forgets_what_is_the_same_is_rejected:
+        ForgetsWhatIsTheSame, "what_a_list_holds_for_the_same_is_evidence_and_kept";
+    a_store_that_forgets_what_was_the_same_is_rejected:
+        ForgetsWhatWasTheSame, "what_a_list_holds_for_the_same_is_evidence_and_kept";
+    a_store_that_takes_another_same_for_no_evidence_is_rejected:
+        CountsEvidenceOnce, "what_a_list_holds_for_the_same_is_evidence_and_kept";
     a_store_that_announces_no_resolution_is_rejected:
         AnnouncesNothing, "a_resolution_moves_listings_and_readers_follow";
     a_store_that_sends_every_listing_as_resolved_is_rejected:

@@ -26,6 +26,7 @@ macro_rules! rejected {
     };
 }
 
+mod access;
 mod identity;
 
 rejected! {

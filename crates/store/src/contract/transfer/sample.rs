@@ -129,10 +129,11 @@ fn batches() -> Vec<Vec<Cell>> {
 fn evidence() -> Vec<Vec<Cell>> {
     let whole = [n(1), t("coins"), t(""), t("B"), NULL, t("[{\"a\":1}]"), YES, n(-1), n(2), n(0)];
     let bare = [n(7), t("coins"), t("part"), NULL, NULL, NULL, NULL, n(5), n(2), n(1)];
-    let seen = |row: [Cell; 10], first, last, kind| {
-        row.into_iter().chain([at(first), at(last), kind]).collect()
+    let seen = |row: [Cell; 10], first, last, kind, same_as| {
+        row.into_iter().chain([at(first), at(last), kind, same_as]).collect()
     };
-    vec![seen(whole, 0, 8, NULL), seen(bare, 1, 2, t("coin"))]
+    let same_as = t("[{\"source\": \"b\",\"external_id\":\"\u{e9}\"}]");
+    vec![seen(whole, 0, 8, NULL, same_as), seen(bare, 1, 2, t("coin"), NULL)]
 }
 
 fn decisions() -> Vec<Vec<Cell>> {
@@ -187,6 +188,13 @@ fn news() -> Vec<Vec<Cell>> {
     vec![item.into_iter().chain([n(9), n(0), at(1), at(2)]).collect()]
 }
 
+fn keys() -> Vec<Vec<Cell>> {
+    let plain = [t("0000ZZZZ"), t("\u{1f980}"), t("read"), b(&[0; 32]), NULL, at(0), NULL];
+    let ended = [t("zzzz0000"), t("a"), t("admin"), b(&[255; 32]), n(i64::MAX), at(40), at(60)];
+    let used = |key: [Cell; 7], revoked, used| key.into_iter().chain([revoked, used]).collect();
+    vec![used(plain, NULL, NULL), used(ended, at(50), at(NOVEMBER))]
+}
+
 /// The rows of a table, and the largest number that was given out.
 fn rows_of(table: &str) -> (Option<i64>, Vec<Vec<Cell>>) {
     match table {
@@ -231,9 +239,9 @@ fn rows_of(table: &str) -> (Option<i64>, Vec<Vec<Cell>>) {
         }
         "alert" => (Some(5), alerts()),
         "evidence_past" => {
-            let named = vec![n(1), t(""), t(""), at(0), t("LUNA"), NULL, NULL, NULL];
+            let named = vec![n(1), t(""), t(""), at(0), t("LUNA"), NULL, NULL, NULL, NULL];
             let stated = [n(7), t("coins"), t("\u{e9}"), at(9), NULL, t(""), t("[{}]"), t("coin")];
-            (None, vec![named, stated.to_vec()])
+            (None, vec![named, stated.into_iter().chain([t("[ {}]")]).collect()])
         }
         "identity" => {
             let linked = [n(1), n(1), t("coin"), t("linked"), n(10_000), t("[{\"a\": 1}]")];
@@ -241,6 +249,7 @@ fn rows_of(table: &str) -> (Option<i64>, Vec<Vec<Cell>>) {
             (None, vec![linked.to_vec(), open.to_vec()])
         }
         "asset_edge" => (None, vec![vec![n(7), t("wrapped_of"), n(1), t("\u{1f980}")]]),
+        "api_key" => (None, keys()),
         "resolution" => {
             let first = [n(3), n(i64::MAX), t("identity/1"), at(30), n(2), n(2), n(0), n(1)];
             (None, vec![first.into_iter().chain([YES, b(&[1, 6])]).collect()])

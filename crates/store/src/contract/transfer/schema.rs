@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{CellKind, TABLES};
+use crate::{CellKind, NOT_COPIED, TABLES};
 
 /// Columns that are not computed, with the names of their types, by table.
 pub type Schema = BTreeMap<String, BTreeMap<String, String>>;
@@ -12,9 +12,13 @@ pub type Schema = BTreeMap<String, BTreeMap<String, String>>;
 #[must_use]
 pub fn differences(schema: &Schema, fits: impl Fn(CellKind, &str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
-    let listed: BTreeSet<_> = TABLES.iter().map(|table| table.name).collect();
+    let copied = TABLES.iter().map(|table| table.name);
+    let listed: BTreeSet<_> = copied.chain(NOT_COPIED.iter().copied()).collect();
     for table in schema.keys().filter(|name| !listed.contains(name.as_str())) {
         found.push(format!("table {table} is not copied"));
+    }
+    for name in NOT_COPIED.iter().filter(|name| !schema.contains_key(**name)) {
+        found.push(format!("there is no table {name}"));
     }
     for table in TABLES {
         let Some(columns) = schema.get(table.name) else {

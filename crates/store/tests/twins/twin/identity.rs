@@ -59,6 +59,12 @@ impl Twin {
             Fault::ForgetsKinds => {
                 input.statements.iter_mut().for_each(|said| said.evidence.kind = None);
             }
+            Fault::ForgetsWhatIsTheSame => {
+                input.statements.iter_mut().for_each(|said| said.evidence.same_as.clear());
+            }
+            Fault::ForgetsWhatWasTheSame => {
+                input.past.iter_mut().for_each(|said| said.same_as.clear());
+            }
             Fault::ForgetsPastContracts => {
                 input.past.iter_mut().for_each(|said| said.contracts.clear());
             }

@@ -5,8 +5,8 @@ use kasparro_domain::{
     Command, CommandId, CommandKind, Run, RunId, RunReason, SourceName, Timestamp,
 };
 use kasparro_store::{
-    CommandStore, LeaseStore, QuarantineCount, RunFilter, RunStore, RunUpdate, SourceState,
-    SourceSummary, StoreError, StoreResult,
+    CommandStore, LeaseStore, Once, QuarantineCount, RunFilter, RunStore, RunUpdate, SourceState,
+    SourceSummary, StoreError, StoreResult, Submitted,
 };
 
 use super::{Fault, Twin};
@@ -103,6 +103,26 @@ impl CommandStore for Twin {
             who.clear();
         }
         self.inner.submit(kind, now).await
+    }
+
+    async fn submit_once(
+        &self,
+        mut once: Once,
+        kinds: Vec<CommandKind>,
+        now: Timestamp,
+        forget_before: Timestamp,
+    ) -> StoreResult<Submitted> {
+        if self.fault == Fault::TakesAnyBody {
+            once.asked = [0; 32];
+        }
+        let again = kinds.clone();
+        let submitted = self.inner.submit_once(once, kinds, now, forget_before).await?;
+        if self.fault == Fault::SubmitsTwice && matches!(submitted, Submitted::Before(..)) {
+            for kind in again {
+                self.inner.submit(kind, now).await?;
+            }
+        }
+        Ok(submitted)
     }
 
     async fn claim(&self, reclaim: bool) -> StoreResult<Vec<Command>> {
