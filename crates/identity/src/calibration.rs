@@ -6,7 +6,7 @@
 //! the real ones among them: the tables order links well, and say of other lists what they say of these.
 
 use crate::pairs::Pair;
-use crate::weights::Centibits;
+use crate::weights::{self, Centibits};
 
 /// From so many hundredths of a bit on, a link without a common contract was right so often, in
 /// ten-thousandths.
@@ -14,9 +14,11 @@ const BY_NAME: &[(Centibits, u16)] = &[(300, 9844), (400, 9949), (800, 9976)];
 /// The same for links with a common contract.
 const BY_CONTRACT: &[(Centibits, u16)] = &[(0, 9947), (1000, 9980), (1500, 9997)];
 
-/// How likely a link is right, in ten-thousandths.
+/// How likely a link is right, in ten-thousandths. That a source says so raises no confidence: how often such
+/// statements are right was never measured, so a link is as sure as it would be without.
 pub(crate) fn confidence(pair: &Pair) -> u16 {
+    let measured = pair.score - weights::said(&pair.comparison).max(0);
     let table = if pair.shares_contract() { BY_CONTRACT } else { BY_NAME };
-    let found = table.iter().rev().find(|(from, _)| pair.score >= *from);
+    let found = table.iter().rev().find(|(from, _)| measured >= *from);
     found.or(table.first()).map_or(0, |(_, measured)| *measured)
 }

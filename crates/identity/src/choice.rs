@@ -1,5 +1,7 @@
 //! Which pairs are links: each the other's best of its source, by a clear lead.
 
+use smallvec::SmallVec;
+
 use crate::index::Slot;
 use crate::pairs::{self, Pair};
 use crate::profile::Profile;
@@ -40,10 +42,10 @@ impl Choices {
     }
 
     /// Chooses anew by contract; says with whom a listing's choice changed.
-    pub(crate) fn choose_firm(&mut self, slot: Slot, all: &[Option<Profile>]) -> Vec<Slot> {
+    pub(crate) fn choose_firm(&mut self, slot: Slot) -> Vec<Slot> {
         let own = self.of(slot);
-        let firm = sources(own, all).into_iter().filter_map(|source| {
-            let (best, lead) = pairs::best(own, all, source, |_| true)?;
+        let firm = sources(own).into_iter().filter_map(|source| {
+            let (best, lead) = pairs::best(own, source, |_| true)?;
             (best.may_link() && best.shares_contract() && lead >= weights::MARGIN)
                 .then_some(best.other)
         });
@@ -58,15 +60,16 @@ impl Choices {
             return replace(&mut self.picks, slot, Vec::new());
         };
         let own = self.of(slot);
-        let picks = sources(own, all).into_iter().filter_map(|source| {
+        let picks = sources(own).into_iter().filter_map(|source| {
             if let Some(firm) = self.firm_of(slot, source, all) {
                 return Some(firm);
             }
             let free = |pair: &Pair| self.firm_of(pair.other, profile.source, all).is_none();
-            let (best, lead) = pairs::best(own, all, source, free)?;
+            let (best, lead) = pairs::best(own, source, free)?;
             let sure = best.score >= weights::ACCEPT_BESIDE_A_NAMESAKE
                 || best.shares_contract()
-                || !own.iter().any(|pair| namesakes(&best, pair, all));
+                || weights::says_same(&best.comparison)
+                || !own.iter().any(|pair| namesakes(&best, pair) && free(pair));
             (best.may_link() && lead >= weights::MARGIN && sure).then_some(best.other)
         });
         let picks = picks.collect();
@@ -84,25 +87,25 @@ impl Choices {
 }
 
 /// True for two listings of one source that look alike from here: their symbols and names are as equal.
-fn namesakes(one: &Pair, other: &Pair, all: &[Option<Profile>]) -> bool {
-    let source = |pair: &Pair| pairs::profile(all, pair.other).map(|profile| profile.source);
+fn namesakes(one: &Pair, other: &Pair) -> bool {
     one.other != other.other
         && (one.comparison.symbol, one.comparison.name)
             == (other.comparison.symbol, other.comparison.name)
-        && source(one) == source(other)
+        && one.source == other.source
 }
 
 fn has(choices: &[Vec<Slot>], of: Slot, other: Slot) -> bool {
     choices.get(of as usize).is_some_and(|chosen| chosen.contains(&other))
 }
 
-fn sources(pairs: &[Pair], all: &[Option<Profile>]) -> Vec<u16> {
-    let mut sources: Vec<u16> = pairs
-        .iter()
-        .filter_map(|pair| pairs::profile(all, pair.other).map(|profile| profile.source))
-        .collect();
+fn sources(pairs: &[Pair]) -> SmallVec<[u16; 8]> {
+    let mut sources: SmallVec<[u16; 8]> = SmallVec::new();
+    for pair in pairs {
+        if !sources.contains(&pair.source) {
+            sources.push(pair.source);
+        }
+    }
     sources.sort_unstable();
-    sources.dedup();
     sources
 }
 

@@ -1,6 +1,10 @@
 //! How two listings compare.
 
-pub(crate) use crate::levels::{ContractLevel, NameLevel, RankLevel, SlugLevel, SymbolLevel, Veto};
+use smallvec::SmallVec;
+
+pub(crate) use crate::levels::{
+    ContractLevel, NameLevel, RankLevel, SaidLevel, SlugLevel, SymbolLevel, Veto,
+};
 use crate::markers::{self, Marks};
 use crate::profile::{Name, Profile, Slug};
 use crate::text::Key;
@@ -13,6 +17,7 @@ pub(crate) struct Comparison {
     pub(crate) slug: SlugLevel,
     pub(crate) contract: ContractLevel,
     pub(crate) rank: RankLevel,
+    pub(crate) said: SaidLevel,
     /// Only one of the two states a version.
     pub(crate) version_one_sided: bool,
     /// Only one of the two is marked as old.
@@ -48,6 +53,7 @@ pub(crate) fn compare(
         slug,
         contract,
         rank: rank_level(a.rank, b.rank),
+        said: said_level(a, b),
         version_one_sided: (a.marks.version == 0) != (b.marks.version == 0),
         old_one_sided: differ(a.marks, b.marks, markers::OLD),
         succeeded: (!a.marks.is_dated() && has_dated(a)) || (!b.marks.is_dated() && has_dated(b)),
@@ -183,7 +189,7 @@ fn slug_level(a: &Profile, b: &Profile) -> SlugLevel {
 
 fn contract_level(a: &Profile, b: &Profile) -> ContractLevel {
     let equal = a.deployments.iter().filter(|one| b.deployments.contains(one));
-    let equal: Vec<Key> = equal.map(|(chain, _)| *chain).collect();
+    let equal: SmallVec<[Key; 8]> = equal.map(|(chain, _)| *chain).collect();
     let differs = a.deployments.iter().any(|(chain, _)| {
         !equal.contains(chain) && b.deployments.iter().any(|(other, _)| other == chain)
     });
@@ -193,6 +199,14 @@ fn contract_level(a: &Profile, b: &Profile) -> ContractLevel {
         (true, true) => ContractLevel::Differs,
         (true, false) => ContractLevel::Unknown,
     }
+}
+
+fn said_level(a: &Profile, b: &Profile) -> SaidLevel {
+    let one_way = |one: &Profile, two: &Profile| {
+        let named = one.same_as.iter().filter(|named| named.source == two.key.source);
+        named.map(|named| if *named == two.key { SaidLevel::Same } else { SaidLevel::Other }).max()
+    };
+    one_way(a, b).max(one_way(b, a)).unwrap_or(SaidLevel::Nothing)
 }
 
 fn rank_level(a: Option<u32>, b: Option<u32>) -> RankLevel {

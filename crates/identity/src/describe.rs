@@ -1,7 +1,8 @@
 //! What was decided about a listing, with everything that was looked at.
 
 use compact_str::{CompactString, format_compact};
-use kasparro_domain::{IdentityState, ListingKey};
+use kasparro_domain::{IdentityState, ListingKey, SourceName};
+use smallvec::SmallVec;
 
 use crate::calibration;
 use crate::compare::{RankLevel, Veto};
@@ -62,17 +63,19 @@ impl Resolver {
         let members = self.groups.get(&slot).map_or(&[][..], |members| members);
         let compared = self.choices.of(slot);
         // A member that no block brought together with this one belongs to it through others.
-        let mut pairs: Vec<Pair> = members
+        let through_others: Vec<Pair> = members
             .iter()
             .filter(|member| {
                 **member != slot && !compared.iter().any(|pair| pair.other == **member)
             })
             .filter_map(|member| self.examine(own, *member))
             .collect();
-        pairs.extend_from_slice(compared);
-        pairs.sort_by_cached_key(|pair| {
-            let key = self.profile(pair.other).map(|other| other.key.clone());
-            (!members.contains(&pair.other), std::cmp::Reverse(pair.score), key)
+        let mut pairs: SmallVec<[&Pair; 16]> = through_others.iter().chain(compared).collect();
+        let is_member = |pair: &Pair| members.contains(&pair.other);
+        let key = |pair: &Pair| self.profile(pair.other).map(|other| &other.key);
+        pairs.sort_by(|a, b| {
+            let (one, two) = (is_member(a), is_member(b));
+            two.cmp(&one).then(b.score.cmp(&a.score)).then_with(|| key(a).cmp(&key(b)))
         });
         pairs.truncate(most);
         pairs.iter().filter_map(|pair| self.candidate(slot, own, pair, false)).collect()
@@ -80,8 +83,10 @@ impl Resolver {
 
     /// Compares a listing with any other one.
     pub(crate) fn examine(&self, own: &Profile, other: Slot) -> Option<Pair> {
-        let comparison = pairs::examine(own, self.profile(other)?, &self.index, &self.overrides);
-        Some(Pair { other, score: weights::score(&comparison), comparison })
+        let theirs = self.profile(other)?;
+        let comparison = pairs::examine(own, theirs, &self.index, &self.overrides);
+        let (source, score) = (theirs.source, weights::score(&comparison));
+        Some(Pair { other, source, score, comparison })
     }
 
     /// One pair in words, with all features or with those that weigh something.
@@ -154,9 +159,11 @@ impl Resolver {
             return "Both are one with a third listing.".into();
         }
         if pair.shares_contract() {
-            "They share a contract.".into()
-        } else {
-            "Symbol and name agree.".into()
+            return "They share a contract.".into();
+        }
+        match who_says(own, other).filter(|_| weights::says_same(&pair.comparison)) {
+            Some((source, _)) => format_compact!("{source} says that they are the same."),
+            None => "Symbol and name agree.".into(),
         }
     }
 
@@ -189,13 +196,25 @@ fn features(a: &Profile, b: &Profile, pair: &Pair, all: bool) -> Vec<Feature> {
         detail: veto.name().into(),
         centibits: 0,
     });
-    told.map(|(name, weight)| Feature {
+    let mut features = Vec::with_capacity(told.clone().count() + usize::from(veto.is_some()));
+    features.extend(told.map(|(name, weight)| Feature {
         name: (*name).into(),
         detail: detail(name, a, b, pair),
         centibits: *weight,
-    })
-    .chain(veto)
-    .collect()
+    }));
+    features.extend(veto);
+    features
+}
+
+/// The source that says what one of the two is the same as, and what that is; of several the best.
+fn who_says<'a>(a: &'a Profile, b: &'a Profile) -> Option<(&'a SourceName, &'a ListingKey)> {
+    let named = |one: &'a Profile, two: &'a Profile| {
+        let of_source = one.same_as.iter().filter(|named| named.source == two.key.source);
+        of_source.map(|named| (&one.key.source, named, *named == two.key))
+    };
+    let all = named(a, b).chain(named(b, a));
+    let best = all.min_by_key(|(_, named, is_same)| (!is_same, *named));
+    best.map(|(source, named, _)| (source, named))
 }
 
 fn detail(feature: &str, a: &Profile, b: &Profile, pair: &Pair) -> CompactString {
@@ -203,6 +222,12 @@ fn detail(feature: &str, a: &Profile, b: &Profile, pair: &Pair) -> CompactString
     let is = |names: &[&str]| names.contains(&feature);
     if feature == "name_shared_by_others" {
         return format_compact!("at least {} of one source", pair.comparison.name_df);
+    }
+    if feature.starts_with("said") {
+        return match who_says(a, b) {
+            Some((source, named)) => format_compact!("{source} says {named}"),
+            None => "neither source says".into(),
+        };
     }
     if feature == "version_on_one_side" {
         return format_compact!("{} and {}", a.marks.version, b.marks.version);

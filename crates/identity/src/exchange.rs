@@ -134,7 +134,7 @@ impl ExchangeSymbols {
 }
 
 fn place(exchange: &str, symbol: &str) -> (CompactString, CompactString) {
-    (text::fold(exchange).into(), symbol.trim().into())
+    (text::fold(exchange), symbol.trim().into())
 }
 
 #[cfg(test)]

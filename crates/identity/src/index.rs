@@ -1,10 +1,15 @@
 //! Listings by what they could have in common: only listings that share a block are compared.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use compact_str::ToCompactString as _;
+use kasparro_domain::ListingKey;
+use smallvec::SmallVec;
+
 use crate::profile::Profile;
-use crate::text::Key;
+use crate::text::{self, Key};
 use crate::weights;
 
 /// A listing's place in memory; no outcome depends on it.
@@ -30,6 +35,9 @@ impl Hasher for Hashed {
 
 /// A map whose keys are hashes.
 pub(crate) type KeyMap<V> = HashMap<Key, V, BuildHasherDefault<Hashed>>;
+
+/// A map by a listing's place.
+pub(crate) type SlotMap<V> = HashMap<Slot, V, BuildHasherDefault<Hashed>>;
 
 /// What listings of a block have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +68,17 @@ impl Kind {
 /// Listings that have something in common.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
-    pub(crate) members: Vec<Slot>,
+    pub(crate) members: SmallVec<[Slot; 4]>,
     /// How many of them each source has.
-    counts: Vec<(u16, u16)>,
-    /// The sources of members whose name says that there is another one.
-    dated: Vec<(u16, u16)>,
+    counts: Counts,
+    /// The shape that it had when pairs were compared last.
+    compared_as: Option<Shape>,
+    /// Members came or went since then.
+    touched: bool,
 }
+
+/// Sources by number, and how often each one occurs.
+type Counts = SmallVec<[(u16, u16); 4]>;
 
 impl Block {
     /// How many listings of one source have it, at most.
@@ -73,14 +86,15 @@ impl Block {
         self.counts.iter().map(|(_, count)| *count).max().unwrap_or(0)
     }
 
-    /// All that weights and the choice of pairs depend on, beyond the members themselves.
-    pub(crate) fn shape(&self) -> Shape {
+    /// All that weights and the choice of pairs depend on, beyond the members themselves; `dated` are the
+    /// sources of members whose name says that there is another one.
+    fn shape(&self, dated: &[(u16, u16)]) -> Shape {
         Shape {
             bucket: weights::bucket(self.most()),
             crowded: self.is_crowded(),
             common: self.is_common(),
             // Sources are few: two that share a bit cost a comparison too many, never one too few.
-            dated: self.dated.iter().fold(0, |bits, (source, _)| bits | 1 << (source % 64)),
+            dated: dated.iter().fold(0, |bits, (source, _)| bits | 1 << (source % 64)),
         }
     }
 
@@ -95,36 +109,25 @@ impl Block {
         self.members.len() > COMMON
     }
 
-    /// True where a member of this source has a version or is marked as old.
-    pub(crate) fn has_dated(&self, source: u16) -> bool {
-        self.dated.iter().any(|(of, _)| *of == source)
-    }
-
     fn add(&mut self, slot: Slot, profile: &Profile) {
         self.members.push(slot);
         raise(&mut self.counts, profile.source);
-        if profile.marks.is_dated() {
-            raise(&mut self.dated, profile.source);
-        }
     }
 
     fn drop(&mut self, slot: Slot, profile: &Profile) {
         self.members.retain(|member| *member != slot);
         lower(&mut self.counts, profile.source);
-        if profile.marks.is_dated() {
-            lower(&mut self.dated, profile.source);
-        }
     }
 }
 
-fn raise(counts: &mut Vec<(u16, u16)>, source: u16) {
+fn raise(counts: &mut Counts, source: u16) {
     match counts.iter_mut().find(|(of, _)| *of == source) {
         Some((_, count)) => *count = count.saturating_add(1),
         None => counts.push((source, 1)),
     }
 }
 
-fn lower(counts: &mut Vec<(u16, u16)>, source: u16) {
+fn lower(counts: &mut Counts, source: u16) {
     if let Some((_, count)) = counts.iter_mut().find(|(of, _)| *of == source) {
         *count = count.saturating_sub(1);
     }
@@ -134,7 +137,7 @@ fn lower(counts: &mut Vec<(u16, u16)>, source: u16) {
 /// See [`Block::shape`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {
-    bucket: usize,
+    bucket: u8,
     crowded: bool,
     common: bool,
     dated: u64,
@@ -152,22 +155,30 @@ const KEYS_PER_LISTING: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     blocks: KeyMap<Block>,
-    /// The shape that blocks had before they were touched first.
-    touched: KeyMap<Option<Shape>>,
+    /// By name: the sources of listings that have a version or are marked as old. Few names have one.
+    dated: KeyMap<Counts>,
+    /// Blocks whose members came or went since pairs were compared last.
+    touched: Vec<Key>,
     /// Names whose block was touched.
     renamed: Vec<Key>,
+    /// By what they name: the listings whose source says that they are the same as another listing.
+    named: KeyMap<SmallVec<[Slot; 2]>>,
+    /// The source of each listing by its place: asked of every member of a block.
+    sources: Vec<u16>,
 }
 
 impl Index {
-    /// Makes room for so many more listings at once.
+    /// Makes room for the first listings at once. Later ones share many blocks, so that room for as many
+    /// again would mostly stay empty.
     pub(crate) fn reserve(&mut self, listings: usize) {
-        self.blocks.reserve(listings * KEYS_PER_LISTING);
-        self.touched.reserve(listings * KEYS_PER_LISTING);
+        if self.blocks.is_empty() {
+            self.blocks.reserve(listings * KEYS_PER_LISTING);
+        }
     }
 
     /// The blocks that a listing is in.
-    pub(crate) fn keys(profile: &Profile) -> Vec<(Kind, Key)> {
-        let mut keys: Vec<(Kind, Key)> =
+    pub(crate) fn keys(profile: &Profile) -> Keys {
+        let mut keys: Keys =
             profile.deployments.iter().map(|(_, key)| (Kind::Contract, *key)).collect();
         keys.push((Kind::Symbol, profile.symbol));
         keys.extend(profile.former_symbols.iter().map(|key| (Kind::Symbol, *key)));
@@ -179,30 +190,56 @@ impl Index {
     }
 
     pub(crate) fn insert(&mut self, slot: Slot, profile: &Profile) {
+        let place = slot as usize;
+        self.sources.resize(self.sources.len().max(place + 1), u16::MAX);
+        if let Some(source) = self.sources.get_mut(place) {
+            *source = profile.source;
+        }
+        for named in &profile.same_as {
+            self.named.entry(named_key(named)).or_default().push(slot);
+        }
         for (kind, key) in Self::keys(profile) {
-            let block = self.touch(kind, key);
-            self.blocks.entry(block).or_default().add(slot, profile);
+            self.touch(kind, key).add(slot, profile);
+            if kind == Kind::Name && profile.marks.is_dated() {
+                raise(self.dated.entry(kind.block(key)).or_default(), profile.source);
+            }
         }
     }
 
     pub(crate) fn remove(&mut self, slot: Slot, profile: &Profile) {
+        for named in &profile.same_as {
+            if let Entry::Occupied(mut slots) = self.named.entry(named_key(named)) {
+                slots.get_mut().retain(|other| *other != slot);
+                if slots.get().is_empty() {
+                    slots.remove();
+                }
+            }
+        }
         for (kind, key) in Self::keys(profile) {
-            let block = self.touch(kind, key);
-            if let Some(found) = self.blocks.get_mut(&block) {
-                found.drop(slot, profile);
-                if found.members.is_empty() {
-                    self.blocks.remove(&block);
+            self.touch(kind, key).drop(slot, profile);
+            if kind == Kind::Name
+                && profile.marks.is_dated()
+                && let Entry::Occupied(mut dated) = self.dated.entry(kind.block(key))
+            {
+                lower(dated.get_mut(), profile.source);
+                if dated.get().is_empty() {
+                    dated.remove();
                 }
             }
         }
     }
 
-    fn touch(&mut self, kind: Kind, key: Key) -> Key {
-        let block = kind.block(key);
-        let blocks = &self.blocks;
-        self.touched.entry(block).or_insert_with(|| blocks.get(&block).map(Block::shape));
+    /// A block whose members are about to come or go. One that becomes empty stays until its shape was
+    /// compared with the one before.
+    fn touch(&mut self, kind: Kind, key: Key) -> &mut Block {
         if kind == Kind::Name {
             self.renamed.push(key);
+        }
+        let key = kind.block(key);
+        let block = self.blocks.entry(key).or_default();
+        if !block.touched {
+            block.touched = true;
+            self.touched.push(key);
         }
         block
     }
@@ -212,10 +249,15 @@ impl Index {
     pub(crate) fn reshaped(&mut self) -> (Vec<Slot>, Vec<Slot>) {
         let touched = std::mem::take(&mut self.touched);
         let mut slots = Vec::new();
-        for (key, before) in touched {
-            if let Some(block) = self.blocks.get(&key)
-                && before != Some(block.shape())
-            {
+        for key in touched {
+            let Some(block) = self.blocks.get_mut(&key) else { continue };
+            if block.members.is_empty() {
+                self.blocks.remove(&key);
+                continue;
+            }
+            block.touched = false;
+            let shape = Some(block.shape(self.dated.get(&key).map_or(&[], |dated| dated)));
+            if std::mem::replace(&mut block.compared_as, shape) != shape {
                 slots.extend_from_slice(&block.members);
             }
         }
@@ -225,8 +267,27 @@ impl Index {
         (slots, interested)
     }
 
+    /// The listings whose source says that they are the same as this one.
+    pub(crate) fn named_as(&self, key: &ListingKey) -> &[Slot] {
+        if self.named.is_empty() {
+            return &[];
+        }
+        self.named.get(&named_key(key)).map_or(&[], |slots| slots)
+    }
+
+    /// The source of a listing that some block holds.
+    pub(crate) fn source(&self, slot: Slot) -> Option<u16> {
+        self.sources.get(slot as usize).copied()
+    }
+
     pub(crate) fn block(&self, kind: Kind, key: Key) -> Option<&Block> {
         if key == 0 { None } else { self.blocks.get(&kind.block(key)) }
+    }
+
+    /// True where a listing of this source and name has a version or is marked as old.
+    pub(crate) fn has_dated(&self, name: Key, source: u16) -> bool {
+        let dated = self.dated.get(&Kind::Name.block(name));
+        dated.is_some_and(|dated| dated.iter().any(|(of, _)| *of == source))
     }
 
     /// How many listings of one source share it, at most.
@@ -235,9 +296,16 @@ impl Index {
     }
 }
 
+fn named_key(key: &ListingKey) -> Key {
+    text::key(&key.to_compact_string())
+}
+
+/// The blocks of one listing.
+type Keys = SmallVec<[(Kind, Key); 12]>;
+
 /// The keys by which a listing is found by name: the cores of its names and of its id.
-fn names(profile: &Profile) -> Vec<Key> {
-    let mut keys: Vec<Key> = profile.names.iter().map(|name| name.core_key).collect();
+fn names(profile: &Profile) -> SmallVec<[Key; 4]> {
+    let mut keys: SmallVec<[Key; 4]> = profile.names.iter().map(|name| name.core_key).collect();
     keys.push(profile.slug.core);
     keys.sort_unstable();
     keys.dedup();

@@ -22,6 +22,8 @@ pub struct ListingEvidence {
     pub kind: Option<CompactString>,
     /// Its place by market capitalisation at the source, from 1, where that is known.
     pub rank: Option<u32>,
+    /// Listings of other sources that its source says are the same asset.
+    pub same_as: Vec<ListingKey>,
 }
 
 /// What a listing was called.

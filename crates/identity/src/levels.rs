@@ -92,6 +92,18 @@ levels!(
 );
 
 levels!(
+    /// What the sources themselves say of the two.
+    SaidLevel {
+        /// Neither names a listing of the other's source.
+        Nothing = "said_nothing",
+        /// One is said to be the same as another listing of the other's source.
+        Other = "said_other",
+        /// One is said to be the same as the other.
+        Same = "said_same",
+    }
+);
+
+levels!(
     /// What the ranks say, where both sources state one.
     RankLevel {
         /// One is not known.

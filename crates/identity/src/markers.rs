@@ -1,5 +1,6 @@
 //! What a listing says of itself that sets it apart from the asset whose name it carries.
 
+use compact_str::CompactString;
 use kasparro_domain::AssetClass;
 
 use crate::natives;
@@ -94,7 +95,7 @@ fn marks(name: &str, id: &str, symbol: &str) -> Marks {
 }
 
 /// The same, where the name's words are known already.
-pub(crate) fn marks_of(name: &str, words: &[String], id: &str, symbol: &str) -> Marks {
+pub(crate) fn marks_of(name: &str, words: &[CompactString], id: &str, symbol: &str) -> Marks {
     let mut found = Marks { sorts: by_symbol(symbol), version: version(words) };
     for (word, sort) in PLAIN {
         let counts = match sort {
@@ -108,7 +109,7 @@ pub(crate) fn marks_of(name: &str, words: &[String], id: &str, symbol: &str) -> 
     found.sorts |= by_phrase(words);
     found.sorts |= of_brackets(name);
     found.sorts |= lent(words);
-    let id_words: Vec<String> = text::words(id);
+    let id_words = text::words(id);
     let of_id = PLAIN.iter().filter(|(word, sort)| {
         sort & (ONLY_IN_BRACKETS | STOCK) == 0 && id_words.iter().any(|found| found == word)
     });
@@ -118,25 +119,24 @@ pub(crate) fn marks_of(name: &str, words: &[String], id: &str, symbol: &str) -> 
 }
 
 /// The texts in brackets, folded.
-pub(crate) fn bracketed(name: &str) -> impl Iterator<Item = String> {
-    let parts = name.split(['(', '[', '{']).skip(1);
-    parts
-        .filter_map(|part| part.split([')', ']', '}']).next())
-        .map(|inner| text::fold(inner.trim()))
+pub(crate) fn bracketed(name: &str) -> impl Iterator<Item = CompactString> {
+    let parts = name.split(text::OPENING).skip(1);
+    parts.filter_map(|part| part.split(text::CLOSING).next()).map(|inner| text::fold(inner.trim()))
 }
 
 /// A bridge in brackets: `USDC (Wormhole)`. Outside of them it is the bridge's own token.
 fn of_brackets(name: &str) -> u16 {
-    let bridge =
-        |inner: String| text::words(&inner).iter().any(|word| BRIDGES.contains(&word.as_str()));
+    let bridge = |inner: CompactString| {
+        text::words(&inner).iter().any(|word| BRIDGES.contains(&word.as_str()))
+    };
     if bracketed(name).any(bridge) { BRIDGED } else { 0 }
 }
 
 /// `Aave USDC`, `Aave v3 WETH`: a claim on what was lent there. `Aave`, `Aave Token` and `Aave [OLD]` are
 /// the lender's own.
-fn lent(words: &[String]) -> u16 {
+fn lent(words: &[CompactString]) -> u16 {
     let says_more =
-        |word: &String| !text::is_generic(word) && !matches!(word.as_str(), "old" | "new");
+        |word: &CompactString| !text::is_generic(word) && !matches!(word.as_str(), "old" | "new");
     match words.split_first() {
         Some((first, rest)) if first == "aave" && rest.iter().any(says_more) => LENT,
         _ => 0,
@@ -144,7 +144,7 @@ fn lent(words: &[String]) -> u16 {
 }
 
 /// What several words together say.
-fn by_phrase(words: &[String]) -> u16 {
+fn by_phrase(words: &[CompactString]) -> u16 {
     let has = |word: &str| words.iter().any(|found| found == word);
     let mut sorts = 0;
     // `Apple (Ondo Tokenized)`, `Tesla tokenized stock FTX`: a share; `Tokenized Gold` is no share.
@@ -187,7 +187,7 @@ fn by_symbol(symbol: &str) -> u16 {
 }
 
 /// `v1` to `v9` as the last or a middle word of a name.
-fn version(words: &[String]) -> u8 {
+fn version(words: &[CompactString]) -> u8 {
     let stated = words.iter().skip(1).rev().find_map(|word| text::version(word));
     stated.unwrap_or(0)
 }
@@ -197,7 +197,7 @@ pub(crate) fn class(
     marks: Marks,
     native: bool,
     kind: Option<&str>,
-    words: &[String],
+    words: &[CompactString],
     symbol: &str,
     contracts: usize,
 ) -> AssetClass {
@@ -225,7 +225,7 @@ pub(crate) fn class(
 }
 
 /// A currency's code in the symbol, and the name says so too.
-fn is_stable(words: &[String], symbol: &str) -> bool {
+fn is_stable(words: &[CompactString], symbol: &str) -> bool {
     const CURRENCIES: &[&str] = &[
         "usd", "eur", "gbp", "jpy", "chf", "cad", "aud", "sgd", "krw", "cny", "try", "brl", "idr",
     ];

@@ -82,6 +82,11 @@ pub(crate) fn native(symbol: &str, name: &str) -> Option<u8> {
     names.contains(&name).then_some(place)
 }
 
+/// True for the symbol of a native coin, whatever the name says.
+pub(crate) fn is_symbol(symbol: &str) -> bool {
+    place(symbol).is_some()
+}
+
 /// True for the symbol of a native coin's wrapper: `weth`.
 pub(crate) fn is_wrapper_symbol(symbol: &str) -> bool {
     symbol.strip_prefix('w').is_some_and(|rest| rest.len() > 1 && place(rest).is_some())

@@ -1,5 +1,9 @@
 //! Which listings are compared, and which of them is the one.
 
+use std::collections::HashMap;
+
+use kasparro_domain::ListingKey;
+
 use crate::compare::{self, Comparison, Veto};
 use crate::index::{Index, Kind, Slot};
 use crate::overrides::Overrides;
@@ -10,6 +14,8 @@ use crate::weights::{self, Centibits};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pair {
     pub(crate) other: Slot,
+    /// The source of the other.
+    pub(crate) source: u16,
     pub(crate) score: Centibits,
     pub(crate) comparison: Comparison,
 }
@@ -43,10 +49,7 @@ pub(crate) fn examine(
         two,
         |key| weights::least(index.frequency(Kind::Symbol, key)),
         |key| weights::least(index.frequency(Kind::Name, key)),
-        |one| {
-            let block = index.block(Kind::Name, one.core_key());
-            block.is_some_and(|block| block.has_dated(one.source))
-        },
+        |one| index.has_dated(one.core_key(), one.source),
     );
     if overrides.separate(&a.key, &b.key) {
         comparison.veto = Some(Veto::Person);
@@ -55,63 +58,77 @@ pub(crate) fn examine(
 }
 
 /// Compares one listing with everything that `wanted` names among what it shares a block with, without
-/// what is hopeless.
-pub(crate) fn pairs(
+/// what is hopeless. `others` only lends its memory.
+pub(crate) fn pairs<'a>(
     slot: Slot,
-    all: &[Option<Profile>],
-    index: &Index,
-    overrides: &Overrides,
+    all: &'a [Option<Profile>],
+    index: &'a Index,
+    overrides: &'a Overrides,
+    by_key: &HashMap<ListingKey, Slot>,
+    others: &'a mut Vec<Slot>,
     wanted: impl Fn(Slot) -> bool,
-) -> Vec<Pair> {
-    let Some(own) = profile(all, slot) else { return Vec::new() };
-    let mut others = partners(own, all, index);
-    others.retain(|other| wanted(*other));
+) -> impl Iterator<Item = Pair> + 'a {
+    others.clear();
+    let own = profile(all, slot);
+    if let Some(own) = own {
+        let mut tell = |other| {
+            if wanted(other) {
+                others.push(other);
+            }
+        };
+        partners(own, all, index, &mut tell);
+        let named = own.same_as.iter().filter_map(|named| by_key.get(named));
+        let named = named.chain(index.named_as(&own.key)).copied();
+        named.filter(|other| index.source(*other) != Some(own.source)).for_each(tell);
+    }
     others.sort_unstable();
     others.dedup();
-    let pairs = others.into_iter().filter_map(|other| {
-        let theirs = profile(all, other)?;
-        let comparison = examine(own, theirs, index, overrides);
-        let score = weights::score(&comparison);
-        (score >= weights::FLOOR).then_some(Pair { other, score, comparison })
-    });
-    pairs.collect()
+    others.iter().filter_map(move |other| {
+        let theirs = profile(all, *other)?;
+        let comparison = examine(own?, theirs, index, overrides);
+        let (source, score) = (theirs.source, weights::score(&comparison));
+        (score >= weights::FLOOR).then_some(Pair { other: *other, source, score, comparison })
+    })
 }
+
+/// Room for so many pairs more than a listing has is not worth giving back.
+const SPARE_PAIRS: usize = 4;
 
 /// Puts the best first.
 pub(crate) fn sort(pairs: &mut Vec<Pair>, all: &[Option<Profile>]) {
     pairs.sort_by(|a, b| {
         b.score.cmp(&a.score).then_with(|| key(all, a.other).cmp(&key(all, b.other)))
     });
-    pairs.shrink_to_fit();
+    if pairs.capacity() > pairs.len() + SPARE_PAIRS {
+        pairs.shrink_to_fit();
+    }
 }
 
 pub(crate) fn profile(all: &[Option<Profile>], slot: Slot) -> Option<&Profile> {
     all.get(slot as usize)?.as_ref()
 }
 
-fn key(all: &[Option<Profile>], slot: Slot) -> Option<&kasparro_domain::ListingKey> {
+fn key(all: &[Option<Profile>], slot: Slot) -> Option<&ListingKey> {
     profile(all, slot).map(|profile| &profile.key)
 }
 
-/// The listings of other sources that share a block with this one.
-fn partners(own: &Profile, all: &[Option<Profile>], index: &Index) -> Vec<Slot> {
-    let mut others = Vec::new();
+/// Tells of the listings of other sources that share a block with this one, of each at least once.
+fn partners(own: &Profile, all: &[Option<Profile>], index: &Index, tell: &mut impl FnMut(Slot)) {
     for (kind, key) in Index::keys(own) {
         let Some(block) = index.block(kind, key) else { continue };
-        let foreign =
-            |slot: &&Slot| profile(all, **slot).is_some_and(|other| other.source != own.source);
+        let foreign = |slot: &&Slot| index.source(**slot) != Some(own.source);
         match kind {
             Kind::Underlying => {}
             Kind::Name if block.is_common() => {}
             Kind::Symbol | Kind::Contract if block.is_crowded() => {
                 let named_alike =
                     |slot: &&Slot| profile(all, **slot).is_some_and(|other| alike(own, other));
-                others.extend(block.members.iter().filter(foreign).filter(named_alike));
+                let alike = block.members.iter().filter(foreign).filter(named_alike);
+                alike.for_each(|other| tell(*other));
             }
-            _ => others.extend(block.members.iter().filter(foreign)),
+            _ => block.members.iter().filter(foreign).for_each(|other| tell(*other)),
         }
     }
-    others
 }
 
 /// True where a name or an id is equal but for generic words: the more specific key of a crowded block.
@@ -126,15 +143,12 @@ fn alike(a: &Profile, b: &Profile) -> bool {
 /// The best of one source among `pairs` that pass, and by how much it leads the next one.
 pub(crate) fn best(
     pairs: &[Pair],
-    all: &[Option<Profile>],
     source: u16,
     passes: impl Fn(&Pair) -> bool,
 ) -> Option<(Pair, Centibits)> {
-    let mut of_source = pairs.iter().filter(|pair| {
-        pair.comparison.veto.is_none()
-            && profile(all, pair.other).is_some_and(|other| other.source == source)
-            && passes(pair)
-    });
+    let mut of_source = pairs
+        .iter()
+        .filter(|pair| pair.source == source && pair.comparison.veto.is_none() && passes(pair));
     let best = of_source.next()?;
     let lead =
         of_source.next().map_or(Centibits::MAX, |next| best.score.saturating_sub(next.score));

@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 use kasparro_domain::{AssetClass, Attributes, Deployment, ListingKey, Timestamp};
+use smallvec::SmallVec;
 
 use crate::ListingEvidence;
 use crate::markers::{self, Marks};
@@ -20,7 +21,7 @@ pub(crate) struct Name {
     /// The core's key.
     pub(crate) core_key: Key,
     /// Its words that are not generic, sorted.
-    pub(crate) words: Box<[Key]>,
+    pub(crate) words: SmallVec<[Key; 2]>,
     /// The first letters of its words, in their order.
     pub(crate) initials: Key,
 }
@@ -57,16 +58,18 @@ pub(crate) struct Profile {
     pub(crate) symbol: Key,
     pub(crate) former_symbols: Box<[Key]>,
     /// The current name first, then what it was called before.
-    pub(crate) names: Box<[Name]>,
+    pub(crate) names: SmallVec<[Name; 1]>,
     pub(crate) slug: Slug,
     /// Chain and whole deployment as keys, sorted.
-    pub(crate) deployments: Box<[(Key, Key)]>,
+    pub(crate) deployments: SmallVec<[(Key, Key); 1]>,
     pub(crate) marks: Marks,
     pub(crate) native: Option<u8>,
     /// True for a symbol that begins like a wrapper's.
     pub(crate) symbol_wraps: bool,
     pub(crate) class: AssetClass,
     pub(crate) rank: Option<u32>,
+    /// The listings that its source says are the same.
+    pub(crate) same_as: Box<[ListingKey]>,
     /// The name's first words without marks, where the listing stands for another asset: what it stands for.
     pub(crate) underlying: Key,
 }
@@ -76,19 +79,22 @@ impl Profile {
     pub(crate) fn new(listing: ListingEvidence, source: u16) -> Self {
         let symbol = listing.attributes.symbol.as_deref().map(text::symbol).unwrap_or_default();
         let stated = listing.attributes.name.as_deref().unwrap_or_default();
-        let raw_name = text::without_own_symbol(stated, &symbol).to_owned();
+        let raw_name = text::without_own_symbol(stated, &symbol);
+        let words = text::words(raw_name);
         let formers = listing.former.iter().filter_map(|former| former.attributes.name.as_deref());
-        let names: Box<[Name]> =
-            std::iter::once(raw_name.as_str()).chain(formers).filter_map(name).collect();
-        let words = text::words(&raw_name);
+        let formers = formers.filter_map(|former| name(former, &text::words(former)));
+        let names: SmallVec<[Name; 1]> =
+            name(raw_name, &words).into_iter().chain(formers).collect();
         let id = without_symbol(&listing.key.external_id, &symbol);
-        let marks = markers::marks_of(&raw_name, &words, id, &symbol);
-        let own_native =
-            natives::native(&symbol, &text::squash(&text::fold(&raw_name))).or_else(|| {
+        let marks = markers::marks_of(raw_name, &words, id, &symbol);
+        let native = if marks.sorts == 0 && natives::is_symbol(&symbol) {
+            natives::native(&symbol, &text::squash(&text::fold(raw_name))).or_else(|| {
                 natives::native(&symbol, names.first().map_or("", |name| name.core.as_str()))
-            });
-        let native = own_native.filter(|_| marks.sorts == 0);
-        let mut deployments: Vec<(Key, Key)> = listing
+            })
+        } else {
+            None
+        };
+        let mut deployments: SmallVec<[(Key, Key); 1]> = listing
             .contracts
             .iter()
             .filter_map(Deployment::of)
@@ -96,12 +102,13 @@ impl Profile {
             .collect();
         deployments.sort_unstable();
         deployments.dedup();
+        let symbol_key = text::key(&symbol);
         let mut former_symbols: Vec<Key> = listing
             .former
             .iter()
             .filter_map(|former| former.attributes.symbol.as_deref())
             .map(|symbol| text::key(&text::symbol(symbol)))
-            .filter(|former| *former != text::key(&symbol) && *former != 0)
+            .filter(|former| *former != symbol_key && *former != 0)
             .collect();
         former_symbols.sort_unstable();
         former_symbols.dedup();
@@ -119,16 +126,17 @@ impl Profile {
             first_seen_at: listing.first_seen_at,
             attributes: listing.attributes,
             source,
-            symbol: text::key(&symbol),
+            symbol: symbol_key,
             former_symbols: former_symbols.into(),
             names,
-            deployments: deployments.into(),
+            deployments,
             symbol_wraps: symbol.len() > 1 && symbol.starts_with('w'),
             underlying: underlying(&words, marks),
             marks,
             native,
             class,
             rank: listing.rank,
+            same_as: listing.same_as.into(),
         }
     }
 
@@ -140,29 +148,32 @@ impl Profile {
 
 /// The key of a deployment in an index.
 pub(crate) fn deployment_key(deployment: &Deployment) -> Key {
-    text::key(&format!("{}/{}", deployment.chain, deployment.address))
+    text::key(&[&deployment.chain, "/", &deployment.address].concat())
 }
 
-fn name(raw: &str) -> Option<Name> {
+/// Reads a name that consists of `words`.
+fn name(raw: &str, words: &[CompactString]) -> Option<Name> {
     let squash = text::squash(&text::fold(raw));
     if squash.is_empty() {
         return None;
     }
-    let words = text::words(&text::without_brackets(raw));
-    let core = if words.is_empty() { squash.clone() } else { text::core(&words) };
-    let initials: String = words.iter().filter_map(|word| word.chars().next()).collect();
-    let mut telling: Vec<Key> =
+    let bare = text::without_brackets(raw);
+    let of_bare = if bare == raw { None } else { Some(text::words(&bare)) };
+    let words = of_bare.as_deref().unwrap_or(words);
+    let core = if words.is_empty() { squash.clone() } else { text::core(words) };
+    let initials: CompactString = words.iter().filter_map(|word| word.chars().next()).collect();
+    let mut telling: SmallVec<[Key; 2]> =
         words.iter().filter(|word| !text::is_generic(word)).map(|word| text::key(word)).collect();
     telling.sort_unstable();
     telling.dedup();
     // `[OLD]` is a mark of its own and no part of the name.
-    let bracket: String = markers::bracketed(raw).filter(|inner| inner != "old").collect();
+    let bracket: CompactString = markers::bracketed(raw).filter(|inner| inner != "old").collect();
     Some(Name {
         squash: text::key(&squash),
         bracket: text::key(&text::squash(&bracket)),
         core_key: text::key(&core),
-        core: core.into(),
-        words: telling.into(),
+        core,
+        words: telling,
         initials: if words.len() > 1 { text::key(&initials) } else { 0 },
     })
 }
@@ -182,7 +193,7 @@ fn without_symbol<'a>(id: &'a str, symbol: &str) -> &'a str {
     }
 }
 
-fn slug(id: &str, symbol: &str, name: &[String]) -> Slug {
+fn slug(id: &str, symbol: &str, name: &[CompactString]) -> Slug {
     if is_number(id) {
         return Slug::default();
     }
@@ -196,7 +207,7 @@ fn slug(id: &str, symbol: &str, name: &[String]) -> Slug {
     if words.len() > 1 && words.last().is_some_and(|last| last.len() <= 2 && is_number(last)) {
         words.pop();
     }
-    let name = name.concat();
+    let name = text::glued(name);
     let former =
         tail.filter(|(head, _)| head.len() <= MAX_SYMBOL_BYTES && !name.starts_with(*head));
     let key_of = |text: &str| text::key(&text::squash(text));
@@ -208,14 +219,14 @@ fn slug(id: &str, symbol: &str, name: &[String]) -> Slug {
         tail_is_name: own_tail.is_some() && squashed == name,
         whole: key_of(&folded),
         tail: own_tail.map_or(0, key_of),
-        plain: text::key(&words.concat()),
+        plain: text::key(&text::glued(&words)),
         core: text::key(&text::core(&words)),
         loose_tail: former.map_or(0, |(_, tail)| key_of(tail)),
     }
 }
 
 /// What a listing that stands for another asset stands for: its name without the words that say so.
-fn underlying(words: &[String], marks: Marks) -> Key {
+fn underlying(words: &[CompactString], marks: Marks) -> Key {
     const SAY_SO: &[&str] = &[
         "wrapped", "bridged", "binance", "peg", "pegged", "staked", "lido", "wormhole", "v1", "v2",
         "old",
@@ -223,7 +234,7 @@ fn underlying(words: &[String], marks: Marks) -> Key {
     if marks.sorts & (markers::DERIVED | markers::STAKED | markers::OLD) == 0 {
         return 0;
     }
-    let bare: Vec<String> =
+    let bare: Vec<CompactString> =
         words.iter().filter(|word| !SAY_SO.contains(&word.as_str())).cloned().collect();
     if bare.is_empty() { 0 } else { text::key(&text::core(&bare)) }
 }

@@ -9,14 +9,14 @@ use kasparro_domain::{IdentityOverride, ListingKey, SourceName};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::choice::Choices;
-use crate::index::{Index, Slot};
+use crate::index::{Index, Slot, SlotMap};
 use crate::overrides::Overrides;
 use crate::profile::Profile;
 use crate::{Contradiction, Explanation, ListingEvidence, Resolved};
 use reach::Reach;
 
 /// The version of the rules: it changes whenever the same input could give another outcome.
-pub const RULE_VERSION: &str = "1";
+pub const RULE_VERSION: &str = "2";
 
 /// Decides which listings are one asset: a pure function of the listings and overrides it holds, however
 /// they came in.
@@ -30,9 +30,9 @@ pub struct Resolver {
     pub(crate) overrides: Overrides,
     pub(crate) choices: Choices,
     /// The assets of more than one listing, each listing to all members.
-    pub(crate) groups: HashMap<Slot, std::sync::Arc<[Slot]>>,
+    pub(crate) groups: SlotMap<std::sync::Arc<[Slot]>>,
     /// A hash of each outcome that was given out.
-    seals: HashMap<Slot, u64>,
+    seals: SlotMap<u64>,
     /// Listings that came or changed since the last resolution.
     dirty: BTreeSet<Slot>,
 }
@@ -47,6 +47,7 @@ impl Resolver {
     /// Takes listings in, each in place of what was known under its key.
     pub fn put(&mut self, listings: Vec<ListingEvidence>) {
         self.index.reserve(listings.len());
+        self.by_key.reserve(listings.len());
         for listing in listings {
             let source = self.source(&listing.key.source);
             let slot = self.slot(&listing.key);
@@ -88,7 +89,11 @@ impl Resolver {
         let dirty = std::mem::take(&mut self.dirty);
         let gone: Vec<Slot> =
             dirty.iter().copied().filter(|slot| self.profile(*slot).is_none()).collect();
-        let affected = Reach::of(self, dirty);
+        let mut affected = Reach::of(self, dirty);
+        affected.retain(|slot| self.profile(*slot).is_some());
+        affected.sort_unstable_by(|a, b| {
+            self.profile(*a).map(|one| &one.key).cmp(&self.profile(*b).map(|two| &two.key))
+        });
         let mut changed: Vec<Resolved> = Vec::new();
         for slot in affected {
             let Some(resolved) = self.outcome(slot) else { continue };
@@ -101,7 +106,6 @@ impl Resolver {
         }
         // Only now may the place of a listing that is gone be given to another one.
         self.free.extend(gone);
-        changed.sort_by(|a, b| a.key.cmp(&b.key));
         changed
     }
 

@@ -1,4 +1,4 @@
-//! CoinPaprika's `/v1/tickers`, `/v1/coins` and `/v1/contracts`, with the vendor's habits: one array of
+//! CoinPaprika's `/v1/tickers`, `/v1/coins` with `/mappings`, and `/v1/contracts`, with the vendor's habits: one array of
 //! everything in no order, 0 for unknown, Go's number notation, `{"error":...}`.
 
 use std::sync::Arc;
@@ -40,6 +40,7 @@ pub(crate) fn answer(world: &Arc<World>, ask: &Ask) -> Answer {
     match path.as_slice() {
         ["tickers"] => tickers(world, ask),
         ["coins"] => rows(coins(world, ask.step)),
+        ["coins", "mappings"] => rows(mappings(world, ask.step)),
         ["contracts"] => rows(platforms()),
         ["contracts", platform] => {
             match PLATFORMS.iter().position(|known| known.paprika_id == *platform) {
@@ -235,6 +236,30 @@ fn coins(world: &Arc<World>, step: u64) -> Rows {
         out.extend_from_slice(alive);
         let token = platforms_of(world.seed, index).next().is_some();
         out.extend_from_slice(if token { b",\"type\":\"token\"}" } else { b",\"type\":\"coin\"}" });
+    })
+}
+
+/// Which coins of other vendors the listed coins are. Asked without a filter, as the vendor's own command
+/// line does, and without a look at the key.
+fn mappings(world: &Arc<World>, step: u64) -> Rows {
+    let listed = Arc::clone(world);
+    let world = Arc::clone(world);
+    let mut identity = Identity::default();
+    let subjects = (0..world.coins()).filter(move |index| listed.is_listed(*index, step));
+    Rows::json(subjects, move |index, out, external_id| {
+        identity.fill(world.seed, index);
+        external_id.push_str(&identity.paprika_id);
+        out.extend_from_slice(b"{\"coinpaprika\":");
+        push_json_text(out, &identity.paprika_id);
+        out.extend_from_slice(b",\"coinmarketcap\":\"");
+        push_u64(out, u64::from(index) + 1);
+        out.extend_from_slice(b"\",\"coingecko\":");
+        push_json_text(out, &identity.gecko_id);
+        out.extend_from_slice(
+            b",\"cryptocompare\":\"\",\"isin\":\"\",\"dti\":\"\",\"updated_at\":\"",
+        );
+        push_instant(out, world.first_data_ms(&world.coin(index)), false);
+        out.extend_from_slice(b"\"}");
     })
 }
 

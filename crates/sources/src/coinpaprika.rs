@@ -1,11 +1,12 @@
 //! CoinPaprika: the values of every active coin in one answer of `/v1/tickers`; lists of all coins and,
-//! platform by platform, of their contracts.
+//! platform by platform, of their contracts; and, for paid plans, which coins of other vendors they are.
 //!
 //! Habits of the vendor that the mapping rests on: 0 means unknown in ranks, supplies and market
 //! capitalisations; a missing value is said to be an empty text; numbers reach from 3.84e-18 to the
 //! largest 64-bit integer; addresses have line ends around them; errors are `{"error":"…"}`.
 
 mod lists;
+mod mappings;
 mod tickers;
 
 use std::io::Read;
@@ -32,12 +33,13 @@ pub(crate) static SPEC: SourceSpec = SourceSpec {
     secret_options: &["api_key"],
 };
 
-pub(crate) const OPTION_KEYS: &[&str] = &["api_key", "plan"];
+pub(crate) const OPTION_KEYS: &[&str] = &["api_key", "mappings", "plan"];
 
 const TICKERS: &str = "tickers";
 const COINS: &str = "coins";
 const PLATFORMS: &str = "contract_platforms";
 const CONTRACTS: &str = "contracts";
+const MAPPINGS: &str = "mappings";
 
 /// The vendor publishes no limit by the minute; one request a second is polite.
 const REQUESTS_PER_MINUTE: u32 = 60;
@@ -52,6 +54,8 @@ enum Plan {
 struct CoinPaprika {
     plan: Plan,
     key: Option<SecretString>,
+    /// Whether to ask which coins of other vendors its coins are; only plans with a key tell.
+    mappings: bool,
 }
 
 pub(crate) fn build(options: &Options<'_>) -> Result<Arc<dyn Source>, OptionError> {
@@ -61,7 +65,8 @@ pub(crate) fn build(options: &Options<'_>) -> Result<Arc<dyn Source>, OptionErro
     if plan == Plan::Pro && key.is_none() {
         return Err(options.refuse("plan", "set api_key too, or write \"free\""));
     }
-    Ok(Arc::new(CoinPaprika { plan, key: key.filter(|_| plan == Plan::Pro) }))
+    let mappings = options.flag("mappings")?.unwrap_or(false) && plan == Plan::Pro;
+    Ok(Arc::new(CoinPaprika { plan, key: key.filter(|_| plan == Plan::Pro), mappings }))
 }
 
 impl CoinPaprika {
@@ -111,6 +116,7 @@ impl Source for CoinPaprika {
             TICKERS => tickers::MAPPED,
             COINS => lists::COINS_MAPPED,
             CONTRACTS => lists::CONTRACTS_MAPPED,
+            MAPPINGS => mappings::MAPPED,
             _ => &[],
         }
     }
@@ -119,7 +125,9 @@ impl Source for CoinPaprika {
         let tickers = start.values.then(|| self.ask(TICKERS, "/v1/tickers", &[("quotes", "USD")]));
         let lists =
             [self.ask(COINS, "/v1/coins", &[]), self.ask(PLATFORMS, lists::CONTRACTS_PATH, &[])];
-        tickers.into_iter().chain(lists).collect()
+        // Last: a plan that does not cover it refuses it, and everything else is known by then.
+        let mappings = self.mappings.then(|| self.ask(MAPPINGS, "/v1/coins/mappings", &[]));
+        tickers.into_iter().chain(lists).chain(mappings).collect()
     }
 
     fn next(&self, request: &Request, page: PageSummary<'_>) -> Vec<Request> {
@@ -169,6 +177,7 @@ impl Source for CoinPaprika {
         Ok(match page.request.get("endpoint").and_then(Value::as_str) {
             Some(COINS) => Box::new(lists::CoinReader),
             Some(PLATFORMS) => Box::new(lists::NoReader),
+            Some(MAPPINGS) => Box::new(mappings::MappingReader),
             Some(CONTRACTS) => Box::new(lists::ContractReader::of(page.request)?),
             _ => Box::new(tickers::TickerReader),
         })

@@ -333,6 +333,33 @@ fn coinpaprika_asks_for_the_contracts_of_each_platform_that_it_was_told() {
 }
 
 #[test]
+fn coinpaprika_is_asked_which_coins_of_others_its_coins_are_only_with_a_key() {
+    let endpoints = |options| -> Vec<&str> {
+        let requests = begun(build("coinpaprika", options).as_ref(), None);
+        requests.iter().map(|request| request.endpoint).collect()
+    };
+    let rest = ["tickers", "coins", "contract_platforms"];
+    for options in [
+        json!({"mappings": true}),
+        json!({"api_key": "k1"}),
+        json!({"api_key": "k1", "mappings": false}),
+        json!({"api_key": "k1", "plan": "free", "mappings": true}),
+    ] {
+        assert_eq!(endpoints(options.clone()), rest, "{options}");
+    }
+    let asked = json!({"api_key": "k1", "mappings": true});
+    assert_eq!(endpoints(asked.clone()), [&rest[..], &["mappings"]].concat());
+    let source = build("coinpaprika", asked);
+    let mappings = &begun(source.as_ref(), None)[3];
+    assert_eq!(http(mappings).origin, "https://api-pro.coinpaprika.com");
+    assert_eq!(http(mappings).path, "/v1/coins/mappings");
+    assert!(http(mappings).query.is_empty(), "a filter would name one coin");
+    assert_eq!(header(mappings), Some(("authorization", "k1".to_owned())));
+    assert!(mappings.purpose == Purpose::List && !mappings.completes_sweep);
+    assert_eq!(refusal("coinpaprika", json!({"mappings": "yes"})).key, "mappings");
+}
+
+#[test]
 fn every_request_costs_one_of_each() {
     for (name, options) in [
         ("coingecko", json!({"api_key": "k"})),

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use compact_str::CompactString;
-use kasparro_domain::{Attributes, Contract, Timestamp};
+use kasparro_domain::{Attributes, Contract, ListingKey, Timestamp};
 use kasparro_identity::{Former, ListingEvidence};
 use kasparro_store::{IdentityInput, PastStatement, Sighting};
 
@@ -42,15 +42,22 @@ struct Version<'a> {
     attributes: &'a Attributes,
     contracts: &'a [Contract],
     kind: Option<&'a CompactString>,
+    same_as: &'a [ListingKey],
 }
 
 impl<'a> Version<'a> {
+    /// One that says a name and nothing else.
+    fn named(since: Timestamp, attributes: &'a Attributes) -> Self {
+        Self { since, attributes, contracts: &[], kind: None, same_as: &[] }
+    }
+
     fn before(since: Timestamp, past: &'a PastStatement) -> Self {
         Self {
             since,
             attributes: &past.attributes,
             contracts: &past.contracts,
             kind: past.kind.as_ref(),
+            same_as: &past.same_as,
         }
     }
 
@@ -59,7 +66,8 @@ impl<'a> Version<'a> {
     fn only_lacks_a_kind(&self, next: &Self) -> bool {
         self.kind.is_none()
             && next.kind.is_some()
-            && (self.attributes, self.contracts) == (next.attributes, next.contracts)
+            && (self.attributes, self.contracts, self.same_as)
+                == (next.attributes, next.contracts, next.same_as)
     }
 }
 
@@ -129,13 +137,13 @@ fn stood(version: &Version<'_>, next: &Version<'_>) -> bool {
 /// in their order, at least from [`BEYOND_DOUBT`] before the newest on.
 pub(super) fn settle(input: &IdentityInput, sightings: &[Sighting]) -> Settled {
     let nobody = Attributes::default();
-    let nothing =
-        Version { since: input.first_seen_at, attributes: &nobody, contracts: &[], kind: None };
+    let nothing = Version::named(input.first_seen_at, &nobody);
     let mut past: BTreeMap<(&str, &str), Vec<&PastStatement>> = BTreeMap::new();
     for before in &input.past {
         past.entry((&before.endpoint, &before.part)).or_default().push(before);
     }
-    let (mut pending, mut contracts, mut kind) = (false, Vec::new(), None);
+    let (mut pending, mut kind) = (false, None);
+    let (mut contracts, mut same_as) = (Vec::new(), Vec::new());
     for statement in &input.statements {
         let stated = &statement.evidence;
         let (endpoint, part) = (statement.endpoint.as_str(), stated.part.as_str());
@@ -145,6 +153,7 @@ pub(super) fn settle(input: &IdentityInput, sightings: &[Sighting]) -> Settled {
             attributes: &stated.attributes,
             contracts: &stated.contracts,
             kind: stated.kind.as_ref(),
+            same_as: &stated.same_as,
         };
         let mut versions = versions(statement.first_seen_at, &before, now);
         if came_later(input, statement.first_seen_at) {
@@ -154,11 +163,14 @@ pub(super) fn settle(input: &IdentityInput, sightings: &[Sighting]) -> Settled {
         pending |= place + 1 < versions.len();
         if let Some(version) = versions.get(place) {
             contracts.extend_from_slice(version.contracts);
+            same_as.extend_from_slice(version.same_as);
             kind = kind.or(version.kind.cloned());
         }
     }
     contracts.sort_unstable();
     contracts.dedup();
+    same_as.sort_unstable();
+    same_as.dedup();
     let named = past.remove(&("", "")).unwrap_or_default();
     let (attributes, former, waits) = names(input, &named, sightings);
     let evidence = ListingEvidence {
@@ -169,6 +181,7 @@ pub(super) fn settle(input: &IdentityInput, sightings: &[Sighting]) -> Settled {
         contracts,
         kind,
         rank: None,
+        same_as,
     };
     Settled { evidence, pending: pending | waits }
 }
@@ -195,7 +208,7 @@ fn names(
     endpoints.sort_unstable();
     endpoints.dedup();
     let since = input.first_seen_at;
-    let now = Version { since, attributes: &input.attributes, contracts: &[], kind: None };
+    let now = Version::named(since, &input.attributes);
     let versions = versions(since, past, now);
     let place = newest_settled(&versions, &endpoints, sightings);
     let attributes =

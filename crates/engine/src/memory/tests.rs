@@ -119,6 +119,7 @@ fn stated(id: &str, name: &str) -> Evidence {
         contracts: Vec::new(),
         active: None,
         kind: None,
+        same_as: Vec::new(),
     }
 }
 

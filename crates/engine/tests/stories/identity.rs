@@ -313,3 +313,46 @@ async fn a_listing_is_explained_with_what_speaks_for_it() {
     assert_eq!(kasparro_engine::resolve_identity(empty, clock).await.unwrap(), None);
     world.prove().await;
 }
+
+/// A row of CoinPaprika's table of what its coins are elsewhere, after the vendor's documentation.
+fn mapping(id: &str, gecko: &str) -> String {
+    format!(
+        r#"{{"coinpaprika":"{id}","coinmarketcap":"1","coingecko":"{gecko}","cryptocompare":"","isin":"","dti":"","updated_at":"2025-11-03T09:12:44Z"}}"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_vendor_says_is_the_same_counts_and_where_it_changes_only_after_a_day() {
+    let (upstream, mut world) = vendors();
+    let gecko = ["beam", "beam-2"].map(|id| listed(id, "beam", "Beam", None));
+    upstream.say("/api/v3/coins/list", page(&gecko));
+    upstream.say("/v1/coins", page(&[coin("77", "BEAM", "Beam", "coin")]));
+    upstream.say("/v1/contracts/eth-ethereum", "[]");
+    upstream.say("/v1/coins/mappings", page(&[mapping("77", "beam-2")]));
+    let asked = json!({"api_key": "k1", "mappings": true});
+    world.sources = vec![("coingecko", json!({"pages": 1})), ("coinpaprika", asked)];
+    let engine = world.engine().await;
+    run_both(&engine).await;
+    engine.resolve_identity().await.unwrap();
+    let [one, two, same] = assets(&world, ["beam", "beam-2", "77"]).await;
+    assert!(same == two && same != one, "{one} {two} {same}");
+    let (store, clock) = (Arc::clone(&world.store), Arc::clone(&world.clock) as Arc<dyn Clock>);
+    let (a, b) = (key("coinpaprika", "77"), key("coingecko", "beam-2"));
+    let told = kasparro_engine::explain_identity(store, clock, &a, Some(&b)).await.unwrap();
+    let pair = told.pair.unwrap();
+    assert_eq!(pair.why, "coinpaprika says that they are the same.");
+    assert!(pair.features.iter().any(|feature| feature.name == "said_same"), "{pair:?}");
+
+    upstream.say("/v1/coins/mappings", page(&[mapping("77", "beam")]));
+    let mut waited = Vec::new();
+    for wait_ms in [300_000, 36_000_000, 36_000_000, 36_000_000] {
+        world.clock.advance(Duration::from_millis(wait_ms));
+        run_both(&engine).await;
+        let resolved = engine.resolve_identity().await.unwrap().unwrap();
+        let [one, two, same] = assets(&world, ["beam", "beam-2", "77"]).await;
+        assert!(if resolved.pending { same == two } else { same == one && same != two });
+        waited.push(resolved.pending);
+    }
+    assert_eq!(waited, [true, true, true, false]);
+    world.prove().await;
+}

@@ -71,6 +71,7 @@ impl World {
                 contracts: contracts.cloned().unwrap_or_default(),
                 kind: None,
                 rank: None,
+                same_as: Vec::new(),
             }
         };
         rows.iter().map(listing).collect()

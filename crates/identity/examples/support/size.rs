@@ -31,6 +31,7 @@ fn listings(source: &str, universe: &[u8], contracts: &[u8], most: usize) -> Vec
         contracts: by_id.remove(&row[0]).unwrap_or_default(),
         kind: None,
         rank: None,
+        same_as: Vec::new(),
     };
     rows(universe).into_iter().take(most).map(listing).collect()
 }

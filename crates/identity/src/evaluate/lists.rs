@@ -132,5 +132,7 @@ fn evidence(source: &str, id: &str, listing: &Listing) -> ListingEvidence {
         contracts: listing.contracts.clone(),
         kind: listing.kind.as_deref().map(Into::into),
         rank: listing.rank,
+        // What a vendor says of pairs would answer what is asked here.
+        same_as: Vec::new(),
     }
 }

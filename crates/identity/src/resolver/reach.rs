@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kasparro_domain::ListingKey;
+use smallvec::SmallVec;
 
 use super::Resolver;
 use crate::cluster::{self, Link};
@@ -50,7 +51,7 @@ impl Reach {
         let mut rechosen = Self::new(total);
         rechosen.extend(compared.slots.iter().copied());
         for slot in &compared.slots {
-            for other in resolver.choices.choose_firm(*slot, &resolver.slots) {
+            for other in resolver.choices.choose_firm(*slot) {
                 // Whoever was compared with one of the two may have gained or lost a rival.
                 for touched in [*slot, other] {
                     rechosen.add(touched);
@@ -87,7 +88,7 @@ fn compare(resolver: &mut Resolver, dirty: BTreeSet<Slot>, reshaped: Vec<Slot>) 
     let anew = compared.slots.clone();
     let is_anew = compared.inside.clone();
     let is_anew = |slot: Slot| is_anew.get(slot as usize).copied().unwrap_or(false);
-    let Resolver { slots, index, overrides, choices, .. } = resolver;
+    let Resolver { slots, index, overrides, choices, by_key, .. } = resolver;
     for slot in &anew {
         let before = choices.pairs.get_mut(*slot as usize).map(std::mem::take).unwrap_or_default();
         compared.extend(before.iter().map(|pair| pair.other));
@@ -97,14 +98,16 @@ fn compare(resolver: &mut Resolver, dirty: BTreeSet<Slot>, reshaped: Vec<Slot>) 
             kept.retain(|pair| !is_anew(pair.other));
         }
     }
+    let mut others = Vec::new();
     for slot in &anew {
         // Every pair is compared once and kept on both sides.
         let wanted = |other: Slot| !is_anew(other) || other > *slot;
-        for pair in pairs::pairs(*slot, slots, index, overrides, wanted) {
+        let Some(source) = pairs::profile(slots, *slot).map(|own| own.source) else { continue };
+        for pair in pairs::pairs(*slot, slots, index, overrides, by_key, &mut others, wanted) {
             let (here, there) = (*slot as usize, pair.other as usize);
             compared.add(pair.other);
             if let Some(kept) = choices.pairs.get_mut(there) {
-                kept.push(Pair { other: *slot, ..pair });
+                kept.push(Pair { other: *slot, source, ..pair });
             }
             if let Some(kept) = choices.pairs.get_mut(here) {
                 kept.push(pair);
@@ -124,7 +127,7 @@ fn group(resolver: &mut Resolver, loose: Vec<Slot>) -> Vec<Slot> {
     let mut closure = Reach::new(resolver.slots.len());
     closure.extend(loose);
     let mut place = 0;
-    let mut components: Vec<Vec<Slot>> = Vec::new();
+    let mut components: Vec<SmallVec<[Slot; 8]>> = Vec::new();
     let mut seen = Reach::new(resolver.slots.len());
     // Members of an asset that may have come apart belong to the closure, each in its own component now.
     while let Some(slot) = closure.slots.get(place).copied() {
@@ -135,7 +138,7 @@ fn group(resolver: &mut Resolver, loose: Vec<Slot>) -> Vec<Slot> {
         if resolver.profile(slot).is_none() || !seen.add(slot) {
             continue;
         }
-        let mut component = vec![slot];
+        let mut component: SmallVec<[Slot; 8]> = SmallVec::from_slice(&[slot]);
         let mut next = 0;
         while let Some(member) = component.get(next).copied() {
             next += 1;
@@ -146,21 +149,23 @@ fn group(resolver: &mut Resolver, loose: Vec<Slot>) -> Vec<Slot> {
                 }
             }
         }
-        components.push(component);
+        if component.len() > 1 {
+            components.push(component);
+        }
     }
     for slot in &closure.slots {
         resolver.groups.remove(slot);
     }
-    for component in components.iter().filter(|component| component.len() > 1) {
+    for component in &components {
         put_together(resolver, component);
     }
     closure.slots
 }
 
 /// The listings that a link or a person's decision joins with this one.
-fn neighbours(resolver: &Resolver, slot: Slot) -> Vec<Slot> {
+fn neighbours(resolver: &Resolver, slot: Slot) -> SmallVec<[Slot; 8]> {
     let linked = resolver.choices.links(slot).map(|pair| pair.other);
-    let Some(profile) = resolver.profile(slot) else { return Vec::new() };
+    let Some(profile) = resolver.profile(slot) else { return SmallVec::new() };
     let said = resolver.overrides.partners(&profile.key);
     linked.chain(said.filter_map(|key| resolver.by_key.get(key)).copied()).collect()
 }

@@ -34,23 +34,26 @@ fn any_listing() -> impl Strategy<Value = ListingEvidence> {
     let words =
         (prop::sample::select(SYMBOLS), prop::sample::select(NAMES), prop::sample::select(IDS));
     let contracts = prop::collection::vec(prop::sample::select(CONTRACTS), 0..3);
-    (source, words, contracts, 0..3_i64, prop::option::of(1..50_u32)).prop_map(
-        |(source, (symbol, name, id), contracts, seen, rank)| {
+    let others = prop::collection::vec(any_key(), 0..2);
+    (source, words, contracts, 0..3_i64, prop::option::of(1..50_u32), others).prop_map(
+        |(source, (symbol, name, id), contracts, seen, rank, others)| {
             let mut made = listing(&format!("{source}:{id}"), symbol, name, &contracts);
             made.first_seen_at = Timestamp::from_millis(seen).unwrap();
             made.rank = rank;
+            made.same_as = others.iter().map(|other| other.parse().unwrap()).collect();
             made
         },
     )
 }
 
+fn any_key() -> impl Strategy<Value = String> {
+    let source = prop::sample::select(&["a", "b", "c"][..]);
+    (source, prop::sample::select(IDS)).prop_map(|(source, id)| format!("{source}:{id}"))
+}
+
 fn any_override() -> impl Strategy<Value = IdentityOverride> {
-    let key = || {
-        let source = prop::sample::select(&["a", "b", "c"][..]);
-        (source, prop::sample::select(IDS)).prop_map(|(source, id)| format!("{source}:{id}"))
-    };
     let verdict = prop::sample::select(OverrideVerdict::ALL);
-    (key(), key(), verdict, 0..20_i64)
+    (any_key(), any_key(), verdict, 0..20_i64)
         .prop_map(|(a, b, verdict, number)| said(&a, &b, verdict, number))
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn listing(of: &str, symbol: &str, name: &str, contracts: &[&str]) ->
         contracts: contracts.iter().map(contract).collect(),
         kind: None,
         rank: None,
+        same_as: Vec::new(),
     }
 }
 

@@ -98,6 +98,7 @@ async fn every_body_can_be_read_and_has_its_rows() {
     for (path, rows) in [
         ("/v1/tickers", 1_000),
         ("/v1/coins", 1_125),
+        ("/v1/coins/mappings", 1_000),
         ("/v1/contracts", 5),
         (MARKETS, 250),
         ("/api/v3/coins/list?include_platform=true", 1_000),
@@ -284,6 +285,15 @@ async fn some_tickers_are_shared_and_the_vendors_agree_about_the_same_coin() {
         .map(str::to_owned)
         .collect();
     assert!(gecko.len() > 20 && gecko.is_subset(&paprika), "{} {}", gecko.len(), paprika.len());
+
+    let ids = |rows: &[serde_json::Value], name: &str| -> BTreeSet<String> {
+        rows.iter().map(|row| member(row, name).to_owned()).collect()
+    };
+    let mapped = running.get("/v1/coins/mappings").await.objects();
+    assert_eq!(ids(&mapped, "coinpaprika"), ids(&tickers, "id"));
+    assert_eq!(ids(&mapped, "coingecko"), ids(&list, "id"));
+    let bitcoin = mapped.iter().find(|row| row["coinpaprika"] == "btc-bitcoin").unwrap();
+    assert_eq!(bitcoin["coingecko"], "bitcoin");
 
     let price_of_bitcoin = |rows: &[serde_json::Value], pointer: &str| -> f64 {
         let row = rows.iter().find(|row| row["name"] == "Bitcoin").unwrap();

@@ -59,5 +59,6 @@ fn state(listed: &Listed<'_>, external_id: &str) -> Result<Evidence, Rejection> 
         contracts,
         active: None,
         kind: None,
+        same_as: Vec::new(),
     })
 }

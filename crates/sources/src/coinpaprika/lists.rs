@@ -133,6 +133,7 @@ impl Coin<'_> {
             contracts: Vec::new(),
             active: fields::flag(self.is_active, "/is_active")?,
             kind: fields::text(self.kind, "/type", fields::MAX_SYMBOL_CHARS)?,
+            same_as: Vec::new(),
         })
     }
 }
@@ -183,6 +184,7 @@ impl RowReader for ContractReader {
             contracts: vec![Contract { platform, address }],
             active: None,
             kind: None,
+            same_as: Vec::new(),
         }))
     }
 }

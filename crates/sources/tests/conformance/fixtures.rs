@@ -286,6 +286,10 @@ fn stated(evidence: &Evidence) -> Told {
     if !contracts.is_empty() {
         told.insert("contracts", contracts.join(", "));
     }
+    let others: Vec<String> = evidence.same_as.iter().map(ToString::to_string).collect();
+    if !others.is_empty() {
+        told.insert("same_as", others.join(", "));
+    }
     told.extend(evidence.active.map(|active| ("active", active.to_string())));
     told
 }

@@ -23,6 +23,7 @@ fn stated(kind: &str) -> DatedStatement {
             contracts: Vec::new(),
             active: None,
             kind: Some(kind.into()),
+            same_as: Vec::new(),
         },
         first_seen_at: hour(0),
     }
@@ -36,6 +37,7 @@ fn before(endpoint: &str, kind: Option<&str>, name: Option<&str>, until: i64) ->
         attributes: name.map(named).unwrap_or_default(),
         contracts: Vec::new(),
         kind: kind.map(Into::into),
+        same_as: Vec::new(),
     }
 }
 
@@ -177,4 +179,22 @@ fn a_name_counts_when_it_stood_and_the_one_before_is_kept() {
     assert_eq!((settled.evidence.attributes, settled.pending), (named("Bitcoin"), false));
     let former = Former { attributes: named("Bytecoin"), until_at: hour(10) };
     assert_eq!(settled.evidence.former, [former]);
+}
+
+#[test]
+fn what_a_list_holds_for_the_same_counts_like_a_contract() {
+    let others = |ids: &[&str]| -> Vec<ListingKey> {
+        ids.iter().map(|id| ListingKey::new("coingecko", id)).collect()
+    };
+    let mut stood = before("coins", Some("coin"), None, 100);
+    stood.same_as = others(&["old"]);
+    let mut input = input("coin", vec![stood]);
+    input.statements[0].evidence.same_as = others(&["new", "also"]);
+    let settled = settle(&input, &seen(&[100, 110]));
+    assert_eq!((settled.evidence.same_as, settled.pending), (others(&["old"]), true));
+    let settled = settle(&input, &seen(&[100, 110, 124]));
+    assert_eq!((settled.evidence.same_as, settled.pending), (others(&["also", "new"]), false));
+    // A kind that was not read before hides no change of what is the same.
+    input.past[0].kind = None;
+    assert!(settle(&input, &seen(&[100])).pending);
 }

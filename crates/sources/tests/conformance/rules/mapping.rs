@@ -11,7 +11,7 @@ use super::{leaves, survey};
 use crate::fixtures::{Fixture, Page, now};
 
 /// Every field that a member can be read into, as the API names it, and its role.
-const FIELDS: [(&str, FieldRole); 16] = [
+const FIELDS: [(&str, FieldRole); 17] = [
     ("external_id", FieldRole::Id),
     ("symbol", FieldRole::Text),
     ("name", FieldRole::Text),
@@ -28,6 +28,7 @@ const FIELDS: [(&str, FieldRole); 16] = [
     ("contracts", FieldRole::Other),
     ("active", FieldRole::Other),
     ("kind", FieldRole::Other),
+    ("same_as", FieldRole::Other),
 ];
 
 /// What the rows of an endpoint show.
