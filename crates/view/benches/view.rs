@@ -13,7 +13,7 @@ use kasparro_domain::{
     SourceName, Timestamp,
 };
 use kasparro_store::ListingRow;
-use kasparro_view::{Filter, ListingQuery, Order, Snapshot, SortKey, Start, ViewSettings};
+use kasparro_view::{Bounds, Filter, ListingQuery, Order, Snapshot, SortKey, Start, ViewSettings};
 
 /// 2022-01-29T17:06:45Z.
 const NOW: i64 = 1_643_476_005_000;
@@ -121,16 +121,19 @@ fn apply_250(bencher: Bencher<'_, '_>, count: i64) {
 }
 
 /// The questions of the performance table.
-const QUESTIONS: [&str; 10] = [
+const QUESTIONS: [&str; 13] = [
     "first",
     "deep",
     "symbol",
     "source",
+    "two_sources",
+    "two_sources_deep",
     "sort_price",
     "price_narrow",
     "price_narrow_by_cap",
     "price_wide_by_cap",
     "source_and_price_by_cap",
+    "price_and_since_by_cap",
     "search",
 ];
 
@@ -142,17 +145,28 @@ fn question(kind: &str) -> ListingQuery {
         start: Start::Offset(0),
         limit: 20,
     };
-    let price = |text: &str| Some(Decimal::parse(text).unwrap());
+    let range = |min: &str, max: &str| {
+        let end = |text| Some(Decimal::parse(text).unwrap());
+        Bounds { min: end(min), max: end(max) }
+    };
     match kind {
         "deep" => query.start = Start::Offset(60_000),
-        "symbol" => query.filter.symbol = Some("t1234".to_owned()),
-        "source" => query.filter.source = Some(SourceName::new("coingecko")),
+        "symbol" => query.filter.symbols = vec!["t1234".to_owned()],
+        "source" => query.filter.sources = vec![SourceName::new("coingecko")],
         "sort_price" => (query.sort, query.order) = (SortKey::PriceUsd, Order::Descending),
         "price_narrow" | "price_narrow_by_cap" => {
-            (query.filter.min_price, query.filter.max_price) = (price("100"), price("110"));
+            query.filter.price_usd = range("100", "110");
+        }
+        "two_sources" | "two_sources_deep" => {
+            query.filter.sources = ["coingecko", "coinpaprika"].map(SourceName::new).to_vec();
+            query.start = Start::Offset(if kind == "two_sources" { 0 } else { 60_000 });
+        }
+        "price_and_since_by_cap" => {
+            query.filter.price_usd = range("100", "1000000");
+            query.filter.updated_since = Some(instant(NOW - 30_000));
         }
         "price_wide_by_cap" | "source_and_price_by_cap" => {
-            (query.filter.min_price, query.filter.max_price) = (price("100"), price("1000000"));
+            query.filter.price_usd = range("100", "1000000");
         }
         "search" => query.filter.search = Some("token-377".to_owned()),
         _ => {}
@@ -161,7 +175,7 @@ fn question(kind: &str) -> ListingQuery {
         (query.sort, query.order) = (SortKey::MarketCap, Order::Descending);
     }
     if kind.starts_with("source_and") {
-        query.filter.source = Some(SourceName::new("coinpaprika"));
+        query.filter.sources = vec![SourceName::new("coinpaprika")];
     }
     query
 }

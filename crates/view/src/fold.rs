@@ -103,6 +103,11 @@ impl FoldedChunk {
         row.checked_sub(1).and_then(|before| self.spans.get(before)).map_or(0, |span| span.end)
     }
 
+    /// About so many bytes they hold.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.text.len() + size_of_val(&*self.spans)
+    }
+
     fn slice(&self, from: u32, to: u32) -> &str {
         self.text.get(from as usize..to as usize).unwrap_or_default()
     }

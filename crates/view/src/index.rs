@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::contract;
+use crate::block::{Block, Entry, Tag};
+use crate::further::{Further, FurtherKeys};
 use crate::key::{Exact, Field, UNKNOWN};
 use crate::rows::Rows;
 
@@ -14,97 +15,6 @@ const BLOCK_ENTRIES: usize = 192;
 const MAX_ENTRIES: usize = 256;
 /// Entries below which a block is joined with its neighbour.
 const MIN_ENTRIES: usize = 64;
-
-/// A slot with two facts about its row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tag(u32);
-
-impl Tag {
-    const UNPRICED: u32 = 1 << 31;
-    const LOOSE: u32 = 1 << 30;
-
-    fn new(slot: u32, priced: bool, loose: bool) -> Self {
-        let unpriced = if priced { 0 } else { Self::UNPRICED };
-        let loose = if loose { Self::LOOSE } else { 0 };
-        Self(slot & !(Self::UNPRICED | Self::LOOSE) | unpriced | loose)
-    }
-
-    /// The slot of the row.
-    pub(crate) const fn slot(self) -> u32 {
-        self.0 & !(Self::UNPRICED | Self::LOOSE)
-    }
-
-    /// True when the row has a quote.
-    pub(crate) const fn priced(self) -> bool {
-        self.0 & Self::UNPRICED == 0
-    }
-
-    /// True when another value might have the same key.
-    pub(crate) const fn loose(self) -> bool {
-        self.0 & Self::LOOSE != 0
-    }
-}
-
-/// A key with its slot: one row's place in an index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) key: u64,
-    pub(crate) tag: Tag,
-}
-
-impl Entry {
-    /// The entry of a row.
-    pub(crate) fn of(field: Field, rows: &Rows, slot: u32) -> Self {
-        let key = rows.key(field, slot);
-        let column = rows.column(slot);
-        let loose = column.is_some_and(|column| column.loose.has(field));
-        let priced = column.is_some_and(|column| column.priced);
-        Self { key, tag: Tag::new(slot, priced, loose) }
-    }
-
-    /// False where the index of the field leaves the row out.
-    const fn indexed(self, field: Field) -> bool {
-        self.key != UNKNOWN || !field.sparse()
-    }
-
-    /// Adds the entries that a row has in the index of a field: one, or as many as it has contracts.
-    pub(crate) fn add(field: Field, rows: &Rows, slot: u32, entries: &mut Vec<Self>) {
-        if field == Field::Contract {
-            let keys = rows.row(slot).map(|row| contract::keys(row)).unwrap_or_default();
-            // Whoever looks for a contract asks for rows without a quote too, so that mark stays off.
-            let tag = Tag::new(slot, true, false);
-            entries.extend(keys.into_iter().map(|key| Self { key, tag }));
-            return;
-        }
-        let entry = Self::of(field, rows, slot);
-        if entry.indexed(field) {
-            entries.push(entry);
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Block {
-    pub(crate) keys: Box<[u64]>,
-    pub(crate) tags: Box<[Tag]>,
-}
-
-impl Block {
-    fn new(entries: &[Entry]) -> Self {
-        Self {
-            keys: entries.iter().map(|entry| entry.key).collect(),
-            tags: entries.iter().map(|entry| entry.tag).collect(),
-        }
-    }
-
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
-        self.keys.iter().zip(&self.tags).map(|(key, tag)| Entry { key: *key, tag: *tag })
-    }
-
-    fn priced(&self, range: Range<usize>) -> usize {
-        self.tags.get(range).map_or(0, |tags| tags.iter().filter(|tag| tag.priced()).count())
-    }
-}
 
 /// Where an entry stands: its block, and its place there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,6 +34,8 @@ pub(crate) struct Index {
     entries_before: Vec<u32>,
     /// Entries with a quote before every block, and in all.
     priced_before: Vec<u32>,
+    /// About so many bytes the index that it was made from holds that it does not.
+    pub(crate) replaced_bytes: usize,
 }
 
 impl Index {
@@ -135,14 +47,27 @@ impl Index {
             first_keys: Vec::new(),
             entries_before: vec![0],
             priced_before: vec![0],
+            replaced_bytes: 0,
         }
     }
 
+    /// The index of every field, from all rows.
+    pub(crate) fn build_all(rows: &Rows) -> [Self; Field::ALL.len()] {
+        let further = rows.further_keys();
+        Field::ALL.map(|field| Self::build(field, rows, &further))
+    }
+
     /// Sorts all rows that belong in it.
-    pub(crate) fn build(field: Field, rows: &Rows) -> Self {
+    fn build(field: Field, rows: &Rows, further: &[FurtherKeys]) -> Self {
         let mut entries = Vec::with_capacity(if field.sparse() { 0 } else { rows.len() });
-        for slot in 0..crate::rows::slot(rows.len()) {
-            Entry::add(field, rows, slot, &mut entries);
+        if let Some(number) = Further::of(field) {
+            let keys = further.iter().map(|keys| keys.get(number as usize).copied());
+            let keys = (0..).zip(keys.map(|key| key.unwrap_or(UNKNOWN)));
+            entries.extend(keys.map(|(slot, key)| Entry::with_key(field, rows, slot, key)));
+        } else {
+            for slot in 0..crate::rows::slot(rows.len()) {
+                Entry::add(field, rows, slot, &mut entries);
+            }
         }
         entries.sort_unstable_by_key(|entry| (entry.key, entry.tag.slot()));
         for run in entries.chunk_by_mut(|left, right| left.key == right.key) {
@@ -196,7 +121,7 @@ impl Index {
             .collect();
         let mut leaving = leaving.into_iter().peekable();
         let mut coming = coming.into_iter().peekable();
-        let mut next = Self::empty(self.field);
+        let mut next = Self { replaced_bytes: self.lists_bytes(), ..Self::empty(self.field) };
         let mut pending: Vec<Entry> = Vec::new();
         for (at, block) in self.blocks.iter().enumerate() {
             let touched = leaving.peek().is_some_and(|place| place.block == at)
@@ -205,6 +130,7 @@ impl Index {
                 if pending.len() < MIN_ENTRIES && !pending.is_empty() {
                     // Too few to stand alone: they join the block that follows.
                     pending.extend(block.entries());
+                    next.replaced_bytes += block.bytes();
                     next.push_all(&mut pending);
                 } else {
                     next.push_all(&mut pending);
@@ -212,6 +138,7 @@ impl Index {
                 }
                 continue;
             }
+            next.replaced_bytes += block.bytes();
             for (offset, entry) in block.entries().enumerate() {
                 let here = Place { block: at, offset };
                 while let Some((_, entry)) = coming.next_if(|(place, _)| *place == here) {

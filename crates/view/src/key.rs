@@ -26,8 +26,13 @@ pub(crate) enum Field {
     MarketCap,
     Volume24h,
     PriceChange24h,
+    CirculatingSupply,
+    TotalSupply,
+    MaxSupply,
+    FullyDilutedValuation,
     Rank,
     UpdatedAt,
+    IngestedAt,
     Asset,
     Symbol,
     Name,
@@ -41,13 +46,18 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::PriceUsd,
         Self::MarketCap,
         Self::Volume24h,
         Self::PriceChange24h,
+        Self::CirculatingSupply,
+        Self::TotalSupply,
+        Self::MaxSupply,
+        Self::FullyDilutedValuation,
         Self::Rank,
         Self::UpdatedAt,
+        Self::IngestedAt,
         Self::Asset,
         Self::Symbol,
         Self::Name,
@@ -73,25 +83,33 @@ impl Field {
             SortKey::MarketCap => Some(Self::MarketCap),
             SortKey::Volume24h => Some(Self::Volume24h),
             SortKey::PriceChange24h => Some(Self::PriceChange24h),
+            SortKey::CirculatingSupply => Some(Self::CirculatingSupply),
+            SortKey::TotalSupply => Some(Self::TotalSupply),
+            SortKey::MaxSupply => Some(Self::MaxSupply),
+            SortKey::FullyDilutedValuation => Some(Self::FullyDilutedValuation),
             SortKey::Rank => Some(Self::Rank),
             SortKey::UpdatedAt => Some(Self::UpdatedAt),
+            SortKey::IngestedAt => Some(Self::IngestedAt),
         }
     }
 }
 
-/// Some fields.
+/// Some of the first sixteen fields; the others, whose equal keys are equal values, are never among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct FieldSet(u16);
 
 impl FieldSet {
     /// Adds the field, where `member` holds.
     pub(crate) fn set(&mut self, field: Field, member: bool) {
-        self.0 |= u16::from(member) << field as u16;
+        self.0 |= u16::from(member).checked_shl(field as u32).unwrap_or(0);
     }
 
     /// True when the field is one of them.
     pub(crate) const fn has(self, field: Field) -> bool {
-        self.0 >> field as u16 & 1 == 1
+        match self.0.checked_shr(field as u32) {
+            Some(rest) => rest & 1 == 1,
+            None => false,
+        }
     }
 }
 
@@ -158,6 +176,11 @@ fn digits(text: &str) -> usize {
 /// The key of a decimal: its nearest `f64` in total order.
 pub(crate) fn number_key(value: Option<&Decimal>) -> u64 {
     value.map_or(UNKNOWN, |value| float_key(value.to_f64()))
+}
+
+/// The key of a decimal in canonical text; that of an unknown one for any other text.
+pub(crate) fn canonical_key(text: &str) -> u64 {
+    text.parse().map_or(UNKNOWN, float_key)
 }
 
 fn float_key(value: f64) -> u64 {

@@ -5,22 +5,30 @@
 //! generation for as long as it holds it, and applying a batch costs what the batch changes, not
 //! what is stored.
 
+mod aging;
 mod assets;
+mod block;
+mod bounds;
+mod bytes;
 mod chunk;
 mod condition;
 mod contract;
 mod fold;
 mod follow;
+mod further;
 mod index;
+mod kept;
 mod key;
 mod lookup;
 mod patience;
 mod plan;
+mod posting;
 mod query;
 mod render;
 mod row;
 mod rows;
 mod snapshot;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -31,7 +39,8 @@ pub use assets::{
 };
 pub use contract::WantedContract;
 pub use fold::fold;
-pub use query::{Filter, ListingPage, ListingQuery, Order, SortKey, Start};
+pub use query::{Bounds, Filter, ListingPage, ListingQuery, Order, SortKey, Start};
 pub use row::Row;
 pub use snapshot::Snapshot;
+pub use swap::Swap;
 pub use view::{View, ViewSettings};

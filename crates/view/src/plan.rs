@@ -1,49 +1,51 @@
 //! How a question is answered: which index is walked, and what is tested on the way.
 
 use std::cmp::Ordering;
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use kasparro_domain::ListingId;
 
 use crate::condition::{Candidates, Condition};
-use crate::index::Index;
 use crate::key::{Field, UNKNOWN};
 use crate::rows::slot;
 use crate::walk::Span;
 use crate::{ListingPage, ListingQuery, Order, Snapshot, SortKey, Start};
 
 /// Up to so many rows are sorted; more are found along the index that has them in order.
-const SORT_AT_MOST: usize = 1_500;
+pub(crate) const SORT_AT_MOST: usize = 1_500;
 /// Collecting and sorting a row costs about as much as testing so many on a walk.
 const SORT_COST: usize = 6;
 /// Above one row in so many, texts are searched chunk by chunk and not row by row.
 const SEARCH_ALL_FRACTION: usize = 16;
+/// Above one row in so many, passing over all rows as they lie is quicker than visiting some of them
+/// in the order of a range's values.
+const PASS_OVER_FRACTION: usize = 8;
 
 /// Which part of the ordered rows an answer holds.
 #[derive(Debug, Clone, Copy)]
-struct Window {
+pub(crate) struct Window {
     /// Rows before this slot are left out, though they count.
-    from: u32,
+    pub(crate) from: u32,
     /// So many are left out of what remains.
-    skip: usize,
+    pub(crate) skip: usize,
     /// At most so many are taken.
-    take: usize,
+    pub(crate) take: usize,
 }
 
 /// Slots on their way into an answer.
-struct Answer {
+pub(crate) struct Answer {
     window: Window,
-    slots: Vec<u32>,
+    pub(crate) slots: Vec<u32>,
 }
 
 impl Answer {
-    const fn new(window: Window) -> Self {
+    pub(crate) const fn new(window: Window) -> Self {
         Self { window, slots: Vec::new() }
     }
 
     /// Takes a slot that is due; stops the walk once the answer is full.
-    fn offer(&mut self, slot: u32) -> ControlFlow<()> {
+    pub(crate) fn offer(&mut self, slot: u32) -> ControlFlow<()> {
         if self.slots.len() == self.window.take {
             return ControlFlow::Break(());
         }
@@ -146,22 +148,8 @@ impl Snapshot {
             };
             return answer.slots;
         };
-        self.along(index, 0..index.len(), all, order, window)
-    }
-
-    /// The rows of a span of an index, in its order.
-    fn along(
-        &self,
-        index: &Index,
-        positions: Range<usize>,
-        all: bool,
-        order: Order,
-        window: Window,
-    ) -> Vec<u32> {
-        let mut answer = Answer::new(Window { skip: 0, ..window });
-        let span = Span { positions, all };
-        let _ = index.walk(&span, order, window.skip, &self.rows, &mut |slot| answer.offer(slot));
-        answer.slots
+        let everything = 0..index.len();
+        self.along(index, &[everything], all, order, window)
     }
 
     /// The rows that one index knows to fit.
@@ -178,54 +166,20 @@ impl Snapshot {
         }
         let (index, all) = (candidates.index, condition.all);
         if Field::of(sort) == Some(index.field) {
-            return self.along(index, candidates.positions.clone(), all, order, window);
+            return self.along(index, &candidates.spans, all, order, window);
         }
         if sort == SortKey::Id && candidates.one_value {
-            return self.posting_list(candidates, all, order, window);
+            return self.posted(candidates, all, order, window);
         }
         // Along the sort order one row in `rows / count` fits.
         let due = window.skip.saturating_add(window.take).min(candidates.count);
         let rows = if all { self.rows.len() } else { self.rows.priced() };
         let steps = due.saturating_mul(rows) / candidates.count.max(1);
         if candidates.count <= SORT_AT_MOST && candidates.count * SORT_COST <= steps {
-            let tags = index.tags(candidates.positions.clone());
-            let slots = tags.filter(|tag| all || tag.priced()).map(|tag| tag.slot()).collect();
+            let slots = candidates.slots(all).collect();
             return self.ordered(slots, all, sort, order, window);
         }
         self.sifted(all, sort, order, window, |slot| condition.fits(slot))
-    }
-
-    /// The rows of one value, which stand by ascending id.
-    fn posting_list(
-        &self,
-        candidates: &Candidates<'_>,
-        all: bool,
-        order: Order,
-        window: Window,
-    ) -> Vec<u32> {
-        let (index, Range { start, end }) = (candidates.index, candidates.positions.clone());
-        if order == Order::Ascending {
-            let (mut low, mut high) = (start, end);
-            while low < high {
-                let middle = low.midpoint(high);
-                match index.entry(middle) {
-                    Some(entry) if entry.tag.slot() < window.from => low = middle + 1,
-                    _ => high = middle,
-                }
-            }
-            return self.along(index, low..end, all, order, window);
-        }
-        let mut answer = Answer::new(Window { skip: 0, ..window });
-        let last = index.count_before(start, all) + candidates.count - 1 - window.skip;
-        for position in (start..=index.select(last, all)).rev() {
-            let Some(entry) = index.entry(position) else {
-                break;
-            };
-            if (all || entry.tag.priced()) && answer.offer(entry.tag.slot()).is_break() {
-                break;
-            }
-        }
-        answer.slots
     }
 
     /// The rows that pass a test, found along the sort order.
@@ -274,13 +228,21 @@ impl Snapshot {
         let Some(fewest) = fewest else {
             return Vec::new();
         };
-        let tags = fewest.index.tags(fewest.positions.clone());
-        let tags = tags.filter(|tag| condition.all || tag.priced());
-        tags.map(|tag| tag.slot()).filter(|slot| condition.fits(*slot)).collect()
+        if !fewest.one_value && count > rows / PASS_OVER_FRACTION {
+            let mut matches = Vec::new();
+            let _ = self.rows.walk_up(0, condition.all, &mut |slot| {
+                if condition.fits(slot) {
+                    matches.push(slot);
+                }
+                ControlFlow::Continue(())
+            });
+            return matches;
+        }
+        fewest.slots(condition.all).filter(|slot| condition.fits(*slot)).collect()
     }
 
     /// The window of slots that are in any order, brought into the one asked for.
-    fn ordered(
+    pub(crate) fn ordered(
         &self,
         mut slots: Vec<u32>,
         all: bool,

@@ -2,28 +2,52 @@
 
 use std::sync::Arc;
 
-use kasparro_domain::{AssetId, Decimal, ListingId, SourceName};
+use kasparro_domain::{AssetId, Decimal, ListingId, SourceName, Timestamp};
 
 use crate::Row;
+
+/// The ends of a range of numbers: both belong to it and are compared exactly. Unknown values fit only
+/// where neither end is given.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Bounds {
+    /// The smallest.
+    pub min: Option<Decimal>,
+    /// The largest.
+    pub max: Option<Decimal>,
+}
+
+impl Bounds {
+    /// True where neither end is given, so that every value fits.
+    #[must_use]
+    pub const fn open(&self) -> bool {
+        self.min.is_none() && self.max.is_none()
+    }
+}
 
 /// Which listings an answer holds. Conditions are combined with "and"; the default is every listing
 /// that has a quote.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Filter {
-    /// The symbol, compared without regard to case.
-    pub symbol: Option<String>,
+    /// One of these symbols, compared without regard to case; any where there are none.
+    pub symbols: Vec<String>,
+    /// One of these sources; any where there are none.
+    pub sources: Vec<SourceName>,
     /// Part of the name, compared without regard to case; no wildcards.
     pub name: Option<String>,
     /// Part of symbol, name or external id, compared without regard to case; no wildcards.
     pub search: Option<String>,
-    /// The source.
-    pub source: Option<SourceName>,
     /// The asset.
     pub asset_id: Option<AssetId>,
-    /// Smallest price in US dollars, inclusive, compared exactly; unknown prices never fit.
-    pub min_price: Option<Decimal>,
-    /// Largest price in US dollars, inclusive, compared exactly; unknown prices never fit.
-    pub max_price: Option<Decimal>,
+    /// Price in US dollars.
+    pub price_usd: Bounds,
+    /// Market capitalisation in US dollars.
+    pub market_cap: Bounds,
+    /// Volume over 24 hours in US dollars.
+    pub volume_24h: Bounds,
+    /// Change of the price over 24 hours in percent.
+    pub price_change_24h: Bounds,
+    /// The source's instant is this one or a later one; listings without one never fit.
+    pub updated_since: Option<Timestamp>,
     /// True to hold listings without a quote too.
     pub unpriced: bool,
 }
@@ -49,10 +73,20 @@ pub enum SortKey {
     Volume24h,
     /// Change over 24 hours.
     PriceChange24h,
+    /// Units in circulation.
+    CirculatingSupply,
+    /// Units that exist.
+    TotalSupply,
+    /// Units that can ever exist.
+    MaxSupply,
+    /// What all units that can ever exist are worth.
+    FullyDilutedValuation,
     /// The source's rank.
     Rank,
     /// The instant the source gives for its values; unknown where it gives none.
     UpdatedAt,
+    /// When the values were fetched.
+    IngestedAt,
 }
 
 /// Direction of an order.

@@ -8,6 +8,7 @@ use kasparro_domain::{Attributes, Contract, Decimal, Quote, SourceName, Timestam
 use kasparro_store::ListingRow;
 
 use crate::fold::Folds;
+use crate::further::write_further;
 use crate::key::{Exact, Field, FieldSet, Keys, instant_key, number_key, rank_key};
 use crate::{Row, ViewSettings};
 
@@ -111,7 +112,7 @@ impl<'a> Renderer<'a> {
         }
         row.json_end = length(&self.buffer);
         if priced {
-            write_supplies(&mut self.buffer, &quote);
+            write_further(&mut self.buffer, &quote);
         }
         write_listed(&mut self.buffer, &listing.contracts, listing.last_seen_at);
         row.extra_end = length(&self.buffer);
@@ -154,6 +155,10 @@ fn loose(quote: &Quote, folds: &Folds, source: &str) -> FieldSet {
     loose.set(Field::MarketCap, number(&quote.market_cap));
     loose.set(Field::Volume24h, number(&quote.volume_24h));
     loose.set(Field::PriceChange24h, number(&quote.price_change_24h));
+    loose.set(Field::CirculatingSupply, number(&quote.circulating_supply));
+    loose.set(Field::TotalSupply, number(&quote.total_supply));
+    loose.set(Field::MaxSupply, number(&quote.max_supply));
+    loose.set(Field::FullyDilutedValuation, number(&quote.fully_diluted_valuation));
     loose.set(Field::Symbol, text(folds.symbol()));
     loose.set(Field::Name, text(folds.name()));
     loose.set(Field::Source, text(source));
@@ -217,18 +222,6 @@ fn write_names(out: &mut String, external_id: &str, attributes: &Attributes) {
     write_text(out, attributes.symbol.as_deref());
     out.push_str(r#","name":"#);
     write_text(out, attributes.name.as_deref());
-}
-
-fn write_supplies(out: &mut String, quote: &Quote) {
-    out.push_str(r#""circulating_supply":"#);
-    write_number(out, quote.circulating_supply.as_ref());
-    out.push_str(r#","total_supply":"#);
-    write_number(out, quote.total_supply.as_ref());
-    out.push_str(r#","max_supply":"#);
-    write_number(out, quote.max_supply.as_ref());
-    out.push_str(r#","fully_diluted_valuation":"#);
-    write_number(out, quote.fully_diluted_valuation.as_ref());
-    out.push(',');
 }
 
 /// What lists and sweeps say of the listing.

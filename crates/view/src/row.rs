@@ -216,6 +216,11 @@ impl Row {
         self.observed_at().filter(|_| self.priced)
     }
 
+    /// When the quote was fetched; `None` without one.
+    pub(crate) fn ingested_at(&self) -> Option<Timestamp> {
+        self.fetched_at().filter(|_| self.priced)
+    }
+
     /// When the quote was fetched, where the source gives no instant for it.
     pub(crate) fn untimed_fetch(&self) -> Option<Timestamp> {
         self.fetched_at().filter(|_| self.priced && self.observed_at().is_none())

@@ -8,7 +8,8 @@ use kasparro_domain::{ListingId, Timestamp};
 use crate::Row;
 use crate::chunk::{CHUNK_ROWS, Chunk, ones};
 use crate::fold::FoldedChunk;
-use crate::key::{Exact, Field, UNKNOWN, instant_key, signed_key, text_key};
+use crate::further::Further;
+use crate::key::{Exact, Field, UNKNOWN, canonical_key, instant_key, signed_key, text_key};
 use crate::render::{Column, Fresh};
 
 /// Every row, by ascending listing id; a row's place is its slot.
@@ -93,6 +94,11 @@ impl Rows {
             priced += chunk.priced.count_ones();
             self.priced_before.push(priced);
         }
+    }
+
+    /// The rows in chunks.
+    pub(crate) fn chunks(&self) -> &[Arc<Chunk>] {
+        &self.chunks
     }
 
     /// How many rows there are.
@@ -180,8 +186,14 @@ impl Rows {
             Field::MarketCap => column.keys.market_cap,
             Field::Volume24h => column.keys.volume_24h,
             Field::PriceChange24h => column.keys.price_change_24h,
+            Field::CirculatingSupply
+            | Field::TotalSupply
+            | Field::MaxSupply
+            | Field::FullyDilutedValuation => Further::of(field)
+                .map_or(UNKNOWN, |number| canonical_key(row.further_number(number))),
             Field::Rank => column.keys.rank,
             Field::UpdatedAt => column.keys.updated_at,
+            Field::IngestedAt => instant_key(row.ingested_at()),
             Field::Asset => signed_key(row.asset_id().0),
             Field::Symbol => {
                 text_key_of(chunk.texts(place).symbol(place), || row.symbol().is_some())
@@ -208,6 +220,7 @@ impl Rows {
             Field::Asset
             | Field::Rank
             | Field::UpdatedAt
+            | Field::IngestedAt
             | Field::UntimedFetch
             | Field::Founded
             | Field::Contract => Exact::Key,
@@ -217,6 +230,12 @@ impl Rows {
             Field::MarketCap => number(r#","market_cap":"#),
             Field::Volume24h => number(r#","volume_24h":"#),
             Field::PriceChange24h => number(r#","price_change_24h":"#),
+            Field::CirculatingSupply
+            | Field::TotalSupply
+            | Field::MaxSupply
+            | Field::FullyDilutedValuation => row
+                .zip(Further::of(field))
+                .map_or(Exact::Key, |(row, number)| Exact::Number(row.further_number(number))),
             Field::Symbol => Exact::Text(chunk.texts(place).symbol(place)),
             Field::Name => Exact::Text(chunk.texts(place).name(place)),
             Field::Source => row.map_or(Exact::Key, |row| Exact::Text(row.source().as_str())),

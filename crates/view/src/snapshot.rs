@@ -5,11 +5,13 @@ use std::sync::Arc;
 use kasparro_domain::{Generation, ListingId, Timestamp};
 use kasparro_store::ListingRow;
 
-use crate::ViewSettings;
-use crate::index::{Entry, Index};
-use crate::key::{Field, signed_key};
-use crate::render::{Fresh, Renderer, Sources, stale_before};
+use crate::block::Entry;
+use crate::further::Further;
+use crate::index::Index;
+use crate::key::{Exact, Field};
+use crate::render::{Fresh, Renderer, Sources};
 use crate::rows::{Rows, slot};
+use crate::{Row, ViewSettings};
 
 /// Where fewer than one row in so many changes, changing is cheaper than building anew.
 const REBUILD_FRACTION: usize = 4;
@@ -27,7 +29,10 @@ pub struct Snapshot {
     pub(crate) sources: Arc<Sources>,
     newest_fetched_at: Option<Timestamp>,
     /// The instant for which `stale` is right in every row.
-    judged_at: Timestamp,
+    pub(crate) judged_at: Timestamp,
+    stale_rows: usize,
+    /// About so many bytes its predecessor holds that it does not hold too.
+    replaced_bytes: usize,
 }
 
 impl Default for Snapshot {
@@ -41,8 +46,18 @@ impl Default for Snapshot {
             sources: Arc::default(),
             newest_fetched_at: None,
             judged_at: Timestamp::EPOCH,
+            stale_rows: 0,
+            replaced_bytes: 0,
         }
     }
+}
+
+/// A snapshot with what it shows otherwise than its predecessor.
+#[derive(Debug)]
+pub(crate) struct Successor {
+    pub(crate) snapshot: Snapshot,
+    /// The rows that came, changed or were judged otherwise, by ascending id.
+    pub(crate) rows: Vec<Arc<Row>>,
 }
 
 /// Rendered listings on their way into a snapshot.
@@ -107,7 +122,7 @@ impl Snapshot {
         now: Timestamp,
     ) -> Self {
         let changes = Changes::render(self, changed, settings, now);
-        self.with(changes, generation, version, settings)
+        self.with(changes, generation, version, settings).snapshot
     }
 
     /// As [`Snapshot::next`], for listings that were rendered before.
@@ -117,7 +132,7 @@ impl Snapshot {
         generation: Generation,
         version: u64,
         settings: &ViewSettings,
-    ) -> Self {
+    ) -> Successor {
         let Changes { fresh, sources, now } = changes;
         let last_id = self.rows.last_id();
         let mut next_slot = slot(self.rows.len());
@@ -146,21 +161,31 @@ impl Snapshot {
             version,
             sources: Arc::new(sources),
             judged_at: now,
+            replaced_bytes: 0,
             ..self.clone()
         };
         if placed.is_empty() && flips.is_empty() {
-            return next;
+            return Successor { snapshot: next, rows: Vec::new() };
         }
+        let shown = placed.iter().chain(&flips);
+        let mut rows: Vec<Arc<Row>> = shown.map(|(_, fresh)| Arc::clone(&fresh.row)).collect();
+        rows.sort_by_key(|row| row.listing_id());
+        let replaced = placed.iter().chain(&flips).filter_map(|(at, _)| self.rows.row(*at));
+        next.stale_rows += rows.iter().filter(|row| row.stale()).count();
+        next.stale_rows -= replaced.filter(|row| row.stale()).count();
         let newest = placed.iter().filter_map(|(_, fresh)| fresh.row.fetched_at()).max();
         if rebuild {
             next.rows = Arc::new(Rows::build(self.merged(placed, flips)));
-            next.indexes = Field::ALL.map(|field| Arc::new(Index::build(field, &next.rows)));
+            next.indexes = Index::build_all(&next.rows).map(Arc::new);
+            // Rows that did not change are shared even so: here it is rather too much than too little.
+            next.replaced_bytes = self.bytes();
         } else {
             placed.extend(flips);
             placed.sort_by_key(|(at, _)| *at);
             next.rows = Arc::new(self.rows.with(placed));
             next.indexes =
                 self.indexes.each_ref().map(|index| next.reindexed(index, self, &changed));
+            next.replaced_bytes = self.bytes_beyond(&next);
         }
         next.newest_fetched_at = if newest >= self.newest_fetched_at {
             newest
@@ -169,7 +194,7 @@ impl Snapshot {
         } else {
             self.newest_fetched_at
         };
-        next
+        Successor { snapshot: next, rows }
     }
 
     /// The index of the rows of this snapshot, made from the one of its predecessor.
@@ -198,10 +223,25 @@ impl Snapshot {
             let (before, after) = (old.rows.row(at), self.rows.row(at));
             return before.map(|row| row.contracts_json()) == after.map(|row| row.contracts_json());
         }
+        if Further::of(field).is_some() && self.same_number(field, at, old) {
+            return true;
+        }
         let (before, after) = (Entry::of(field, &old.rows, at), Entry::of(field, &self.rows, at));
         before == after
             && (!before.tag.loose()
                 || old.rows.exact(field, at).compare(self.rows.exact(field, at)).is_eq())
+    }
+
+    /// True where the row at a slot has the same text for a number as before, which is quicker to see than
+    /// that its key is the same.
+    fn same_number(&self, field: Field, at: u32, old: &Self) -> bool {
+        let priced = |rows: &Rows| rows.column(at).is_some_and(|column| column.priced);
+        match (old.rows.exact(field, at), self.rows.exact(field, at)) {
+            (Exact::Number(before), Exact::Number(after)) => {
+                before == after && priced(&old.rows) == priced(&self.rows)
+            }
+            _ => false,
+        }
     }
 
     /// All rows by ascending id, with the changes in their places.
@@ -229,51 +269,8 @@ impl Snapshot {
         self.rows.row(slot).is_some_and(|row| row.fetched_at() == self.newest_fetched_at)
     }
 
-    /// Slots of rows that cross their source's age limit between the last judgement and `now`, with
-    /// the new judgement. Only rows near a limit are visited.
-    fn crossing(
-        &self,
-        settings: &ViewSettings,
-        now: Timestamp,
-    ) -> impl Iterator<Item = (u32, bool)> {
-        let indexes = [self.index(Field::UpdatedAt), self.index(Field::UntimedFetch)];
-        self.sources.iter().flat_map(move |(number, name)| {
-            let limit = settings.stale_after(name);
-            let (before, after) = (stale_before(limit, self.judged_at), stale_before(limit, now));
-            let stale = after > before;
-            let slots = indexes.into_iter().flatten().flat_map(move |index| {
-                let position = |millis: i64| index.position(signed_key(millis), |_| false);
-                index.tags(position(before.min(after))..position(before.max(after)))
-            });
-            slots.map(|tag| tag.slot()).filter_map(move |slot| {
-                let own = self.rows.column(slot)?.source == number;
-                (own && self.rows.row(slot)?.stale() != stale).then_some((slot, stale))
-            })
-        })
-    }
-
-    /// The rows that cross their limit, judged anew; those in `changed` are left out.
-    fn flips(&self, changed: &[u32], settings: &ViewSettings, now: Timestamp) -> Vec<(u32, Fresh)> {
-        let mut changed = changed.to_vec();
-        changed.sort_unstable();
-        let kept = |slot: &u32| changed.binary_search(slot).is_err();
-        self.crossing(settings, now)
-            .filter(|(slot, _)| kept(slot))
-            .filter_map(|(slot, stale)| {
-                let mut fresh = self.rows.fresh(slot)?;
-                fresh.row = Arc::new(fresh.row.judged(stale));
-                Some((slot, fresh))
-            })
-            .collect()
-    }
-
     pub(crate) fn index(&self, field: Field) -> Option<&Index> {
         self.indexes.get(field as usize).map(Arc::as_ref)
-    }
-
-    /// True when a row's age has to be judged anew at `now`.
-    pub(crate) fn outdated(&self, settings: &ViewSettings, now: Timestamp) -> bool {
-        self.crossing(settings, now).next().is_some()
     }
 
     /// The generation that every answer of this snapshot belongs to.
@@ -299,6 +296,19 @@ impl Snapshot {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many rows show values that are older than their source's limit. For one generation of one store
+    /// this number tells which rows they are.
+    #[must_use]
+    pub const fn stale_rows(&self) -> usize {
+        self.stale_rows
+    }
+
+    /// About so many bytes its predecessor holds that it does not hold too, and that go where nobody keeps
+    /// the predecessor. All of the predecessor's where much changed at once.
+    pub(crate) const fn replaced_bytes(&self) -> usize {
+        self.replaced_bytes
     }
 
     /// When the newest values were fetched.

@@ -7,14 +7,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use kasparro_domain::{Clock, Generation, SourceName, Timestamp};
 use kasparro_store::{ListingRow, ReadStore, StoreError, StoreResult};
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, broadcast, mpsc, watch};
 
-use crate::Snapshot;
+use crate::kept::Kept;
 use crate::patience::{PIECE_WITHIN, handing_on};
-use crate::snapshot::Changes;
+use crate::snapshot::{Changes, Successor};
+use crate::{Snapshot, Swap};
 
 /// Pieces of listings that wait between the store and the renderer.
 const PIECES_IN_FLIGHT: usize = 2;
+/// Changes that are held for those who are told of them and did not listen yet.
+const SWAPS_IN_FLIGHT: usize = 64;
 
 /// How a view judges what it shows.
 #[derive(Debug, Clone)]
@@ -43,6 +46,9 @@ pub struct View {
     current: Arc<ArcSwap<Snapshot>>,
     /// The generation of `current`, told after each swap.
     shown: watch::Sender<Generation>,
+    /// What was shown before and can still be asked for.
+    kept: Arc<ArcSwap<Kept>>,
+    swaps: broadcast::Sender<Arc<Swap>>,
     /// Held while a snapshot is made, so that each is made from the one before.
     turn: Arc<Mutex<()>>,
 }
@@ -72,6 +78,8 @@ impl View {
             settings: Arc::new(settings),
             current: Arc::default(),
             shown: watch::Sender::default(),
+            kept: Arc::default(),
+            swaps: broadcast::Sender::new(SWAPS_IN_FLIGHT),
             turn: Arc::default(),
         })
     }
@@ -80,6 +88,28 @@ impl View {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The newest snapshot of a generation that is or was shown.
+    ///
+    /// A snapshot that another took the place of is kept for a minute, as long as the kept ones do not hold
+    /// more than 64 MB beside the one that is shown, and those of the last two generations before the
+    /// present one in any case. None is kept once the store went back.
+    #[must_use]
+    pub fn kept(&self, generation: Generation) -> Option<Arc<Snapshot>> {
+        // A snapshot is kept before another takes its place, so it is found in one of the two.
+        let current = self.current.load();
+        if current.generation() == generation && current.version() > 0 {
+            return Some(Arc::clone(&current));
+        }
+        self.kept.load().find(generation).map(Arc::clone)
+    }
+
+    /// Every change of what is shown from now on, told once it is shown. Whoever lags 64 changes behind
+    /// loses the oldest, is told so, and has to begin anew from [`View::snapshot`].
+    #[must_use]
+    pub fn swaps(&self) -> broadcast::Receiver<Arc<Swap>> {
+        self.swaps.subscribe()
     }
 
     /// True once the first refresh is done.
@@ -168,12 +198,21 @@ impl View {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let base = self.snapshot();
         let now = self.clock.now();
+        self.forget(now);
         if !self.loaded() || !base.outdated(&self.settings, now) {
             return Ok(());
         }
         let changes = Changes::none(&base, now);
         let (generation, version) = (base.generation(), base.version() + 1);
         self.swap(turn, base, changes, generation, version).await
+    }
+
+    /// Lets go of what was kept long enough, while no swap does.
+    fn forget(&self, now: Timestamp) {
+        if let Some(rest) = self.kept.load().at(now) {
+            let before = self.kept.swap(Arc::new(rest));
+            tokio::task::spawn_blocking(move || drop(before));
+        }
     }
 
     /// Renders listings as they arrive, away from the threads that answer requests. No thread waits for
@@ -194,8 +233,8 @@ impl View {
         sorting.await.map_err(stopped)
     }
 
-    /// Makes the next snapshot and shows it. The predecessor is dropped on the same thread, because
-    /// that too takes milliseconds.
+    /// Makes the next snapshot, shows it and tells of it. What is not kept any more is dropped on the same
+    /// thread, because that too takes milliseconds.
     ///
     /// The turn goes along: a caller that gives up cannot let somebody else overtake.
     async fn swap(
@@ -208,12 +247,18 @@ impl View {
     ) -> StoreResult<()> {
         let settings = Arc::clone(&self.settings);
         let current = Arc::clone(&self.current);
-        let shown = self.shown.clone();
+        let (shown, kept, swaps) = (self.shown.clone(), Arc::clone(&self.kept), self.swaps.clone());
+        let now = self.clock.now();
         let swapping = tokio::task::spawn_blocking(move || {
-            let next = base.with(changes, generation, version, &settings);
+            let Successor { snapshot, rows } = base.with(changes, generation, version, &settings);
             drop(base);
-            current.store(Arc::new(next));
+            let before = current.load_full();
+            let forgotten = kept.swap(Arc::new(kept.load().once(&before, &snapshot, now)));
+            current.store(Arc::new(snapshot));
             shown.send_replace(generation);
+            // It fails only where nobody listens.
+            let _ = swaps.send(Arc::new(Swap { from: before.generation(), to: generation, rows }));
+            drop((before, forgotten));
             drop(turn);
         });
         swapping.await.map_err(stopped)

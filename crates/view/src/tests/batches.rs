@@ -25,6 +25,7 @@ impl Snapshot {
         );
         assert_eq!(self.len(), rebuilt.len());
         assert_eq!(self.rows.len(), rebuilt.rows.len());
+        assert_eq!(self.stale_rows(), rebuilt.stale_rows());
         assert_eq!(self.newest_fetched_at(), rebuilt.newest_fetched_at());
         assert_eq!(self.listings_by_source(), rebuilt.listings_by_source());
         for field in Field::ALL {
@@ -45,9 +46,11 @@ impl Snapshot {
                 assert_eq!(block.keys.len(), block.tags.len());
             }
         }
-        for row in &rebuilt.page(&everything(Start::Offset(0), usize::MAX)).rows {
+        let rows = rebuilt.page(&everything(Start::Offset(0), usize::MAX)).rows;
+        for row in &rows {
             assert_eq!(self.listing(row.listing_id()).as_ref(), Some(row));
         }
+        assert_eq!(self.stale_rows(), rows.iter().filter(|row| row.stale()).count());
     }
 }
 

@@ -98,7 +98,7 @@ fn a_contract_is_found_however_it_is_spelled_and_only_on_its_chain() {
     ] {
         assert_eq!(having(&snapshot, &text), expected, "{text}");
     }
-    let filter = Filter { symbol: Some("c2".to_owned()), ..Filter::default() };
+    let filter = Filter { symbols: vec!["c2".to_owned()], ..Filter::default() };
     let both = AssetQuery { filter, contract: WantedContract::read(USDC), ..AssetQuery::default() };
     assert_eq!(assets(&snapshot, both), [2]);
 }
@@ -185,7 +185,7 @@ fn the_best_comes_first_by_rank_then_market_cap_then_id() {
         unpriced,
         second,
     ]);
-    let filter = Filter { symbol: Some("same".to_owned()), ..Filter::default() };
+    let filter = Filter { symbols: vec!["same".to_owned()], ..Filter::default() };
     let query = AssetQuery { filter, best_first: true, ..AssetQuery::default() };
     assert_eq!(assets(&snapshot, query.clone()), [4, 5, 3, 2, 1, 6, 7]);
     let page =

@@ -3,6 +3,7 @@
 mod batches;
 mod follow;
 mod identity;
+mod kept;
 mod model;
 mod outages;
 mod queries;
@@ -10,6 +11,7 @@ mod render;
 mod restored;
 mod staleness;
 mod store;
+mod swaps;
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -4,14 +4,15 @@ use std::cmp::Ordering;
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    AssetClass, AssetId, Attributes, Contract, Decimal, IdentityState, ListingId, Quote, SourceName,
+    AssetClass, AssetId, Attributes, Contract, Decimal, IdentityState, ListingId, Quote,
+    SourceName, Timestamp,
 };
 use kasparro_store::ListingRow;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{NOW, decimal, instant};
-use crate::{Filter, ListingQuery, Order, Snapshot, SortKey, Start};
+use crate::{Bounds, Filter, ListingQuery, Order, Snapshot, SortKey, Start};
 
 /// Few different values, so that ties, unknown values and equal `f64` are frequent.
 const NUMBERS: [&str; 14] = [
@@ -58,16 +59,23 @@ fn contracts() -> impl Strategy<Value = Vec<Contract>> {
 
 /// A listing with this id and anything else.
 pub(super) fn any_listing(id: i64) -> impl Strategy<Value = ListingRow> {
-    let quote = (number(), number(), number(), number(), prop::option::of(1_u32..5)).prop_map(
-        |(price_usd, market_cap, volume_24h, price_change_24h, rank)| Quote {
-            price_usd,
-            market_cap,
-            volume_24h,
-            price_change_24h,
-            rank,
-            ..Quote::default()
-        },
-    );
+    let supplies = (number(), number(), number(), number());
+    let values = (number(), number(), number(), number(), prop::option::of(1_u32..5), supplies);
+    let quote =
+        values.prop_map(|(price_usd, market_cap, volume_24h, price_change_24h, rank, supplies)| {
+            let (circulating_supply, total_supply, max_supply, fully_diluted_valuation) = supplies;
+            Quote {
+                price_usd,
+                market_cap,
+                volume_24h,
+                price_change_24h,
+                circulating_supply,
+                total_supply,
+                max_supply,
+                fully_diluted_valuation,
+                rank,
+            }
+        });
     let asset = (1_i64..6, prop::option::weighted(0.3, 1_i64..9), contracts());
     let what = (source(), text(), text(), text(), asset, any::<(bool, bool)>());
     let when = (-4_i64..1, any::<bool>(), 0_i64..3);
@@ -110,31 +118,58 @@ pub(super) fn any_listings(most: usize) -> impl Strategy<Value = Vec<ListingRow>
     })
 }
 
+/// A range that has each of its ends this often; the ends may stand in the wrong order.
+fn bounds(given: f64) -> impl Strategy<Value = Bounds> {
+    let end = move || prop::option::weighted(given, select(&NUMBERS[..]).prop_map(decimal));
+    (end(), end()).prop_map(|(min, max)| Bounds { min, max })
+}
+
 /// A question of any kind.
 pub(super) fn any_query() -> impl Strategy<Value = ListingQuery> {
     let part = |rare: f64, texts: &'static [&'static str]| {
         prop::option::weighted(rare, select(texts).prop_map(str::to_owned))
     };
+    // Mostly none or one, sometimes several, among them equal ones and ones that nothing has.
+    let symbol = select(&["btc", "BTC", "", "οδοσ", "none", "wrapped btc"][..]);
+    let sources = prop_oneof![
+        6 => Just(Vec::new()),
+        2 => source().prop_map(|source| vec![source]),
+        2 => prop::collection::vec(source(), 2..4),
+        1 => Just(vec![SourceName::new("nobody"), SourceName::new("csv")]),
+    ];
+    let symbols = prop_oneof![
+        6 => Just(Vec::new()),
+        2 => symbol.clone().prop_map(|symbol| vec![symbol.to_owned()]),
+        2 => prop::collection::vec(symbol.prop_map(str::to_owned), 2..5),
+    ];
+    let updated_since = (-5_i64..2, -1_i64..2)
+        .prop_map(|(hours, millis)| instant(NOW + hours * 3_600_000 + millis));
     let filter = (
-        part(0.25, &["btc", "BTC", "", "οδοσ", "none", "wrapped btc"]),
+        symbols,
+        sources,
         part(0.2, &["coin", "", "b", "none", "a\"b", "σ", "\0"]),
         part(0.2, &["c", "btc", "", "none", "\\c\n", "Δ", "n\0b"]),
-        prop::option::weighted(0.25, source()),
         prop::option::weighted(0.2, (1_i64..7).prop_map(AssetId)),
-        prop::option::weighted(0.3, select(&NUMBERS[..]).prop_map(decimal)),
-        prop::option::weighted(0.3, select(&NUMBERS[..]).prop_map(decimal)),
+        [bounds(0.3), bounds(0.15), bounds(0.15), bounds(0.15)],
+        prop::option::weighted(0.25, updated_since),
         any::<bool>(),
     )
         .prop_map(
-            |(symbol, name, search, source, asset_id, min_price, max_price, unpriced)| Filter {
-                symbol,
-                name,
-                search,
-                source,
-                asset_id,
-                min_price,
-                max_price,
-                unpriced,
+            |(symbols, sources, name, search, asset_id, bounds, updated_since, unpriced)| {
+                let [price_usd, market_cap, volume_24h, price_change_24h] = bounds;
+                Filter {
+                    symbols,
+                    sources,
+                    name,
+                    search,
+                    asset_id,
+                    price_usd,
+                    market_cap,
+                    volume_24h,
+                    price_change_24h,
+                    updated_since,
+                    unpriced,
+                }
             },
         );
     let sorts = [
@@ -146,8 +181,13 @@ pub(super) fn any_query() -> impl Strategy<Value = ListingQuery> {
         SortKey::MarketCap,
         SortKey::Volume24h,
         SortKey::PriceChange24h,
+        SortKey::CirculatingSupply,
+        SortKey::TotalSupply,
+        SortKey::MaxSupply,
+        SortKey::FullyDilutedValuation,
         SortKey::Rank,
         SortKey::UpdatedAt,
+        SortKey::IngestedAt,
     ];
     let order = select(&[Order::Ascending, Order::Descending][..]);
     let start = prop_oneof![
@@ -171,22 +211,35 @@ fn folded(text: &Option<CompactString>) -> Option<String> {
 }
 
 fn fits(filter: &Filter, row: &ListingRow) -> bool {
-    let price = row.quote.as_ref().and_then(|quote| quote.price_usd.as_ref());
+    let within = |bounds: &Bounds, value: fn(&Quote) -> &Option<Decimal>| {
+        let value = row.quote.as_ref().and_then(|quote| value(quote).as_ref());
+        bounds.min.as_ref().is_none_or(|min| value.is_some_and(|value| value >= min))
+            && bounds.max.as_ref().is_none_or(|max| value.is_some_and(|value| value <= max))
+    };
     let (symbol, name) = (folded(&row.attributes.symbol), folded(&row.attributes.name));
     let holds = |text: &Option<String>, needle: &str| {
         text.as_deref().unwrap_or_default().contains(&fold(needle))
     };
     (filter.unpriced || row.quote.is_some())
-        && filter.symbol.as_ref().is_none_or(|wanted| symbol == Some(fold(wanted)))
+        && (filter.symbols.is_empty()
+            || filter.symbols.iter().any(|wanted| symbol == Some(fold(wanted))))
         && filter.name.as_ref().is_none_or(|needle| holds(&name, needle))
         && filter.search.as_ref().is_none_or(|needle| {
             let external_id = Some(fold(&row.external_id));
             [&symbol, &name, &external_id].into_iter().any(|text| holds(text, needle))
         })
-        && filter.source.as_ref().is_none_or(|source| row.source == *source)
+        && (filter.sources.is_empty() || filter.sources.contains(&row.source))
         && filter.asset_id.is_none_or(|id| row.asset_id == id)
-        && filter.min_price.as_ref().is_none_or(|min| price.is_some_and(|price| price >= min))
-        && filter.max_price.as_ref().is_none_or(|max| price.is_some_and(|price| price <= max))
+        && within(&filter.price_usd, |quote| &quote.price_usd)
+        && within(&filter.market_cap, |quote| &quote.market_cap)
+        && within(&filter.volume_24h, |quote| &quote.volume_24h)
+        && within(&filter.price_change_24h, |quote| &quote.price_change_24h)
+        && filter.updated_since.is_none_or(|since| updated_at(row).is_some_and(|own| own >= since))
+}
+
+fn updated_at(row: &ListingRow) -> Option<Timestamp> {
+    let observed_at = row.observed_at.filter(|_| row.source_timed);
+    row.quote.as_ref().and(observed_at)
 }
 
 fn by<T: Ord>(order: Order, left: Option<T>, right: Option<T>) -> Ordering {
@@ -202,10 +255,7 @@ fn compare(sort: SortKey, order: Order, left: &ListingRow, right: &ListingRow) -
         let of = |row: &ListingRow| row.quote.as_ref().and_then(value);
         by(order, of(left), of(right))
     };
-    let updated_at = |row: &ListingRow| {
-        let observed_at = row.observed_at.filter(|_| row.source_timed);
-        row.quote.as_ref().and(observed_at)
-    };
+    let ingested_at = |row: &ListingRow| row.quote.as_ref().and(row.fetched_at);
     let sorted = match sort {
         SortKey::Id => by(order, Some(left.listing_id), Some(right.listing_id)),
         SortKey::Symbol => {
@@ -218,7 +268,12 @@ fn compare(sort: SortKey, order: Order, left: &ListingRow, right: &ListingRow) -
         SortKey::Volume24h => quote(|quote| quote.volume_24h.clone()),
         SortKey::PriceChange24h => quote(|quote| quote.price_change_24h.clone()),
         SortKey::Rank => quote(|quote| quote.rank.map(|rank| Decimal::from(u64::from(rank)))),
+        SortKey::CirculatingSupply => quote(|quote| quote.circulating_supply.clone()),
+        SortKey::TotalSupply => quote(|quote| quote.total_supply.clone()),
+        SortKey::MaxSupply => quote(|quote| quote.max_supply.clone()),
+        SortKey::FullyDilutedValuation => quote(|quote| quote.fully_diluted_valuation.clone()),
         SortKey::UpdatedAt => by(order, updated_at(left), updated_at(right)),
+        SortKey::IngestedAt => by(order, ingested_at(left), ingested_at(right)),
     };
     sorted.then(left.listing_id.cmp(&right.listing_id))
 }

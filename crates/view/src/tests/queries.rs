@@ -8,7 +8,9 @@ use proptest::prelude::*;
 
 use super::model::{answer, any_listings, any_query, asked};
 use super::{NOW, decimal, instant, listing, settings, snapshot};
-use crate::{AssetQuery, AssetStart, Filter, ListingQuery, Order, Snapshot, SortKey, Start};
+use crate::{
+    AssetQuery, AssetStart, Bounds, Filter, ListingQuery, Order, Snapshot, SortKey, Start,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
@@ -34,6 +36,15 @@ fn many(count: i64) -> Vec<ListingRow> {
             let mut listing = listing(2 * n);
             listing.asset_id.0 = n / 3;
             listing.source = SourceName::new(["coinpaprika", "coingecko", "csv"][n as usize % 3]);
+            listing.observed_at = Some(instant(NOW - n * 37 % 1_009));
+            listing.source_timed = n % 4 != 0;
+            listing.fetched_at = Some(instant(NOW - n % 7));
+            // Two symbols that many have, in alternation, so that their lists interleave.
+            match n % 5 {
+                0 | 3 => listing.attributes.symbol = Some("MANY".into()),
+                1 => listing.attributes.symbol = Some("Several".into()),
+                _ => {}
+            }
             if n % 11 == 0 {
                 listing.quote = None;
                 return listing;
@@ -44,36 +55,66 @@ fn many(count: i64) -> Vec<ListingRow> {
                 (n % 13 != 0).then(|| decimal(if n % 2 == 0 { of(n * 31) } else { &spread }));
             quote.market_cap = (n % 5 != 0).then(|| decimal(&format!("{}", n * 104_729 % 2_003)));
             quote.volume_24h = Some(decimal(of(n)));
+            let change = if n % 3 == 0 { "-1.50000000000000000001" } else { "-1.5" };
+            quote.price_change_24h = (n % 4 != 0).then(|| decimal(change));
+            quote.circulating_supply = (n % 6 != 0).then(|| decimal(of(n * 17)));
+            quote.total_supply = Some(decimal(&format!("{}", n * 15_485_863 % 3_001)));
+            quote.max_supply = (n % 2 == 0).then(|| decimal("21000000"));
+            quote.fully_diluted_valuation = (n % 9 == 0).then(|| decimal(&spread));
             quote.rank = u32::try_from(n % 977).ok();
             listing
         })
         .collect()
 }
 
+/// A range; an empty text for an end that is not given.
+fn range(min: &str, max: &str) -> Bounds {
+    let end = |text: &str| (!text.is_empty()).then(|| decimal(text));
+    Bounds { min: end(min), max: end(max) }
+}
+
 fn filters() -> Vec<Filter> {
     let none = Filter::default();
-    let source = Some(SourceName::new("csv"));
-    let price = |min: &str, max: &str| Filter {
-        min_price: Some(decimal(min)),
-        max_price: Some(decimal(max)),
-        ..Filter::default()
-    };
+    let of = |names: &[&str]| names.iter().copied().map(SourceName::new).collect::<Vec<_>>();
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let csv = of(&["csv"]);
+    let price = |min: &str, max: &str| Filter { price_usd: range(min, max), ..Filter::default() };
+    let since = |millis: i64| Some(instant(NOW - millis));
     vec![
         none.clone(),
         Filter { unpriced: true, ..none.clone() },
-        Filter { source: source.clone(), ..none.clone() },
-        Filter { source: source.clone(), unpriced: true, ..none.clone() },
-        Filter { source: source.clone(), ..price("7", "4000") },
-        Filter { symbol: Some("c14".to_owned()), ..none.clone() },
+        Filter { sources: csv.clone(), ..none.clone() },
+        Filter { sources: csv.clone(), unpriced: true, ..none.clone() },
+        Filter { sources: csv.clone(), ..price("7", "4000") },
+        Filter { sources: of(&["csv", "coingecko", "csv"]), ..none.clone() },
+        Filter { sources: of(&["coinpaprika", "csv"]), unpriced: true, ..none.clone() },
+        Filter { sources: of(&["csv", "nobody"]), ..none.clone() },
+        Filter { sources: of(&["nobody"]), ..none.clone() },
+        Filter { symbols: texts(&["c14"]), ..none.clone() },
+        Filter { symbols: texts(&["c14", "C22", "c2", "c14", "none"]), ..none.clone() },
+        Filter { symbols: texts(&["many", "several"]), ..none.clone() },
+        Filter { symbols: texts(&["many", "c14", "several"]), unpriced: true, ..none.clone() },
+        Filter {
+            symbols: texts(&["many", "several"]),
+            sources: of(&["csv", "coingecko"]),
+            ..none.clone()
+        },
+        Filter { market_cap: range("0", "1000"), ..none.clone() },
+        Filter { market_cap: range("", "1000"), volume_24h: range("0.1", "7"), ..none.clone() },
+        Filter { price_change_24h: range("-1.5", "-1.5"), ..none.clone() },
+        Filter { price_change_24h: range("-1.50000000000000000001", ""), ..price("", "9") },
+        Filter { updated_since: since(900), ..none.clone() },
+        Filter { updated_since: since(10), unpriced: true, ..price("1", "") },
+        Filter { updated_since: since(-1), ..none.clone() },
         Filter { name: Some("COIN 1".to_owned()), ..none.clone() },
-        Filter { name: Some("coin 1".to_owned()), source, ..none.clone() },
+        Filter { name: Some("coin 1".to_owned()), sources: csv, ..none.clone() },
         Filter { search: Some("-22".to_owned()), ..price("0", "100000") },
         price("0.1", "0.1"),
         price("0.1000000000000000055", "44471.6"),
         price("10", "11"),
         price("5", "4"),
-        Filter { max_price: Some(decimal("3000")), ..none.clone() },
-        Filter { min_price: Some(decimal("0.1000000000000000055")), ..none },
+        price("", "3000"),
+        price("0.1000000000000000055", ""),
     ]
 }
 
@@ -89,24 +130,39 @@ fn large_snapshots_answer_like_the_list_in_every_sort_order_and_window() {
         SortKey::PriceUsd,
         SortKey::MarketCap,
         SortKey::Volume24h,
+        SortKey::PriceChange24h,
+        SortKey::CirculatingSupply,
+        SortKey::TotalSupply,
+        SortKey::MaxSupply,
+        SortKey::FullyDilutedValuation,
         SortKey::Rank,
         SortKey::UpdatedAt,
+        SortKey::IngestedAt,
     ];
-    for filter in filters() {
-        for sort in sorts {
-            for order in [Order::Ascending, Order::Descending] {
-                // One answer of the model, cut into windows here, keeps this quick.
-                let mut query = ListingQuery {
-                    filter: filter.clone(),
-                    sort,
-                    order,
-                    start: Start::Offset(0),
-                    limit: usize::MAX,
-                };
-                let (all, total, _) = answer(&listings, &query);
-                for offset in [0, 1, 191, 700, 1_333, 2_800, total.saturating_sub(1), total] {
-                    query.start = Start::Offset(offset);
-                    query.limit = 20;
+    let query = |filter: &Filter, sort, order, start| {
+        let filter = filter.clone();
+        ListingQuery { filter, sort, order, start: Start::Offset(start), limit: 20 }
+    };
+    // What fits and what comes first are asked of the model once each, which keeps this quick.
+    let every =
+        |query: ListingQuery| answer(&listings, &ListingQuery { limit: usize::MAX, ..query }).0;
+    let fitting: Vec<(Filter, BTreeSet<ListingId>)> = filters()
+        .into_iter()
+        .map(|filter| {
+            let ids = every(query(&filter, SortKey::Id, Order::Ascending, 0));
+            (filter, ids.into_iter().collect())
+        })
+        .collect();
+    let everything = Filter { unpriced: true, ..Filter::default() };
+    for sort in sorts {
+        for order in [Order::Ascending, Order::Descending] {
+            let sorted = every(query(&everything, sort, order, 0));
+            for (filter, fitting) in &fitting {
+                let all: Vec<ListingId> =
+                    sorted.iter().copied().filter(|id| fitting.contains(id)).collect();
+                let total = all.len() as u64;
+                for offset in [0, 191, 1_333, 2_800, total.saturating_sub(1), total] {
+                    let query = query(filter, sort, order, offset);
                     let from = all.len().min(usize::try_from(offset).unwrap());
                     let due: Vec<ListingId> = all[from..].iter().take(20).copied().collect();
                     let more = all.len() > from + 20;
@@ -240,7 +296,7 @@ fn assets_are_listed_once_each_by_ascending_id_whatever_their_listings_are() {
     let listings = many(1_000);
     let snapshot = snapshot(listings.clone());
     let mut some: Vec<Filter> = filters();
-    some.push(Filter { symbol: Some("none".to_owned()), ..Filter::default() });
+    some.push(Filter { symbols: vec!["none".to_owned()], ..Filter::default() });
     for filter in some {
         let all = Filter { unpriced: true, ..filter.clone() };
         let query = ListingQuery {

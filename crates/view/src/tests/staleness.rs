@@ -22,12 +22,15 @@ fn seen(id: i64, source: &str, minutes_ago: i64) -> ListingRow {
 fn stale(view: &View) -> Vec<i64> {
     let snapshot = view.snapshot();
     let rows = (1..=9).filter_map(|id| snapshot.listing(ListingId(id)));
-    rows.filter(|row| {
-        assert!(row.json().contains(&format!("\"stale\":{},", row.stale())));
-        row.stale()
-    })
-    .map(|row| row.listing_id().0)
-    .collect()
+    let stale: Vec<i64> = rows
+        .filter(|row| {
+            assert!(row.json().contains(&format!("\"stale\":{},", row.stale())));
+            row.stale()
+        })
+        .map(|row| row.listing_id().0)
+        .collect();
+    assert_eq!(snapshot.stale_rows(), stale.len());
+    stale
 }
 
 #[tokio::test]
