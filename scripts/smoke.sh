@@ -1,7 +1,7 @@
 #!/bin/sh
 # Asks a running Kasparro a little of everything, one line for each check; exits 1 at the first that fails.
 #   API_URL        where it answers (default http://127.0.0.1:8000)
-#   API_KEY        sent as X-API-Key, where there is one
+#   API_KEY        sent as X-API-Key, where there is one; then pages about operations are asked too
 #   SMOKE_WAIT_S   how long it may take to become ready, in seconds (default 60)
 set -eu
 
@@ -43,6 +43,7 @@ check() {
 
 until=$(($(date +%s) + wait_s))
 while status=$(ask /readyz); [ "$status" != 200 ]; do
+    [ "$status" != 401 ] || fail "/readyz answered $status" 'API_KEY is not good there: kasparro keys list shows those that are'
     if [ "$(date +%s)" -ge "$until" ]; then
         case $status in
         000) fail "nothing answers at $base" 'is it started, and is API_URL right? make logs shows why it ended' ;;
@@ -66,4 +67,7 @@ esac
 check /stats '"total_runs"' 'read what it said; make logs-api'
 check /metrics 'kasparro_build_info' 'read what it said; make logs-api'
 check /openapi.json '"openapi"' 'read what it said; make logs-api'
+if [ -n "${API_KEY:-}" ]; then
+    check '/runs?limit=1' '"pagination"' 'read what it said; API_KEY needs the scope read'
+fi
 echo "every check of $base passed"

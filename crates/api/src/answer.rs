@@ -13,6 +13,8 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use kasparro_domain::{Clock, Timestamp};
 use serde::Serialize;
 
+use crate::cors::Sharing;
+use crate::limits::Standing;
 use crate::listen::InFlight;
 
 /// The longest request id that is taken over from a client.
@@ -23,6 +25,10 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 pub(crate) struct RequestContext {
     request_id: HeaderValue,
     started: Instant,
+    /// What pages of other sites may do with the answer.
+    sharing: Sharing,
+    /// How the sender stands with its limit, if there is one.
+    standing: Option<Standing>,
 }
 
 impl RequestContext {
@@ -36,7 +42,37 @@ impl RequestContext {
                     && id.as_bytes().iter().all(u8::is_ascii_graphic)
             })
             .cloned();
-        Self { request_id: request_id.unwrap_or_else(|| new_id(clock.now())), started }
+        Self {
+            request_id: request_id.unwrap_or_else(|| new_id(clock.now())),
+            started,
+            sharing: Sharing::default(),
+            standing: None,
+        }
+    }
+
+    /// When the request arrived.
+    pub(crate) const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// How the sender stands with its limit, if there is one.
+    pub(crate) const fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
+    }
+
+    /// Notes how the sender stands with its limit.
+    pub(crate) const fn set_standing(&mut self, standing: Standing) {
+        self.standing = Some(standing);
+    }
+
+    /// The same for a request whose answer pages of other sites may use in this way.
+    pub(crate) fn shared_with(self, sharing: Sharing) -> Self {
+        Self { sharing, ..self }
+    }
+
+    /// What pages of other sites may do with the answer.
+    pub(crate) const fn sharing(&self) -> &Sharing {
+        &self.sharing
     }
 
     /// The id as a header.
@@ -64,6 +100,14 @@ impl RequestContext {
         self.started.elapsed().as_secs_f64()
     }
 
+    /// The header `Server-Timing`: milliseconds since the request arrived.
+    pub(crate) fn server_timing(&self) -> HeaderValue {
+        let mut text = Vec::with_capacity(24);
+        text.extend_from_slice(b"app;dur=");
+        write_millis(&mut text, self.elapsed_us());
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("app"))
+    }
+
     /// `{"request_id":"…","api_latency_ms":…,`: how every JSON body of ours begins.
     pub(crate) fn prefix(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(192);
@@ -72,12 +116,7 @@ impl RequestContext {
             out.extend_from_slice(b"null");
         }
         out.extend_from_slice(br#","api_latency_ms":"#);
-        let elapsed_us = self.elapsed_us();
-        let mut digits = itoa::Buffer::new();
-        out.extend_from_slice(digits.format(elapsed_us / 1000).as_bytes());
-        out.push(b'.');
-        let fraction = digits.format(1000 + elapsed_us % 1000).as_bytes();
-        out.extend_from_slice(fraction.get(1..).unwrap_or_default());
+        write_millis(&mut out, self.elapsed_us());
         out.push(b',');
         out
     }
@@ -91,8 +130,19 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
         Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self {
             request_id: HeaderValue::from_static("unknown"),
             started: Instant::now(),
+            sharing: Sharing::default(),
+            standing: None,
         }))
     }
+}
+
+/// Writes microseconds as milliseconds with three decimals.
+fn write_millis(out: &mut Vec<u8>, elapsed_us: u64) {
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(digits.format(elapsed_us / 1000).as_bytes());
+    out.push(b'.');
+    let fraction = digits.format(1000 + elapsed_us % 1000).as_bytes();
+    out.extend_from_slice(fraction.get(1..).unwrap_or_default());
 }
 
 /// A UUID of version 7 for an instant, in lower case.
@@ -144,7 +194,9 @@ impl Body {
     }
 
     /// The same body, which keeps its connection busy until it was handed over.
-    pub(crate) fn holding(mut self, in_flight: InFlight) -> Self {
+    pub(crate) fn holding(mut self, mut in_flight: InFlight) -> Self {
+        // The work is done. Whoever reads slowly keeps nobody out.
+        in_flight.leave_place();
         self.in_flight = Some(in_flight);
         self
     }
@@ -164,7 +216,13 @@ impl HttpBody for Body {
                 let piece = std::mem::take(piece);
                 Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
             }
-            Content::Routed(body) => Pin::new(body).poll_frame(cx),
+            Content::Routed(body) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                if let Some(in_flight) = &self.in_flight {
+                    in_flight.asked_for_more(polled.is_ready());
+                }
+                polled
+            }
         }
     }
 
@@ -184,6 +242,11 @@ impl HttpBody for Body {
         }
     }
 }
+
+/// Marks an answer that goes on for as long as there is something to tell, as an extension of it. It takes no
+/// place among the requests under way, and its connection stays open while it moves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Streaming;
 
 /// What operations read from.
 pub(crate) type AppState = axum::extract::State<Arc<crate::Shared>>;

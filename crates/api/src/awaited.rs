@@ -17,8 +17,9 @@ const X_MIN_GENERATION: HeaderName = HeaderName::from_static("x-min-generation")
 /// The header as it is described and named in problems.
 pub(crate) const NAME: &str = "X-Min-Generation";
 
-/// Operations that do not take the header: they tell of the API, of the process or of its database.
-const WITHOUT: [&str; 9] = [
+/// Operations that do not take the header: they tell of the API, of the process or of its database, or look at
+/// the store alone before they change something there.
+const WITHOUT: [&str; 20] = [
     "/",
     "/api",
     "/livez",
@@ -28,6 +29,17 @@ const WITHOUT: [&str; 9] = [
     "/docs",
     "/docs/problems",
     "/docs/{file}",
+    "/redoc",
+    "/redoc/{file}",
+    "/trigger-etl",
+    "/commands/{id}",
+    "/quarantine/retry",
+    "/quarantine/discard",
+    "/quarantine/pages/{id}/retry",
+    "/drift/accept",
+    "/keys",
+    "/keys/{id}/revoke",
+    "/keys/{id}/rotate",
 ];
 
 /// True where the operation under this path takes the header.

@@ -16,7 +16,8 @@ pub(crate) fn read_span(params: &mut Params<'_>) -> (Option<Timestamp>, Option<T
     (from, to)
 }
 
-fn instant(text: &str) -> Result<Timestamp, &'static str> {
+/// Reads an instant.
+pub(crate) fn instant(text: &str) -> Result<Timestamp, &'static str> {
     Timestamp::parse(text).map_err(|_| {
         "is no instant; write it as 2024-01-31T12:00:00Z, 2024-01-31, or in Unix seconds or \
          milliseconds, and the + of an offset as %2B"

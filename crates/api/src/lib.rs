@@ -5,15 +5,21 @@
 //! the request's id and how long it took, every error is an RFC 9457 problem, and no request can
 //! bring more than a documented status.
 
+mod access;
+mod admission;
 mod answer;
 mod awaited;
 mod budgets;
+mod change;
 mod contact;
+mod cors;
 mod data;
 mod doubts;
 mod flight;
+mod freshness;
 mod history;
 mod instants;
+mod limits;
 mod listen;
 mod metrics;
 mod normal_path;
@@ -23,26 +29,38 @@ mod price;
 mod problem;
 mod query;
 mod reports;
+mod represent;
 mod respond;
 mod routes;
 mod rss;
 mod settings;
 mod signed;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use axum::Router;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use kasparro_domain::{Clock, Generation, SourceName, Timestamp};
 use kasparro_store::{Store, StoreResult};
 use kasparro_view::View;
+use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
+pub use access::{
+    Area, KEY_PREFIX, KEY_RANDOM_BYTES, NewApiKey, Pepper, cursor_key_of, derive, key_id_of,
+};
 pub use metrics::{MetricsHandle, install_metrics};
 pub use openapi::openapi_json;
-pub use settings::{ApiSettings, SourceInfo};
+pub use settings::{ApiSettings, LimitSettings, Network, SourceInfo};
+
+/// How long serving waits for the first reading of the keys.
+const FIRST_KEYS: Duration = Duration::from_secs(1);
 
 /// The read API: what it reads from, and its routes.
 pub struct Api {
@@ -59,13 +77,19 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: metrics::HttpMetrics,
     pub(crate) settings: ApiSettings,
+    pub(crate) keys: access::KeyRing,
+    pub(crate) journal: access::Journal,
+    pub(crate) limits: limits::Limits,
+    pub(crate) load: Arc<limits::Load>,
     pub(crate) sources: Arc<[SourceInfo]>,
     pub(crate) pages: data::PageCache,
     pub(crate) doubts: doubts::DoubtCache,
+    pub(crate) freshness: freshness::Freshness,
     /// Health checks ask the database together: whether it answers, and how the sources are.
     pub(crate) pings: flight::Flight<()>,
     pub(crate) checkups: flight::Flight<Arc<Vec<reports::SourceReport>>>,
     pub(crate) contact: Arc<contact::Contact>,
+    pub(crate) stream: Arc<stream::Hub>,
     pub(crate) started_at: Timestamp,
     pub(crate) draining: AtomicBool,
 }
@@ -93,19 +117,39 @@ impl Api {
         settings: ApiSettings,
         sources: Vec<SourceInfo>,
     ) -> Self {
+        let mut settings = settings;
+        let started_at = clock.now();
+        // The text is dropped here; the ring keeps what it hashes to.
+        let admin = settings.admin_key.take();
+        let admin = admin.as_ref().map(ExposeSecret::expose_secret);
+        let keys = access::KeyRing::new(settings.pepper, admin, started_at);
+        let freshness = freshness::Freshness::new(settings.max_age);
+        let limits = limits::Limits::new(
+            settings.limits.clone(),
+            settings.trusted_proxies.clone(),
+            settings.shared_limits,
+            &settings.cursor_key,
+            (started_at, std::time::Instant::now()),
+        );
         let shared = Arc::new(Shared {
             store,
             view,
-            started_at: clock.now(),
+            keys,
+            journal: access::Journal::default(),
+            limits,
+            load: Arc::new(limits::Load::new(settings.max_requests)),
+            started_at,
             clock,
             metrics: metrics::HttpMetrics::new(metrics),
             settings,
             sources: sources.into(),
             pages: data::PageCache::default(),
             doubts: doubts::DoubtCache::default(),
+            freshness,
             pings: flight::Flight::default(),
             checkups: flight::Flight::default(),
             contact: Arc::default(),
+            stream: Arc::default(),
             draining: AtomicBool::new(false),
         });
         let router = routes::served(&shared).with_state(Arc::clone(&shared));
@@ -122,7 +166,20 @@ impl Api {
         listener: tokio::net::TcpListener,
         shutdown: CancellationToken,
     ) -> std::io::Result<()> {
-        listen::serve(self, listener, shutdown).await
+        let shared = Arc::clone(&self.shared);
+        // So that good keys, and what was used, are known when the first request comes; a database that hangs does not keep
+        // the others waiting.
+        let keys = tokio::time::timeout(FIRST_KEYS, access::refresh(&shared));
+        let used = limits::learn_at_start(&shared.limits, shared.store.as_ref());
+        let _ = tokio::join!(keys, used);
+        let end = CancellationToken::new();
+        let keeping = tokio::spawn(access::keep_ring(shared, end.clone()));
+        let served = listen::serve(self, listener, shutdown).await;
+        end.cancel();
+        if let Err(error) = keeping.await {
+            tracing::error!(%error, "keys were not read to the end");
+        }
+        served
     }
 }
 
@@ -173,6 +230,12 @@ impl Shared {
             self.contact.lost(&"no answer to a ping");
         }
         answers
+    }
+
+    /// How long an answer may be used that is made now.
+    pub(crate) fn cache_control(&self, asked: &HeaderMap) -> HeaderValue {
+        let keyed = asked.contains_key(AUTHORIZATION) || asked.contains_key("x-api-key");
+        self.freshness.cache_control(self.clock.now(), keyed)
     }
 
     /// True for a source that is configured or has listings.

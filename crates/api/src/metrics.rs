@@ -5,11 +5,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use http::{Method, StatusCode};
 use kasparro_domain::SourceName;
-use metrics::{Histogram, gauge, histogram};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 const REQUEST_SECONDS: &str = "kasparro_http_request_duration_seconds";
+const LIMITED: &str = "kasparro_http_limited_total";
+/// Set when the metrics are shown.
+pub(crate) const REQUESTS_IN_FLIGHT: &str = "kasparro_http_requests_in_flight";
 const QUARANTINE_ROWS: &str = "kasparro_quarantine_rows";
+const PAGES: &str = "kasparro_pages_total";
 const ANOMALIES: &str = "kasparro_anomalies";
 /// Counted by engines under the same name.
 pub(crate) const DRIFT_EVENTS: &str = "kasparro_drift_events_total";
@@ -17,6 +21,10 @@ pub(crate) const DRIFT_EVENTS: &str = "kasparro_drift_events_total";
 pub(crate) const IDENTITY_LISTINGS: &str = "kasparro_identity_listings";
 pub(crate) const IDENTITY_ASSETS: &str = "kasparro_identity_assets";
 pub(crate) const IDENTITY_EVIDENCE_LAG: &str = "kasparro_identity_evidence_lag";
+
+/// Clients that listen to changes, and what they were told.
+pub(crate) const STREAM_CLIENTS: &str = "kasparro_stream_clients";
+pub(crate) const STREAM_EVENTS: &str = "kasparro_stream_events_total";
 
 /// Upper bounds of the request histogram, in seconds.
 const BUCKETS: [f64; 11] =
@@ -66,6 +74,14 @@ fn describe() {
         REQUEST_SECONDS,
         "Time to answer a request, by route, method and status"
     );
+    metrics::describe_counter!(
+        LIMITED,
+        "Requests and connections that were refused: rate (a limit was used up), failures (too many keys that are not good), overload (too much at once)"
+    );
+    metrics::describe_gauge!(
+        REQUESTS_IN_FLIGHT,
+        "Requests that are being answered, without streams"
+    );
     metrics::describe_gauge!(
         "kasparro_generation",
         "Batches committed so far, as the read model has them"
@@ -100,8 +116,40 @@ fn describe() {
         IDENTITY_EVIDENCE_LAG,
         "How often evidence of identity has changed since it was decided last which listings are one asset"
     );
+    metrics::describe_counter!(
+        PAGES,
+        "Pages of listings that were asked for, by how they were made: rendered, cached, or not at all because the client had them (not_modified)"
+    );
+    metrics::describe_gauge!(STREAM_CLIENTS, "Clients that listen to changes now");
+    metrics::describe_counter!(
+        STREAM_EVENTS,
+        "Events that clients of the stream of changes were told: quote, hello or reset"
+    );
     metrics::describe_gauge!("kasparro_refused_pages", "Raw pages refused as a whole");
     metrics::describe_gauge!("kasparro_build_info", "1, with the version of the program");
+}
+
+/// Why a request or a connection was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limited {
+    /// A limit was used up.
+    Rate,
+    /// Too many keys were sent that are not good.
+    Failures,
+    /// There was too much to do, or there were too many connections.
+    Overload,
+}
+
+impl Limited {
+    const ALL: [Self; 3] = [Self::Rate, Self::Failures, Self::Overload];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Failures => "failures",
+            Self::Overload => "overload",
+        }
+    }
 }
 
 /// What the API measures.
@@ -109,6 +157,12 @@ pub(crate) struct HttpMetrics {
     pub(crate) handle: MetricsHandle,
     /// The label set of nearly every request, looked up once.
     data_ok: Histogram,
+    /// Pages of listings by how they were made.
+    pub(crate) pages_rendered: Counter,
+    pub(crate) pages_cached: Counter,
+    pub(crate) pages_not_modified: Counter,
+    /// By [`Limited`].
+    limited: [Counter; 3],
     quarantine_labels: Labels,
     anomaly_labels: Labels,
 }
@@ -121,8 +175,19 @@ impl HttpMetrics {
         Self {
             handle,
             data_ok: request_histogram("/data", "GET", StatusCode::OK),
+            pages_rendered: counter!(PAGES, "made" => "rendered"),
+            pages_cached: counter!(PAGES, "made" => "cached"),
+            pages_not_modified: counter!(PAGES, "made" => "not_modified"),
+            limited: Limited::ALL.map(|why| counter!(LIMITED, "reason" => why.name())),
             quarantine_labels: Mutex::default(),
             anomaly_labels: Mutex::default(),
+        }
+    }
+
+    /// Counts a request or a connection that was refused.
+    pub(crate) fn count_limited(&self, why: Limited) {
+        if let Some(counter) = self.limited.get(why as usize) {
+            counter.increment(1);
         }
     }
 

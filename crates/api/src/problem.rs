@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use kasparro_domain::Generation;
+use kasparro_domain::{Generation, Scope};
 use kasparro_store::StoreError;
 use serde::Serialize;
 
@@ -51,8 +51,18 @@ codes! {
         "give each parameter once";
     InvalidHeader, "invalid_header", BAD_REQUEST, "A header has a value that is not allowed",
         "correct the headers listed under errors";
+    AmbiguousKey, "ambiguous_key", BAD_REQUEST, "The request brings more than one key",
+        "send one key once: in X-API-Key, or as Authorization: Bearer";
+    KeyMissing, "key_missing", UNAUTHORIZED, "This needs a key",
+        "send a key in X-API-Key, or as Authorization: Bearer; `kasparro keys create` makes one";
+    KeyInvalid, "key_invalid", UNAUTHORIZED, "The key is not good",
+        "send a key that is neither revoked nor expired, whole as it was shown; without a key, send no header for one";
+    ScopeMissing, "scope_missing", FORBIDDEN, "The key does not allow this",
+        "ask with a key of the scope that detail names; GET /api tells what each path needs";
     InvalidCursor, "invalid_cursor", BAD_REQUEST, "The cursor does not belong to this query",
         "start again without cursor; send a next_cursor unchanged and with the same filters";
+    CursorExpired, "cursor_expired", GONE, "The cursor goes over a generation that is not kept any more",
+        "start again without cursor, at the address in detail; cursors of the default order never expire";
     InvalidId, "invalid_id", BAD_REQUEST, "The id is malformed",
         "take ids from the answers of this API";
     InvalidBody, "invalid_body", BAD_REQUEST, "The request body has a form that is not allowed",
@@ -73,6 +83,26 @@ codes! {
         "GET /quarantine lists the rows";
     DriftNotFound, "drift_not_found", NOT_FOUND, "No change has this id",
         "GET /drift lists the changes";
+    PageNotFound, "page_not_found", NOT_FOUND, "No page has this id",
+        "GET /quarantine/pages lists the pages that were refused";
+    CommandNotFound, "command_not_found", NOT_FOUND, "No command has this id",
+        "take ids from the answers with status 202";
+    KeyNotFound, "key_not_found", NOT_FOUND, "No key has this id",
+        "GET /keys lists the keys";
+    UnknownListing, "unknown_listing", NOT_FOUND, "A listing that is named is not known",
+        "GET /listings?search=TEXT finds listings; name one as source:external_id";
+    NotOpen, "not_open", CONFLICT, "It is decided already",
+        "ask for it again to see what was decided";
+    NotDecided, "not_decided", CONFLICT, "Nothing that was decided is in force",
+        "GET /assets/{id}/identity shows what was decided";
+    ListingsConflict, "listings_conflict", CONFLICT, "The listings do not allow this",
+        "GET /assets/{id} shows which listings an asset has";
+    KeyEnded, "key_ended", CONFLICT, "The key has ended",
+        "POST /keys makes a new one";
+    CommandRefused, "command_refused", CONFLICT, "The process that works on the source refused",
+        "detail says why; where it does not know the source, give it the same configuration as this server";
+    IdempotencyConflict, "idempotency_conflict", UNPROCESSABLE_ENTITY, "The Idempotency-Key was used for something else",
+        "send a new Idempotency-Key with each new request, and the same one only with the same request";
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed at this path",
         "the header Allow lists the methods";
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE, "The request body is too large",
@@ -81,6 +111,10 @@ codes! {
         "send at most 8 KiB of path and query";
     HeadersTooLarge, "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request head is too large",
         "send at most 8 KiB of path and query, 100 headers and 24 KiB of headers";
+    RateLimited, "rate_limited", TOO_MANY_REQUESTS, "The limit of requests is used up",
+        "wait as long as Retry-After says; RateLimit tells what is left, and a key may ask for more";
+    TooManyFailures, "too_many_failures", TOO_MANY_REQUESTS, "Too many keys were sent that are not good",
+        "wait as long as Retry-After says, and send a key that is good, or none";
     Internal, "internal_error", INTERNAL_SERVER_ERROR, "Something went wrong here",
         "report it with the request_id; the log has the details";
     StoreUnavailable, "store_unavailable", SERVICE_UNAVAILABLE, "The database cannot be read now",
@@ -97,7 +131,7 @@ codes! {
         "send the request again; X-Generation tells what is shown now: leave X-Min-Generation out where that stays behind";
     RequestTimeout, "request_timeout", SERVICE_UNAVAILABLE, "The request took too long",
         "try again later";
-    Overloaded, "overloaded", SERVICE_UNAVAILABLE, "Too many connections are open",
+    Overloaded, "overloaded", SERVICE_UNAVAILABLE, "The server has too much to do",
         "try again in a moment, and reuse connections";
 }
 
@@ -118,6 +152,8 @@ pub(crate) struct Problem {
     pub(crate) errors: Vec<FieldError>,
     /// The generation of the read model that it was found in, where it was looked for there.
     pub(crate) generation: Option<Generation>,
+    /// After how many seconds the request may be sent again, where that is known.
+    pub(crate) retry_after_s: Option<u64>,
 }
 
 /// A problem as it goes over the wire.
@@ -152,7 +188,18 @@ pub(crate) struct ProblemBody<'a> {
 impl Problem {
     /// A problem with a detail in one sentence.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), generation: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            generation: None,
+            retry_after_s: None,
+        }
+    }
+
+    /// The same problem, which is over after so many seconds.
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// The same problem, as found in one generation of the read model.
@@ -168,6 +215,12 @@ impl Problem {
     /// Nothing is loaded yet, and nothing will be until the database answers.
     pub(crate) fn never_loaded() -> Self {
         Self::new(Code::StoreUnavailable, "nothing is loaded yet, and the database does not answer")
+    }
+
+    /// The key that came allows less than is asked.
+    pub(crate) fn scope_missing(needed: Scope, given: Scope) -> Self {
+        let detail = format!("this needs the scope {needed}; the key has the scope {given}");
+        Self::new(Code::ScopeMissing, detail)
     }
 
     /// The body on the wire.
@@ -243,7 +296,7 @@ impl Mistakes {
             .map(|error| format!("{}: {}", error.field, error.message))
             .collect::<Vec<_>>()
             .join("; ");
-        Err(Problem { code, detail, errors: self.errors, generation: None })
+        Err(Problem { errors: self.errors, ..Problem::new(code, detail) })
     }
 }
 

@@ -7,8 +7,8 @@ use percent_encoding::percent_decode;
 
 use crate::problem::{Code, Mistakes, Problem};
 
-/// The longest value of a parameter, in bytes after decoding; cursors are far shorter too.
-const MAX_VALUE_BYTES: usize = 512;
+/// The longest value of a parameter, in bytes after decoding: two hundred symbols; cursors are far shorter.
+const MAX_VALUE_BYTES: usize = 2_048;
 
 /// The parameters of one request, each known and given at most once.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl<'a> Params<'a> {
         let mistake = match decode(raw_value) {
             Err(message) => message,
             Ok(value) if value.is_empty() => "is empty; leave the parameter out instead",
-            Ok(value) if value.len() > MAX_VALUE_BYTES => "is longer than 512 bytes",
+            Ok(value) if value.len() > MAX_VALUE_BYTES => "is longer than 2,048 bytes",
             Ok(value) if value.contains(char::is_control) => "holds a control character",
             Ok(value) => {
                 self.values.push((name, value));
@@ -189,7 +189,7 @@ mod tests {
         ] {
             assert_eq!(problem(query).code, code, "{query}");
         }
-        assert_eq!(problem(&format!("name={}", "x".repeat(513))).code, Code::InvalidParameter);
+        assert_eq!(problem(&format!("name={}", "x".repeat(2_049))).code, Code::InvalidParameter);
     }
 
     #[test]

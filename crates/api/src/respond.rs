@@ -4,22 +4,30 @@ use axum::body::Body as RoutedBody;
 use axum::response::Response as Routed;
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LINK, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use kasparro_domain::Generation;
 use serde::Serialize;
 
+use crate::Shared;
 use crate::answer::{Body, Enveloped, RequestContext};
+use crate::data::Answered;
 use crate::problem::{Code, Problem};
+use crate::represent::{self, Format, Tag, X_TOTAL_COUNT};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_GENERATION: HeaderName = HeaderName::from_static("x-generation");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// What else decides what a page looks like.
+const VARY_FORM: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
+const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("accept, accept-encoding, origin");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// Nothing of ours is a page but the documentation, which brings a policy of its own.
 const NO_CONTENT_POLICY: HeaderValue =
@@ -40,25 +48,67 @@ pub(crate) fn add_headers(
     if let Some(generation) = generation {
         headers.insert(X_GENERATION, HeaderValue::from(generation.0));
     }
+    headers.insert(SERVER_TIMING, context.server_timing());
+    context.sharing().add_headers(headers);
+    if let Some(standing) = context.standing() {
+        standing.add_to(headers);
+    }
     headers.insert(NOSNIFF, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CACHE_CONTROL).or_insert(NO_CACHE);
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(NO_CONTENT_POLICY);
 }
 
-/// An answer from the read model in two pieces, made without the router.
-pub(crate) fn pieces(
-    first: Bytes,
-    second: Bytes,
+/// True where a client would rather have the body compressed; it is then made by the router, which does so.
+pub(crate) fn compressed(headers: &HeaderMap) -> bool {
+    let wanted = |value: &HeaderValue| {
+        let names = value.to_str().unwrap_or_default().split(',');
+        let mut names = names.map(|one| one.split(';').next().unwrap_or_default().trim());
+        names.any(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
+    };
+    headers.get_all(ACCEPT_ENCODING).iter().any(wanted)
+}
+
+/// A page of listings as an answer, but for the headers that all answers have, and its generation.
+pub(crate) fn page(
+    shared: &Shared,
+    answered: Answered,
+    uri: &Uri,
+    asked: &HeaderMap,
     context: &RequestContext,
-    generation: Generation,
-) -> Response<Body> {
-    let mut response = Response::new(Body::pieces(first, second));
+) -> (Response<Body>, Generation) {
+    let mut response = Response::new(Body::pieces(Bytes::new(), Bytes::new()));
     let headers = response.headers_mut();
-    headers.reserve(8);
-    headers.insert(CONTENT_TYPE, JSON);
-    add_headers(headers, context, Some(generation));
-    response
+    headers.reserve(16);
+    headers.insert(ETAG, answered.tag.header());
+    headers.insert(CACHE_CONTROL, shared.cache_control(asked));
+    headers.insert(VARY, if context.sharing().varies() { VARY_ORIGIN } else { VARY_FORM });
+    let Some(page) = answered.page else {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return (response, answered.generation);
+    };
+    headers.insert(CONTENT_TYPE, content_type(answered.format));
+    let mut prefix = Bytes::new();
+    if answered.format == Format::Json {
+        prefix = Bytes::from(context.prefix());
+    } else {
+        headers.insert(X_TOTAL_COUNT, HeaderValue::from(page.total));
+        let next = page.next_cursor.and_then(|cursor| represent::next_link(uri, &cursor));
+        if let Some(next) = next {
+            headers.insert(LINK, next);
+        }
+    }
+    *response.body_mut() = Body::pieces(prefix, page.body);
+    (response, answered.generation)
+}
+
+/// The media type of a form.
+pub(crate) const fn content_type(format: Format) -> HeaderValue {
+    match format {
+        Format::Json => JSON,
+        Format::Csv => HeaderValue::from_static(represent::CSV_TYPE),
+        Format::Ndjson => HeaderValue::from_static(represent::NDJSON_TYPE),
+    }
 }
 
 /// A problem as an answer.
@@ -68,12 +118,32 @@ pub(crate) fn problem(problem: &Problem, context: &RequestContext) -> Response<B
     let status = problem.code.status();
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = problem.retry_after_s {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    } else if status == StatusCode::SERVICE_UNAVAILABLE {
         let soon = problem.code == Code::GenerationNotReached;
         let seconds = if soon { RETRY_GENERATION_SECONDS } else { RETRY_SECONDS };
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
     add_headers(response.headers_mut(), context, problem.generation);
+    response
+}
+
+/// A problem as the answer to a method: to `HEAD` without the body.
+pub(crate) fn refusal(
+    found: &Problem,
+    context: &RequestContext,
+    method: &Method,
+) -> Response<Body> {
+    let mut response = problem(found, context);
+    if method == Method::HEAD {
+        let length = hyper::body::Body::size_hint(response.body()).exact().unwrap_or_default();
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        *response.body_mut() = Body::pieces(Bytes::new(), Bytes::new());
+    }
     response
 }
 
@@ -83,20 +153,29 @@ pub(crate) fn routed(routed: Routed, context: &RequestContext, method: &Method) 
     let (mut parts, body) = routed.into_parts();
     let found = parts.extensions.remove::<Problem>().or_else(|| bare_error(&parts));
     if let Some(found) = found {
-        let mut response = problem(&found, context);
+        let mut response = refusal(&found, context, method);
         if let Some(allow) = parts.headers.remove(ALLOW) {
             response.headers_mut().insert(ALLOW, allow);
-        }
-        if method == Method::HEAD {
-            let length = hyper::body::Body::size_hint(response.body()).exact().unwrap_or_default();
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-            *response.body_mut() = Body::pieces(Bytes::new(), Bytes::new());
         }
         return response;
     }
     let generation = parts.extensions.remove::<Generation>();
+    mend_compressed(&mut parts.headers, context);
     add_headers(&mut parts.headers, context, generation);
     Response::from_parts(parts, Body::routed(body))
+}
+
+/// Compression names itself under `Vary` in its own way, and knows nothing of tags: bytes that differ have
+/// strong tags that differ.
+fn mend_compressed(headers: &mut HeaderMap, context: &RequestContext) {
+    if let Some(tag) = headers.get(ETAG) {
+        if let Some(encoding) = headers.get(CONTENT_ENCODING)
+            && let Some(tag) = Tag::encoded(tag, encoding)
+        {
+            headers.insert(ETAG, tag);
+        }
+        headers.insert(VARY, if context.sharing().varies() { VARY_ORIGIN } else { VARY_FORM });
+    }
 }
 
 fn bare_error(parts: &http::response::Parts) -> Option<Problem> {

@@ -4,6 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use kasparro_domain::SourceName;
+use secrecy::SecretString;
+
+use crate::access::{Area, Pepper};
+
+pub use crate::limits::{LimitSettings, Network};
 
 /// The largest request target that is read, in bytes.
 pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;
@@ -35,9 +40,40 @@ pub struct ApiSettings {
     pub request_timeout: Duration,
     /// How long requests under way may go on after shutdown was asked for.
     pub drain_timeout: Duration,
+    /// How long answers may be used without asking again, but never beyond the next scheduled run; zero: ask
+    /// each time.
+    pub max_age: Duration,
+    /// Origins whose pages may read answers, for example `https://wallet.example`; `*` for all.
+    pub cors_origins: Vec<String>,
     /// The key under which cursors are signed. It must be the same in every process that answers the
     /// same clients, and survive a restart; the default key is no secret.
     pub cursor_key: [u8; 32],
+    /// Under what keys are hashed: the same in every process that answers the same clients, as above.
+    pub pepper: Pepper,
+    /// A key with the scope `admin` that is in no store; only its HMAC stays in memory.
+    pub admin_key: Option<SecretString>,
+    /// Areas that need a key, though they are open unless told otherwise.
+    pub closed: Vec<Area>,
+    /// True to let requests from this machine itself read the pages of the scope `read` without a key.
+    pub loopback_reads: bool,
+    /// Peers that are believed when they say, in `X-Forwarded-For` or `Forwarded`, for whom they ask.
+    pub trusted_proxies: Vec<Network>,
+    /// How many requests clients may make.
+    pub limits: LimitSettings,
+    /// True where other processes may serve from the same store: all of them share the limits.
+    pub shared_limits: bool,
+    /// Requests under way at once; more are told 503. Health checks and keys that may operate have a few
+    /// places more.
+    pub max_requests: usize,
+    /// Connections that one client may hold at once; 0 for no bound of its own. Trusted proxies have none.
+    pub max_connections_per_client: usize,
+    /// How long a stream of changes is silent at most; then it sends a comment, so that nobody on the way takes
+    /// the connection for dead.
+    pub stream_heartbeat: Duration,
+    /// A stream whose client takes nothing for so long is closed.
+    pub stream_stalled_after: Duration,
+    /// Streams of changes at once; more are told 503.
+    pub max_streams: usize,
 }
 
 impl Default for ApiSettings {
@@ -51,7 +87,21 @@ impl Default for ApiSettings {
             idle_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
+            max_age: Duration::ZERO,
+            cors_origins: Vec::new(),
             cursor_key: [0; 32],
+            pepper: Pepper::of(&[]),
+            admin_key: None,
+            closed: Vec::new(),
+            loopback_reads: false,
+            trusted_proxies: Vec::new(),
+            limits: LimitSettings::default(),
+            shared_limits: false,
+            max_requests: 1_024,
+            max_connections_per_client: 0,
+            stream_heartbeat: Duration::from_secs(15),
+            stream_stalled_after: Duration::from_secs(30),
+            max_streams: 1_024,
         }
     }
 }
@@ -67,6 +117,18 @@ impl fmt::Debug for ApiSettings {
             .field("idle_timeout", &self.idle_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("drain_timeout", &self.drain_timeout)
+            .field("max_age", &self.max_age)
+            .field("cors_origins", &self.cors_origins)
+            .field("closed", &self.closed)
+            .field("loopback_reads", &self.loopback_reads)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .field("limits", &self.limits)
+            .field("shared_limits", &self.shared_limits)
+            .field("max_requests", &self.max_requests)
+            .field("max_connections_per_client", &self.max_connections_per_client)
+            .field("stream_heartbeat", &self.stream_heartbeat)
+            .field("stream_stalled_after", &self.stream_stalled_after)
+            .field("max_streams", &self.max_streams)
             .finish_non_exhaustive()
     }
 }

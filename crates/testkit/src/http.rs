@@ -50,6 +50,19 @@ pub fn get(url: &str) -> io::Result<HttpAnswer> {
 /// # Errors
 /// When the connection fails or the answer is not HTTP.
 pub fn request(method: &str, url: &str) -> io::Result<HttpAnswer> {
+    send(method, url, &[], "")
+}
+
+/// Sends a request with headers and a body of its own.
+///
+/// # Errors
+/// When the connection fails or the answer is not HTTP.
+pub fn send(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<HttpAnswer> {
     let rest =
         url.strip_prefix("http://").ok_or_else(|| io::Error::other("not an http address"))?;
     let (authority, path) = match rest.split_once('/') {
@@ -58,10 +71,12 @@ pub fn request(method: &str, url: &str) -> io::Result<HttpAnswer> {
     };
     let mut stream = TcpStream::connect(authority)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    let own: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{own}Content-Length: {length}\r\n\r\n{body}"
     );
-    stream.write_all(head.as_bytes())?;
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     parse(&answer).ok_or_else(|| io::Error::other("the answer is not HTTP"))

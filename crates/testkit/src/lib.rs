@@ -10,7 +10,7 @@ mod process;
 mod simulator;
 mod upstream;
 
-pub use http::{HttpAnswer, get, request};
+pub use http::{HttpAnswer, get, request, send};
 pub use process::{Finished, Program, Server};
 pub use simulator::SimulatedUpstream;
 pub use upstream::{Reply, TinyUpstream, closed_port};

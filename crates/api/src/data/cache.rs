@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
-use super::DataQuery;
+use super::{DataQuery, Rendered};
 
 /// What the pages may take in all, in bytes.
 const MAX_BYTES: usize = 32 << 20;
@@ -22,21 +20,21 @@ pub(crate) struct PageCache(Mutex<Pages>);
 struct Pages {
     version: u64,
     bytes: usize,
-    by_query: HashMap<DataQuery, Bytes>,
+    by_query: HashMap<DataQuery, Rendered>,
 }
 
 impl PageCache {
     /// The page of a query in a snapshot, if it was rendered.
-    pub(crate) fn get(&self, version: u64, query: &DataQuery) -> Option<Bytes> {
+    pub(crate) fn get(&self, version: u64, query: &DataQuery) -> Option<Rendered> {
         let pages = self.pages();
         (pages.version == version).then(|| pages.by_query.get(query).cloned())?
     }
 
     /// Keeps a page. Pages of an older snapshot are dropped; a page of an older one is not kept.
-    pub(crate) fn put(&self, version: u64, query: DataQuery, page: Bytes) {
-        let cost = page.len() + OVERHEAD_BYTES;
+    pub(crate) fn put(&self, version: u64, query: DataQuery, page: Rendered) {
+        let cost = page.body.len() + OVERHEAD_BYTES;
         let mut pages = self.pages();
-        if page.len() > MAX_PAGE_BYTES || version < pages.version {
+        if page.body.len() > MAX_PAGE_BYTES || version < pages.version {
             return;
         }
         if version > pages.version || pages.bytes + cost > MAX_BYTES {
@@ -55,36 +53,42 @@ impl PageCache {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+
+    fn page(body: impl Into<Bytes>) -> Rendered {
+        Rendered { body: body.into(), total: 1, next_cursor: None }
+    }
 
     fn query(symbol: u64) -> DataQuery {
         let mut query = DataQuery::default();
-        query.listings.filter.symbol = Some(symbol.to_string());
+        query.listings.filter.symbols = vec![symbol.to_string()];
         query
     }
 
     #[test]
     fn i5_a_page_is_found_only_in_its_own_snapshot() {
         let cache = PageCache::default();
-        cache.put(2, query(1), Bytes::from_static(b"two"));
-        assert_eq!(cache.get(2, &query(1)).unwrap(), "two");
-        assert_eq!(cache.get(3, &query(1)), None);
-        cache.put(1, query(1), Bytes::from_static(b"one"));
-        assert_eq!(cache.get(2, &query(1)).unwrap(), "two");
-        cache.put(3, query(2), Bytes::from_static(b"three"));
-        assert_eq!(cache.get(2, &query(1)), None);
+        cache.put(2, query(1), page("two"));
+        assert_eq!(cache.get(2, &query(1)).unwrap().body, "two");
+        assert!(cache.get(3, &query(1)).is_none());
+        cache.put(1, query(1), page("one"));
+        assert_eq!(cache.get(2, &query(1)).unwrap().body, "two");
+        cache.put(3, query(2), page("three"));
+        assert!(cache.get(2, &query(1)).is_none());
     }
 
     #[test]
     fn i12_memory_is_bounded_whatever_is_asked() {
         let cache = PageCache::default();
-        let page = Bytes::from(vec![0; 100_000]);
+        let large = page(vec![0; 100_000]);
         for symbol in 0..1_000 {
-            cache.put(1, query(symbol), page.clone());
+            cache.put(1, query(symbol), large.clone());
             assert!(cache.pages().bytes <= MAX_BYTES);
         }
-        cache.put(1, query(0), Bytes::from(vec![0; MAX_PAGE_BYTES + 1]));
-        assert_eq!(cache.get(1, &query(999)).unwrap().len(), 100_000);
+        cache.put(1, query(0), page(vec![0; MAX_PAGE_BYTES + 1]));
+        assert_eq!(cache.get(1, &query(999)).unwrap().body.len(), 100_000);
         let kept: usize = cache.pages().by_query.len() * (100_000 + OVERHEAD_BYTES);
         assert_eq!(cache.pages().bytes, kept);
     }

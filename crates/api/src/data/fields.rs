@@ -85,6 +85,11 @@ impl FieldSet {
         self.0 >> DEFAULT.len() != 0
     }
 
+    /// The fields that a row shows, in their order.
+    pub(crate) fn shown(self) -> Vec<&'static str> {
+        Self::names().filter(|name| self.shows(name)).collect()
+    }
+
     /// Every field in its order.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         DEFAULT.into_iter().chain(FURTHER)

@@ -6,37 +6,81 @@ mod fields;
 mod query;
 mod render;
 
-use bytes::Bytes;
+use std::sync::Arc;
+
+use http::{HeaderMap, Uri};
 use kasparro_domain::Generation;
+use kasparro_view::Snapshot;
 
 pub(crate) use cache::PageCache;
 pub(crate) use fields::FieldSet;
-pub(crate) use query::{DataQuery, Selection, source_name};
-pub(crate) use render::listed_row;
+pub(crate) use query::{DataQuery, Selection, several, source_name};
+pub(crate) use render::{Rendered, listed_row};
 
 use crate::Shared;
 use crate::problem::{Code, Problem};
+use crate::represent::{self, Format, Tag};
 
-/// The answer to a query string: everything of the body behind the request's own members, and the
-/// generation it was computed from. It is the same for every request with the same meaning, so it is
-/// made once for each snapshot.
-pub(crate) fn page(
+/// The answer to a question about listings.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// The generation that it is of.
+    pub(crate) generation: Generation,
+    /// Its form.
+    pub(crate) format: Format,
+    /// By what it is known again.
+    pub(crate) tag: Tag,
+    /// The page; none where the client has it already.
+    pub(crate) page: Option<Rendered>,
+}
+
+/// Answers a request. The page is the same for every request with the same meaning, so it is made once for
+/// each snapshot; where the client has it already, nothing is looked up at all.
+pub(crate) fn answer(
     shared: &Shared,
     selection: Selection,
-    query: Option<&str>,
-) -> Result<(Bytes, Generation), Problem> {
-    let query = DataQuery::read(query, selection, shared)?;
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Answered, Problem> {
+    let accepted = represent::accepted(headers);
+    let query = DataQuery::read(uri.query(), selection, accepted, shared)?;
     if !shared.view.loaded() {
         return Err(not_loaded());
     }
-    let snapshot = shared.view.snapshot();
-    if let Some(middle) = shared.pages.get(snapshot.version(), &query) {
-        return Ok((middle, snapshot.generation()));
+    let snapshot = match query.pinned {
+        None => shared.view.snapshot(),
+        Some(generation) => kept(shared, generation, uri)?,
+    };
+    let (generation, format) = (snapshot.generation(), query.format);
+    let tag = Tag::new(generation, &(selection, &query), &snapshot.stale_rows(), format);
+    let answered = |page| Answered { generation, format, tag: tag.clone(), page };
+    if represent::matches(headers, &tag) {
+        shared.metrics.pages_not_modified.increment(1);
+        return Ok(answered(None));
     }
-    let page = snapshot.page(&query.listings);
-    let middle = render::middle(&query, &page, &shared.settings.cursor_key);
-    shared.pages.put(snapshot.version(), query, middle.clone());
-    Ok((middle, snapshot.generation()))
+    let present = query.pinned.is_none();
+    if present && let Some(page) = shared.pages.get(snapshot.version(), &query) {
+        shared.metrics.pages_cached.increment(1);
+        return Ok(answered(Some(page)));
+    }
+    shared.metrics.pages_rendered.increment(1);
+    let found = snapshot.page(&query.listings);
+    let page = render::render(&query, &found, generation, &shared.settings.cursor_key);
+    if present {
+        shared.pages.put(snapshot.version(), query, page.clone());
+    }
+    Ok(answered(Some(page)))
+}
+
+/// The snapshot that a cursor goes over, as long as it is kept.
+fn kept(shared: &Shared, generation: Generation, uri: &Uri) -> Result<Arc<Snapshot>, Problem> {
+    shared.view.kept(generation).ok_or_else(|| {
+        let again = represent::without_place(uri);
+        let detail = format!(
+            "the order of generation {generation} is not kept any more; start again at {again}"
+        );
+        Problem::new(Code::CursorExpired, detail).at_generation(shared.view.snapshot().generation())
+    })
 }
 
 /// Before the first load nothing is known; an empty answer would say that there is nothing.

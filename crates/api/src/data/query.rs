@@ -1,26 +1,33 @@
 //! What a query string of `/data`, `/csv-data` or `/listings` asks for.
 
-use kasparro_domain::{AssetId, Decimal, SourceName};
-use kasparro_view::{ListingQuery, Order, SortKey, Start, fold};
+use kasparro_domain::{AssetId, Decimal, Generation, SourceName};
+use kasparro_view::{Bounds, ListingQuery, Order, SortKey, Start, fold};
 
 use super::{FieldSet, cursor};
 use crate::Shared;
+use crate::instants::instant;
 use crate::paging::Paging;
 use crate::problem::{Code, Problem};
 use crate::query::{Params, one_of, whole_number};
+use crate::represent::Format;
 
 /// The parameters of every list of listings.
 macro_rules! known {
     ($($more:literal),*) => {
         &[
             "limit", "per_page", "page_size", "page", "offset", "cursor", "symbol", "name", "search",
-            "asset_id", "min_price", "max_price", "sort", "order", "fields", "numbers", $($more),*
+            "asset_id", "min_price", "max_price", "min_market_cap", "max_market_cap",
+            "min_volume_24h", "max_volume_24h", "min_price_change_24h", "max_price_change_24h",
+            "updated_since", "sort", "order", "fields", "numbers", "format", $($more),*
         ]
     };
 }
 
+/// The most values that one parameter lists.
+const MAX_VALUES: usize = 200;
+
 /// Which listings a path lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Selection {
     /// Those with a quote, others where `include` asks for them: `/data`.
     Data,
@@ -41,7 +48,7 @@ impl Selection {
     }
 }
 
-const SORT_KEYS: [(&str, SortKey); 11] = [
+const SORT_KEYS: [(&str, SortKey); 16] = [
     ("id", SortKey::Id),
     ("symbol", SortKey::Symbol),
     ("name", SortKey::Name),
@@ -51,8 +58,13 @@ const SORT_KEYS: [(&str, SortKey); 11] = [
     ("market_cap", SortKey::MarketCap),
     ("volume_24h", SortKey::Volume24h),
     ("price_change_24h", SortKey::PriceChange24h),
+    ("circulating_supply", SortKey::CirculatingSupply),
+    ("total_supply", SortKey::TotalSupply),
+    ("max_supply", SortKey::MaxSupply),
+    ("fully_diluted_valuation", SortKey::FullyDilutedValuation),
     ("rank", SortKey::Rank),
     ("updated_at", SortKey::UpdatedAt),
+    ("ingested_at", SortKey::IngestedAt),
 ];
 
 const ORDERS: [(&str, Order); 2] = [("asc", Order::Ascending), ("desc", Order::Descending)];
@@ -76,6 +88,10 @@ pub(crate) struct DataQuery {
     pub(crate) decimals_as_text: bool,
     /// The number of the page, from 1; none behind a cursor.
     pub(crate) page: Option<u64>,
+    /// In which form.
+    pub(crate) format: Format,
+    /// The generation that a cursor of another order goes over; the present one where there is none.
+    pub(crate) pinned: Option<Generation>,
 }
 
 impl DataQuery {
@@ -83,19 +99,21 @@ impl DataQuery {
     pub(crate) fn read(
         query: Option<&str>,
         selection: Selection,
+        accepted: Format,
         shared: &Shared,
     ) -> Result<Self, Problem> {
         let mut params = Params::read(query, selection.known());
-        let mut meaning = Self::default();
+        let mut meaning = Self { format: Format::read(&mut params, accepted), ..Self::default() };
         read_filter(&mut params, &mut meaning);
         let read_source = |text: &str| match selection {
             Selection::Csv => only_csv(text),
             Selection::Data | Selection::All => source_name(text, shared),
         };
-        meaning.listings.filter.source = params.read_as("source", read_source);
+        let sources = params.read_as("source", |text| several(text, read_source));
+        meaning.listings.filter.sources = sources.unwrap_or_default();
         match selection {
             Selection::Data => {}
-            Selection::Csv => meaning.listings.filter.source = Some(SourceName::new(CSV)),
+            Selection::Csv => meaning.listings.filter.sources = vec![SourceName::new(CSV)],
             Selection::All => {
                 meaning.listings.filter.unpriced = true;
                 meaning.fields = FieldSet::LISTED;
@@ -140,6 +158,8 @@ impl Default for DataQuery {
             fields: FieldSet::default(),
             decimals_as_text: false,
             page: Some(1),
+            format: Format::Json,
+            pinned: None,
         }
     }
 }
@@ -148,23 +168,54 @@ fn read_filter(params: &mut Params<'_>, meaning: &mut DataQuery) {
     let filter = &mut meaning.listings.filter;
     // Folded here, so that queries with one meaning share their cursors and their pages.
     let text = |params: &Params<'_>, name| params.get(name).map(fold);
-    filter.symbol = text(params, "symbol");
+    let symbols = params.read_as("symbol", |text| several(text, |one| Ok::<_, String>(fold(one))));
+    filter.symbols = symbols.unwrap_or_default();
     filter.name = text(params, "name");
     filter.search = text(params, "search");
     filter.asset_id = params.read_as("asset_id", |text| {
         let id = whole_number(text)?;
         i64::try_from(id).map(AssetId).map_err(|_| "is too large")
     });
-    let price = |text: &str| Decimal::parse(text).map_err(|error| error.to_string());
-    filter.min_price = params.read_as("min_price", price);
-    filter.max_price = params.read_as("max_price", price);
-    if let (Some(min), Some(max)) = (&filter.min_price, &filter.max_price)
-        && min > max
-    {
-        params.refuse("min_price", "is larger than max_price");
-    }
+    filter.price_usd = bounds(params, "min_price", "max_price");
+    filter.market_cap = bounds(params, "min_market_cap", "max_market_cap");
+    filter.volume_24h = bounds(params, "min_volume_24h", "max_volume_24h");
+    filter.price_change_24h = bounds(params, "min_price_change_24h", "max_price_change_24h");
+    filter.updated_since = params.read_as("updated_since", instant);
     let include = params.read_as("include", |text| one_of(text, &[("unpriced", true)]));
     filter.unpriced = include.unwrap_or_default();
+}
+
+/// The ends of a range; one that holds nothing is noted.
+fn bounds(params: &mut Params<'_>, min_name: &str, max_name: &str) -> Bounds {
+    let number = |text: &str| Decimal::parse(text).map_err(|error| error.to_string());
+    let min = params.read_as(min_name, number);
+    let max = params.read_as(max_name, number);
+    if let (Some(min), Some(max)) = (&min, &max)
+        && min > max
+    {
+        params.refuse(min_name, format!("is larger than {max_name}"));
+    }
+    Bounds { min, max }
+}
+
+/// The values of a list with commas, each once and sorted, so that queries with one meaning are one.
+pub(crate) fn several<T: Ord, M: Into<String>>(
+    text: &str,
+    read: impl Fn(&str) -> Result<T, M>,
+) -> Result<Vec<T>, String> {
+    let mut values = Vec::new();
+    for value in text.split(',').map(str::trim) {
+        if value.is_empty() {
+            return Err("holds an empty value; separate values by one comma each".to_owned());
+        }
+        values.push(read(value).map_err(Into::into)?);
+    }
+    values.sort_unstable();
+    values.dedup();
+    if values.len() > MAX_VALUES {
+        return Err(format!("holds more than {MAX_VALUES} values"));
+    }
+    Ok(values)
 }
 
 fn read_cursor(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared) {
@@ -172,14 +223,19 @@ fn read_cursor(params: &mut Params<'_>, meaning: &mut DataQuery, shared: &Shared
         params.refuse("cursor", "cannot be combined with page or offset");
         return;
     }
-    if !meaning.default_order() {
-        params.refuse("cursor", "goes with the default order only; leave sort and order out");
-        return;
-    }
     let text = params.get("cursor").unwrap_or_default();
-    match cursor::read(text, &meaning.listings.filter, &shared.settings.cursor_key) {
-        Ok(after) => {
-            meaning.listings.start = Start::After(after);
+    let key = &shared.settings.cursor_key;
+    let place = if meaning.default_order() {
+        let after = cursor::read(text, &meaning.listings.filter, key);
+        after.map(|after| (None, Start::After(after)))
+    } else {
+        cursor::read_pinned(text, &meaning.listings, key)
+            .map(|(pinned, offset)| (Some(pinned), Start::Offset(offset)))
+    };
+    match place {
+        Ok((pinned, start)) => {
+            meaning.listings.start = start;
+            meaning.pinned = pinned;
             meaning.page = None;
         }
         Err(message) => params.refuse_as(Code::InvalidCursor, "cursor", message),

@@ -1,41 +1,87 @@
 //! Writing a page of listings.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use kasparro_view::{ListingPage, Row};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use kasparro_domain::Generation;
+use kasparro_view::{ListingPage, Row, Start};
 
 use super::{DataQuery, FieldSet, cursor, fields};
 use crate::paging::total_pages;
+use crate::represent::{self, Format, Members};
+
+/// A page as it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Rendered {
+    /// Of JSON everything behind the members of the request itself, else the whole body.
+    pub(crate) body: Bytes,
+    /// How many listings fit in all.
+    pub(crate) total: u64,
+    /// The cursor of the next page; none on the last one.
+    pub(crate) next_cursor: Option<std::sync::Arc<str>>,
+}
+
+/// Writes a page of a generation in the form that was asked for.
+pub(crate) fn render(
+    query: &DataQuery,
+    page: &ListingPage,
+    generation: Generation,
+    cursor_key: &[u8; 32],
+) -> Rendered {
+    let next_cursor = next_cursor(query, page, generation, cursor_key);
+    let rows = page.rows.iter().map(|row| row_text(row, query));
+    let body = match query.format {
+        Format::Json => middle(query, page, next_cursor.as_deref()),
+        Format::Csv => Bytes::from(represent::csv(&query.fields.shown(), rows)),
+        Format::Ndjson => Bytes::from(represent::ndjson(rows)),
+    };
+    Rendered { body, total: page.total, next_cursor: next_cursor.map(Into::into) }
+}
+
+/// The cursor behind the last row. In an order that changes it goes on in the same generation.
+fn next_cursor(
+    query: &DataQuery,
+    page: &ListingPage,
+    generation: Generation,
+    key: &[u8; 32],
+) -> Option<String> {
+    let last = page.rows.last().filter(|_| page.more)?;
+    if query.default_order() {
+        return Some(cursor::write(last.listing_id(), &query.listings.filter, key));
+    }
+    let Start::Offset(offset) = query.listings.start else { return None };
+    let behind = offset.saturating_add(page.rows.len() as u64);
+    Some(cursor::write_pinned(generation, behind, &query.listings, key))
+}
+
+/// A row with the members that are asked for.
+fn row_text<'a>(row: &'a Row, query: &DataQuery) -> Cow<'a, str> {
+    let as_rendered = |fields| query.fields == fields && !query.decimals_as_text;
+    if as_rendered(FieldSet::default()) {
+        return row.json();
+    }
+    if as_rendered(FieldSet::LISTED) {
+        return Cow::Owned(listed_row(row));
+    }
+    let mut out = String::with_capacity(512);
+    write_row(&mut out, row, query);
+    Cow::Owned(out)
+}
 
 /// `"data":[…],"pagination":{…},"total":…,"page":…,"page_size":…}`.
-pub(crate) fn middle(query: &DataQuery, page: &ListingPage, cursor_key: &[u8; 32]) -> Bytes {
+fn middle(query: &DataQuery, page: &ListingPage, next_cursor: Option<&str>) -> Bytes {
     let mut out = String::with_capacity(512 * (page.rows.len() + 1));
     out.push_str(r#""data":["#);
-    let as_rendered = |fields| query.fields == fields && !query.decimals_as_text;
     for (index, row) in page.rows.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        if as_rendered(FieldSet::default()) {
-            out.push_str(&row.json());
-        } else if as_rendered(FieldSet::LISTED) {
-            out.push_str(&listed_row(row));
-        } else {
-            write_row(&mut out, row, query);
-        }
+        out.push_str(&row_text(row, query));
     }
     let limit = query.listings.limit as u64;
     let number = query.page.map_or_else(|| "null".to_owned(), |page| page.to_string());
-    let next = page.rows.last().filter(|_| page.more && query.default_order()).map_or_else(
-        || "null".to_owned(),
-        |last| {
-            format!(r#""{}""#, cursor::write(last.listing_id(), &query.listings.filter, cursor_key))
-        },
-    );
+    let next = next_cursor.map_or_else(|| "null".to_owned(), |next| format!(r#""{next}""#));
     let (total, pages) = (page.total, total_pages(page.total, limit));
     // Writing to a String cannot fail.
     let _ = write!(
@@ -56,8 +102,7 @@ fn write_row(out: &mut String, row: &Row, query: &DataQuery) {
     out.push('{');
     let mut first = true;
     let mut write_members = |json: &str| {
-        let members = serde_json::from_str::<Members<'_>>(json).unwrap_or_default();
-        for (name, value) in members.0 {
+        for (name, value) in Members::of(json).0 {
             if !query.fields.shows(name) {
                 continue;
             }
@@ -75,30 +120,4 @@ fn write_row(out: &mut String, row: &Row, query: &DataQuery) {
         write_members(&format!("{{{}}}", row.extra_json()));
     }
     out.push('}');
-}
-
-/// The members of an object with their values as they are written.
-#[derive(Debug, Default)]
-struct Members<'a>(Vec<(&'a str, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder<'a>(std::marker::PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for InOrder<'a> {
-            type Value = Members<'a>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(16);
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder(std::marker::PhantomData))
-    }
 }

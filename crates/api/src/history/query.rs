@@ -7,12 +7,23 @@ use crate::instants::read_span;
 use crate::paging::{Limits, read_limit};
 use crate::problem::{Code, Problem};
 use crate::query::{Params, one_of};
+use crate::represent::Format;
 use crate::signed::{self, FORGED, OTHER_QUERY, OTHER_VERSION, PRINT_BYTES, Print};
 use crate::{Shared, data};
 
 /// Every parameter of the history of a listing.
-pub(crate) const KNOWN: &[&str] =
-    &["from", "to", "interval", "revisions", "order", "limit", "per_page", "page_size", "cursor"];
+pub(crate) const KNOWN: &[&str] = &[
+    "from",
+    "to",
+    "interval",
+    "revisions",
+    "order",
+    "limit",
+    "per_page",
+    "page_size",
+    "cursor",
+    "format",
+];
 /// Every parameter of the history of an asset.
 pub(crate) const ASSET_KNOWN: &[&str] = &[
     "source",
@@ -25,6 +36,7 @@ pub(crate) const ASSET_KNOWN: &[&str] = &[
     "per_page",
     "page_size",
     "cursor",
+    "format",
 ];
 
 const LIMITS: Limits = Limits { default: 100, max: 1_000 };
@@ -44,6 +56,8 @@ pub(crate) enum Subject {
 #[derive(Debug, Clone)]
 pub(crate) struct HistoryQuery {
     pub(crate) subject: Subject,
+    /// In which form.
+    pub(crate) format: Format,
     /// Only listings of this source.
     pub(crate) source: Option<SourceName>,
     pub(crate) from: Option<Timestamp>,
@@ -62,6 +76,7 @@ impl HistoryQuery {
     pub(crate) fn read(
         query: Option<&str>,
         subject: Subject,
+        accepted: Format,
         shared: &Shared,
     ) -> Result<Self, Problem> {
         let known = match subject {
@@ -85,6 +100,7 @@ impl HistoryQuery {
         let limit = usize::try_from(read_limit(&mut params, LIMITS)).unwrap_or(usize::MAX);
         let mut meaning = Self {
             subject,
+            format: Format::read(&mut params, accepted),
             source,
             from,
             to,

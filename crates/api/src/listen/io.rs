@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
+use super::framing::Framing;
 
 /// A TCP stream under watch.
 #[derive(Debug)]
@@ -16,15 +17,26 @@ pub(super) struct WatchedIo {
     /// Present until dropped.
     stream: Option<TcpStream>,
     connection: Arc<Connection>,
+    framing: Framing,
 }
 
 impl WatchedIo {
     pub(super) const fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
-        Self { stream: Some(stream), connection }
+        Self { stream: Some(stream), connection, framing: Framing::new() }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Tells the connection that bytes left, or that none could.
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(1..)) => self.connection.sent(),
+            Poll::Pending => self.connection.blocked(),
+            Poll::Ready(_) => {}
+        }
+        written
     }
 
     /// Holds an automatic refusal back.
@@ -33,10 +45,14 @@ impl WatchedIo {
             None => Ok(()),
             Some(status) => {
                 self.connection.refuse(status);
-                Err(io::Error::other("the head of the request cannot be read"))
+                Err(unreadable())
             }
         }
     }
+}
+
+fn unreadable() -> io::Error {
+    io::Error::other("the head of the request cannot be read")
 }
 
 /// The status of an answer that hyper gives by itself to a head that it cannot read: a client error
@@ -63,6 +79,10 @@ impl AsyncRead for WatchedIo {
             && !bytes.is_empty()
         {
             self.connection.received(bytes);
+            if self.framing.read(bytes).is_err() {
+                self.connection.refuse(400);
+                return Poll::Ready(Err(unreadable()));
+            }
         }
         polled
     }
@@ -75,7 +95,8 @@ impl AsyncWrite for WatchedIo {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check(bytes)?;
-        self.stream()?.poll_write(cx, bytes)
+        let polled = self.stream()?.poll_write(cx, bytes);
+        self.note(polled)
     }
 
     fn poll_write_vectored(
@@ -86,7 +107,8 @@ impl AsyncWrite for WatchedIo {
         if let Some(first) = slices.first() {
             self.check(first)?;
         }
-        self.stream()?.poll_write_vectored(cx, slices)
+        let polled = self.stream()?.poll_write_vectored(cx, slices);
+        self.note(polled)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -5,10 +5,12 @@
 //! of them every second or sooner.
 
 mod connection;
+mod framing;
 mod io;
 mod refusal;
 mod service;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,12 +18,13 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::Api;
+use crate::metrics::Limited;
 use crate::problem::{Code, Problem};
+use crate::{Api, freshness, limits};
 use connection::{Connection, Connections};
 use io::WatchedIo;
 use service::Door;
@@ -32,10 +35,16 @@ pub(crate) use connection::InFlight;
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Requests under way at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 64;
+/// Requests on one HTTP/2 connection that were taken back before they were looked at; a connection that has more
+/// ends.
+const MAX_RESET_STREAMS: usize = 32;
 /// Connections that are being told 503 at once; more are closed without a word.
 const MAX_TURNED_AWAY: usize = 64;
 /// How long to wait before accepting again when the system is out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long streams have to end in when the server does; a client that takes nothing holds nobody up.
+const STREAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves until `shutdown`, then drains.
 pub(crate) async fn serve(
@@ -48,6 +57,14 @@ pub(crate) async fn serve(
     let server = Server::new(Arc::clone(&api));
     let watchdog =
         tokio::spawn(Arc::clone(&server.connections).watch(api.shared.metrics.handle.clone()));
+    let schedule = Arc::clone(&api);
+    let schedule = tokio::spawn(async move { freshness::follow(&schedule.shared).await });
+    let telling = tokio::spawn(Arc::clone(&api.shared.stream).follow(&api.shared.view));
+    let served = CancellationToken::new();
+    let (sharing, end) = (Arc::clone(&api.shared), served.clone());
+    let sharing = tokio::spawn(async move {
+        limits::share(&sharing.limits, sharing.store.as_ref(), end).await;
+    });
     loop {
         let accepted = tokio::select! {
             biased;
@@ -55,7 +72,7 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => server.take(stream),
+            Ok((stream, peer)) => server.take(stream, peer),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 if !connection_gone(&error) {
@@ -66,8 +83,16 @@ pub(crate) async fn serve(
     }
     api.shared.draining.store(true, Ordering::Relaxed);
     drop(listener);
+    api.shared.stream.end();
     server.drain().await;
+    telling.abort();
     watchdog.abort();
+    schedule.abort();
+    // What the last requests used is told, so that the next start knows it.
+    served.cancel();
+    if let Err(error) = sharing.await {
+        tracing::error!(%error, "sharing what clients used ended early");
+    }
     Ok(())
 }
 
@@ -88,10 +113,11 @@ impl Server {
         builder
             .http2()
             .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
             .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX));
         Self {
             builder: Arc::new(builder),
-            connections: Arc::new(Connections::new(settings)),
+            connections: Arc::new(Connections::new(settings, Arc::clone(&api.shared.load))),
             places: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
             turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
             tasks: TaskTracker::new(),
@@ -100,27 +126,37 @@ impl Server {
     }
 
     /// Serves a connection in a task of its own.
-    fn take(&self, stream: TcpStream) {
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            if let Ok(place) = Arc::clone(&self.turned_away).try_acquire_owned() {
-                let api = Arc::clone(&self.api);
-                self.tasks.spawn(async move {
-                    let problem = Problem::new(Code::Overloaded, "no more connections are taken");
-                    refusal::refuse(stream, &problem, api.shared.clock.as_ref()).await;
-                    drop(place);
-                });
-            }
-            return;
+            return self.turn_away(stream, "no more connections are taken");
+        };
+        let origin = self.api.shared.limits.origin(peer);
+        let Some(connection) = self.connections.add(&origin) else {
+            return self.turn_away(stream, "no more connections are taken of this client");
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "the connection is gone already");
             return;
         }
-        let connection = self.connections.add();
         let (api, builder) = (Arc::clone(&self.api), Arc::clone(&self.builder));
         self.tasks.spawn(async move {
-            serve_connection(stream, api, &builder, &connection, place).await;
+            let door = Door::new(Arc::clone(&api), Arc::clone(&connection), origin);
+            serve_connection(stream, api, &builder, &connection, door).await;
+            drop(place);
         });
+    }
+
+    /// Says on a connection why it is not served, or closes it where that is said to many already.
+    fn turn_away(&self, stream: TcpStream, why: &'static str) {
+        self.api.shared.metrics.count_limited(Limited::Overload);
+        if let Ok(place) = Arc::clone(&self.turned_away).try_acquire_owned() {
+            let api = Arc::clone(&self.api);
+            self.tasks.spawn(async move {
+                let problem = Problem::new(Code::Overloaded, why);
+                refusal::refuse(stream, &problem, api.shared.clock.as_ref()).await;
+                drop(place);
+            });
+        }
     }
 
     /// Lets requests under way end, for a limited time.
@@ -128,6 +164,12 @@ impl Server {
         self.connections.drain();
         self.tasks.close();
         let limit = self.api.shared.settings.drain_timeout;
+        let streams_end = STREAMS_END_WITHIN.min(limit);
+        if tokio::time::timeout(streams_end, self.tasks.wait()).await.is_ok() {
+            return;
+        }
+        self.connections.close_streams();
+        let limit = limit.saturating_sub(streams_end);
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             tracing::warn!("closing connections whose requests did not end in time");
             self.connections.close();
@@ -141,11 +183,10 @@ async fn serve_connection(
     api: Arc<Api>,
     builder: &Builder<TokioExecutor>,
     connection: &Arc<Connection>,
-    place: OwnedSemaphorePermit,
+    door: Door,
 ) {
     {
         let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(connection)));
-        let door = Door::new(Arc::clone(&api), Arc::clone(connection));
         let mut serving = std::pin::pin!(builder.serve_connection(io, door));
         let mut draining = false;
         std::future::poll_fn(|cx| {
@@ -168,7 +209,6 @@ async fn serve_connection(
     if let Some((stream, problem)) = connection.take_refused() {
         refusal::refuse(stream, &problem, api.shared.clock.as_ref()).await;
     }
-    drop(place);
 }
 
 /// True when only the connection that was being accepted is affected.

@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::OriginalUri;
-use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use tower::ServiceExt as _;
 
 use super::connection::{Connection, InFlight};
-use crate::answer::{Body, RequestContext};
+use crate::access::{Access, Area, authorise};
+use crate::admission::{Admission, Visitor, admit};
+use crate::answer::{Body, RequestContext, Streaming};
+use crate::cors::Sharing;
 use crate::data::Selection;
+use crate::limits::Origin;
 use crate::normal_path::normal_path;
 use crate::problem::{Code, Problem};
 use crate::routes::MatchedRoute;
@@ -31,11 +34,13 @@ use crate::{Api, awaited, data, respond};
 pub(super) struct Door {
     api: Arc<Api>,
     connection: Arc<Connection>,
+    /// Who is at the other end of the connection.
+    origin: Origin,
 }
 
 impl Door {
-    pub(super) const fn new(api: Arc<Api>, connection: Arc<Connection>) -> Self {
-        Self { api, connection }
+    pub(super) const fn new(api: Arc<Api>, connection: Arc<Connection>, origin: Origin) -> Self {
+        Self { api, connection, origin }
     }
 }
 
@@ -45,44 +50,108 @@ impl Service<Request<Incoming>> for Door {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        let in_flight = self.connection.begin();
-        let shared = &self.api.shared;
-        let context = RequestContext::new(
-            request.headers().get(respond::X_REQUEST_ID),
-            shared.clock.as_ref(),
-        );
-        if let Err(problem) = within_limits(&request) {
-            let response = respond::problem(&problem, &context);
-            record(&self.api, "other", request.method(), &response, &context);
-            return Answering::ready(response, in_flight);
+        // Where a body in pieces ends is for the parser alone to say; so nothing may come after it.
+        let last = request.headers().contains_key(TRANSFER_ENCODING);
+        let answering = self.let_in(request);
+        if !last {
+            return answering;
         }
-        // Before the first load the database may have to be asked why there is nothing.
-        if self.api.hot
-            && shared.view.loaded()
-            && *request.method() == Method::GET
-            && normal_path(request.uri().path()) == "/data"
-        {
-            let query = request.uri().query();
-            match awaited::asked(request.headers()) {
-                Ok(Some(generation)) if !awaited::shown(&shared.view, generation) => {
-                    let (api, query) = (Arc::clone(&self.api), query.map(str::to_owned));
-                    return Answering::Routed(Box::pin(async move {
-                        let waited = awaited::wait(&api.shared.view, generation).await;
-                        answer_data(&api, waited, query.as_deref(), &context)
-                            .map(|body| body.holding(in_flight))
-                    }));
-                }
-                asked => {
-                    let response = answer_data(&self.api, asked.map(drop), query, &context);
-                    return Answering::ready(response, in_flight);
-                }
-            }
-        }
-        let api = Arc::clone(&self.api);
         Answering::Routed(Box::pin(async move {
-            route(&api, request, &context).await.map(|body| body.holding(in_flight))
+            let Ok(mut response) = answering.await;
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
         }))
     }
+}
+
+impl Door {
+    /// Answers a request, or says why not.
+    fn let_in(&self, request: Request<Incoming>) -> Answering {
+        let in_flight = self.connection.begin();
+        let shared = &self.api.shared;
+        let mut context = RequestContext::new(
+            request.headers().get(respond::X_REQUEST_ID),
+            shared.clock.as_ref(),
+        )
+        .shared_with(Sharing::of(request.headers(), &shared.settings.cors_origins));
+        match admit(shared, &self.origin, in_flight.room(), &request, &mut context) {
+            Admission::In(visitor) => answer(&self.api, request, visitor, context, in_flight),
+            Admission::Out(problem) => {
+                refuse(&self.api, &problem, request.method(), &context, in_flight)
+            }
+            Admission::Asking(asking) => {
+                let api = Arc::clone(&self.api);
+                Answering::Routed(Box::pin(async move {
+                    let answering = match asking.decided(&api.shared, &mut context).await {
+                        Ok(visitor) => answer(&api, request, visitor, context, in_flight),
+                        Err(problem) => {
+                            refuse(&api, &problem, request.method(), &context, in_flight)
+                        }
+                    };
+                    let Ok(response) = answering.await;
+                    response
+                }))
+            }
+        }
+    }
+}
+
+/// Answers a request that is let in.
+fn answer(
+    api: &Arc<Api>,
+    mut request: Request<Incoming>,
+    visitor: Visitor,
+    context: RequestContext,
+    in_flight: InFlight,
+) -> Answering {
+    let shared = &api.shared;
+    if let Err(problem) = within_limits(&request) {
+        return refuse(api, &problem, request.method(), &context, in_flight);
+    }
+    // Before the first load the database may have to be asked why there is nothing.
+    if api.hot
+        && shared.view.loaded()
+        && *request.method() == Method::GET
+        && normal_path(request.uri().path()) == "/data"
+        && !respond::compressed(request.headers())
+    {
+        let allowed = authorise(shared, visitor, request.headers(), Access::Open(Area::Data));
+        let asked = allowed.and_then(|_| awaited::asked(request.headers()));
+        return match asked {
+            Ok(Some(generation)) if !awaited::shown(&shared.view, generation) => {
+                let api = Arc::clone(api);
+                Answering::Routed(Box::pin(async move {
+                    let waited = awaited::wait(&api.shared.view, generation).await;
+                    answer_data(&api, waited, &request, &context)
+                        .map(|body| body.holding(in_flight))
+                }))
+            }
+            asked => {
+                let response = answer_data(api, asked.map(drop), &request, &context);
+                Answering::ready(response, in_flight)
+            }
+        };
+    }
+    request.extensions_mut().insert(visitor);
+    let api = Arc::clone(api);
+    Answering::Routed(Box::pin(async move {
+        let mut in_flight = in_flight;
+        let response = route(&api, request, &context, &mut in_flight).await;
+        response.map(|body| body.holding(in_flight))
+    }))
+}
+
+/// Says why a request is not answered.
+fn refuse(
+    api: &Api,
+    problem: &Problem,
+    method: &Method,
+    context: &RequestContext,
+    in_flight: InFlight,
+) -> Answering {
+    let response = respond::refusal(problem, context, method);
+    record(api, "other", method, &response, context);
+    Answering::ready(response, in_flight)
 }
 
 /// An answer that is there, or one that is still being made: by the router, or for want of a generation.
@@ -114,20 +183,27 @@ impl Future for Answering {
 fn answer_data(
     api: &Api,
     accepted: Result<(), Problem>,
-    query: Option<&str>,
+    request: &Request<Incoming>,
     context: &RequestContext,
 ) -> Response<Body> {
     let shared = &api.shared;
     // Nothing is left half-changed by a panic: the read model is immutable, and a cached page is put
     // in whole.
-    let page = catch_unwind(AssertUnwindSafe(|| {
-        accepted.and_then(|()| data::page(shared, Selection::Data, query))
+    let answered = catch_unwind(AssertUnwindSafe(|| {
+        let (uri, headers) = (request.uri(), request.headers());
+        accepted.and_then(|()| {
+            let answered = data::answer(shared, Selection::Data, uri, headers)?;
+            Ok(respond::page(shared, answered, uri, headers, context))
+        })
     }));
-    match page.unwrap_or_else(|_| Err(panicked())) {
-        Ok((middle, generation)) => {
-            let prefix = Bytes::from(context.prefix());
-            let response = respond::pieces(prefix, middle, context, generation);
-            shared.metrics.record_data_ok(context.elapsed_seconds());
+    match answered.unwrap_or_else(|_| Err(panicked())) {
+        Ok((mut response, generation)) => {
+            respond::add_headers(response.headers_mut(), context, Some(generation));
+            if response.status() == StatusCode::OK {
+                shared.metrics.record_data_ok(context.elapsed_seconds());
+            } else {
+                record(api, "/data", &Method::GET, &response, context);
+            }
             response
         }
         Err(problem) => {
@@ -139,7 +215,12 @@ fn answer_data(
 }
 
 /// Answers a request through the router.
-async fn route(api: &Api, request: Request<Incoming>, context: &RequestContext) -> Response<Body> {
+async fn route(
+    api: &Api,
+    request: Request<Incoming>,
+    context: &RequestContext,
+    in_flight: &mut InFlight,
+) -> Response<Body> {
     let method = request.method().clone();
     let mut request = with_normal_path(request);
     request.extensions_mut().insert(context.clone());
@@ -148,6 +229,9 @@ async fn route(api: &Api, request: Request<Incoming>, context: &RequestContext) 
     let problem = match tokio::time::timeout(limit, routing).await {
         Ok(Ok(Ok(mut routed))) => {
             let matched = routed.extensions_mut().remove::<MatchedRoute>();
+            if routed.extensions_mut().remove::<Streaming>().is_some() {
+                in_flight.goes_on();
+            }
             let loading = routed.extensions().get::<Problem>();
             if loading.is_some_and(|problem| problem.code == Code::Loading)
                 && !api.shared.database_answers().await

@@ -8,7 +8,11 @@ use kasparro_view::{AssetQuery, Filter, Row, Snapshot, WantedContract, fold};
 
 /// What an asset was looked for by, and how many others share it.
 #[derive(Debug)]
-pub(super) struct Lookup<'a> {
+pub(super) struct Lookup<'a>(Vec<Wanted<'a>>);
+
+/// One thing that was looked for.
+#[derive(Debug)]
+struct Wanted<'a> {
     by: By<'a>,
     /// Assets that have it, whatever else was asked for.
     assets: u64,
@@ -24,23 +28,46 @@ enum By<'a> {
 impl<'a> Lookup<'a> {
     /// What a query looks for; `None` where it only lists.
     pub(super) fn of(query: &'a AssetQuery, snapshot: &Snapshot) -> Option<Self> {
-        let (by, alone) = if let Some(contract) = &query.contract {
-            let contract_alone =
-                AssetQuery { contract: Some(contract.clone()), ..AssetQuery::default() };
-            (By::Contract(contract), contract_alone)
-        } else if let Some(symbol) = &query.filter.symbol {
-            let filter = Filter { symbol: Some(symbol.clone()), ..Filter::default() };
-            (By::Symbol(symbol), AssetQuery { filter, ..AssetQuery::default() })
-        } else {
-            let filter = Filter { name: Some(query.filter.name.clone()?), ..Filter::default() };
-            (By::Name, AssetQuery { filter, ..AssetQuery::default() })
-        };
-        Some(Self { by, assets: snapshot.assets(&alone).total })
+        let wanted = |by, alone: AssetQuery| Wanted { by, assets: snapshot.assets(&alone).total };
+        let filtered = |filter| AssetQuery { filter, ..AssetQuery::default() };
+        if let Some(contract) = &query.contract {
+            let alone = AssetQuery { contract: Some(contract.clone()), ..AssetQuery::default() };
+            return Some(Self(vec![wanted(By::Contract(contract), alone)]));
+        }
+        if !query.filter.symbols.is_empty() {
+            let of_symbol = |symbol: &'a String| {
+                let alone = Filter { symbols: vec![symbol.clone()], ..Filter::default() };
+                wanted(By::Symbol(symbol), filtered(alone))
+            };
+            return Some(Self(query.filter.symbols.iter().map(of_symbol).collect()));
+        }
+        let alone = Filter { name: Some(query.filter.name.clone()?), ..Filter::default() };
+        Some(Self(vec![wanted(By::Name, filtered(alone))]))
+    }
+
+    /// True where several assets have one of the things that were looked for; `found` fulfil all that was
+    /// asked.
+    pub(super) fn ambiguous(&self, found: u64) -> bool {
+        found > 1 && (self.0.len() == 1 || self.0.iter().any(|wanted| wanted.assets > 1))
     }
 
     /// The reason for an asset with these listings.
     pub(super) fn reason(&self, rows: &[Arc<Row>]) -> String {
-        format!("{}; {}", size(rows), self.shared(rows))
+        let fitting = self.0.iter().find(|wanted| wanted.fits(rows)).or(self.0.first());
+        let shared = fitting.map(|wanted| wanted.shared(rows)).unwrap_or_default();
+        format!("{}; {shared}", size(rows))
+    }
+}
+
+impl Wanted<'_> {
+    /// True where it is what an asset with these listings was found by.
+    fn fits(&self, rows: &[Arc<Row>]) -> bool {
+        match self.by {
+            By::Symbol(symbol) => {
+                rows.iter().any(|row| row.symbol().map(fold).as_deref() == Some(symbol))
+            }
+            By::Contract(_) | By::Name => true,
+        }
     }
 
     /// How many share what was looked for.

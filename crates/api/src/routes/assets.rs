@@ -1,7 +1,8 @@
 //! `GET /assets`
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
+use http::HeaderMap;
 use kasparro_domain::{AssetClass, AssetId, Decimal, IdentityState};
 use kasparro_view::{
     AssetQuery, AssetStart, Filter, Snapshot, WantedContract, asset_class, asset_identity, fold,
@@ -14,13 +15,14 @@ use super::asset::price_of;
 use super::asset_details::sources;
 use super::asset_reason::Lookup;
 use super::data::Pagination;
-use super::params::{PageParams, SourceParam};
+use super::params::{FormatParam, PageParams, SourceParam};
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::data::{self, cursor};
 use crate::openapi::Problems;
 use crate::paging::{Paging, total_pages};
 use crate::problem::{Code, Problem};
 use crate::query::{Params, one_of, whole_number};
+use crate::represent::{self, Asked, Format, NotModified};
 use crate::{Shared, respond};
 
 /// Every parameter of `/assets`.
@@ -40,13 +42,28 @@ pub(crate) const KNOWN: &[&str] = &[
     "class",
     "state",
     "source",
+    "format",
+];
+
+/// The members of a row, in their order.
+const COLUMNS: [&str; 10] = [
+    "id",
+    "asset_id",
+    "symbol",
+    "name",
+    "class",
+    "identity",
+    "sources",
+    "price_usd",
+    "listings",
+    "reason",
 ];
 
 /// A page of assets.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AssetList {
+pub(crate) struct AssetList<'a> {
     /// The assets: by ascending id, or, where a symbol or a contract was looked for, best first.
-    data: Vec<AssetRow>,
+    data: &'a [AssetRow],
     pagination: Pagination,
     /// True where a symbol, name or contract was looked for and several assets have it: which one is meant
     /// only the reader can say; each row gives the reason for its place.
@@ -100,25 +117,32 @@ pub(crate) struct AssetRow {
         ("cursor" = Option<String>, Query, description = "A `next_cursor` of the same query; not with `symbol` or `contract`"),
         ("id" = Option<i64>, Query, description = "The asset's id"),
         ("asset_id" = Option<i64>, Query, description = "The same as `id`"),
-        ("symbol" = Option<String>, Query, description = "The symbol of a listing, without regard to case"),
+        ("symbol" = Option<String>, Query, description = "The symbol of a listing, without regard to case; several are separated by commas"),
         ("name" = Option<String>, Query, description = "Part of the name of a listing, without regard to case"),
         ("search" = Option<String>, Query, description = "Part of symbol, name or external id of a listing, without regard to case"),
         ("contract" = Option<String>, Query, description = "A contract of a listing: its address on any chain, or `chain:address` with the chain in the words of any source or as CAIP-2, for example `eip155:1:0xa0b8…eb48`"),
         ("class" = Option<String>, Query, description = "Only of this sort: `coin`, `token`, `stablecoin`, `wrapped`, `bridged`, `staked`, `tokenised_stock` or `other`"),
+        FormatParam,
         ("state" = Option<String>, Query, description = "Only decided so far: `unresolved`, `single`, `linked` or `ambiguous`"),
     ),
-    responses((status = 200, description = "A page of assets", body = Enveloped<AssetList>), Problems),
+    responses((status = 200, description = "A page of assets", content((Enveloped<AssetList<'static>> = "application/json"), (String = "text/csv"), (String = "application/x-ndjson")), headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
+        NotModified, Problems),
 )]
 pub(crate) async fn assets(
     State(shared): AppState,
     context: RequestContext,
-    RawQuery(query): RawQuery,
+    uri: OriginalUri,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (asked, page) = read(query.as_deref(), &shared)?;
+    let (asked, page, format) = read(uri.query(), represent::accepted(&headers), &shared)?;
     if !shared.view.loaded() {
         return Err(data::not_loaded());
     }
     let snapshot = shared.view.snapshot();
+    let question = Asked::new(&shared, &snapshot, &uri, &headers, format);
+    if let Some(known) = question.known() {
+        return Ok(known);
+    }
     let found = snapshot.assets(&asked);
     let next = found.assets.last().filter(|_| found.more && !asked.best_first);
     let limit = asked.limit as u64;
@@ -131,26 +155,38 @@ pub(crate) async fn assets(
             .map(|last| cursor::write_asset(*last, &asked, &shared.settings.cursor_key)),
     };
     let lookup = Lookup::of(&asked, &snapshot);
-    let body = AssetList {
-        data: found.assets.iter().map(|id| asset_row(&snapshot, *id, lookup.as_ref())).collect(),
-        pagination,
-        ambiguous: lookup.is_some() && found.total > 1,
-        total: found.total,
-        page,
-        page_size: limit,
-    };
-    Ok(respond::at_generation(respond::json(&context, body), snapshot.generation()))
+    let rows: Vec<_> =
+        found.assets.iter().map(|id| asset_row(&snapshot, *id, lookup.as_ref())).collect();
+    let next = pagination.next_cursor.clone();
+    Ok(question.answer(&COLUMNS, &rows, Some(found.total), next.as_deref(), || {
+        let body = AssetList {
+            data: &rows,
+            pagination,
+            ambiguous: lookup.as_ref().is_some_and(|lookup| lookup.ambiguous(found.total)),
+            total: found.total,
+            page,
+            page_size: limit,
+        };
+        respond::json(&context, body)
+    }))
 }
 
 /// What is asked for, and the number of the page; none behind a cursor.
-fn read(query: Option<&str>, shared: &Shared) -> Result<(AssetQuery, Option<u64>), Problem> {
+fn read(
+    query: Option<&str>,
+    accepted: Format,
+    shared: &Shared,
+) -> Result<(AssetQuery, Option<u64>, Format), Problem> {
     let mut params = Params::read(query, KNOWN);
     let text = |params: &Params<'_>, name| params.get(name).map(fold);
+    let symbols = |text: &str| data::several(text, |one| Ok::<_, String>(fold(one)));
     let filter = Filter {
-        symbol: text(&params, "symbol"),
+        symbols: params.read_as("symbol", symbols).unwrap_or_default(),
         name: text(&params, "name"),
         search: text(&params, "search"),
-        source: params.read_as("source", |text| data::source_name(text, shared)),
+        sources: params
+            .read_as("source", |text| data::several(text, |one| data::source_name(one, shared)))
+            .unwrap_or_default(),
         asset_id: read_id(&mut params),
         ..Filter::default()
     };
@@ -164,7 +200,7 @@ fn read(query: Option<&str>, shared: &Shared) -> Result<(AssetQuery, Option<u64>
     let identity = params
         .read_as("state", |text| one_of(text, &named(IdentityState::ALL, |state| state.name())));
     let paging = Paging::read(&mut params);
-    let best_first = filter.symbol.is_some() || contract.is_some();
+    let best_first = !filter.symbols.is_empty() || contract.is_some();
     let limit = usize::try_from(paging.limit).unwrap_or(usize::MAX);
     let start = AssetStart::Offset(paging.offset);
     let mut asked = AssetQuery { filter, contract, class, identity, best_first, start, limit };
@@ -183,7 +219,8 @@ fn read(query: Option<&str>, shared: &Shared) -> Result<(AssetQuery, Option<u64>
             }
         }
     }
-    params.check((asked, page))
+    let format = Format::read(&mut params, accepted);
+    params.check((asked, page, format))
 }
 
 /// The asset that `id` or `asset_id` names.

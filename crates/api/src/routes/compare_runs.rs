@@ -1,19 +1,21 @@
 //! `GET /compare-runs` and `POST /compare-runs`
 
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use kasparro_domain::{Run, RunId};
 use kasparro_store::{RunFilter, StoreResult};
 use kasparro_transform::{BASELINE_RUNS, Comparison, MetricChange, MetricValue, compare_runs};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::change_params::ChangeParams;
 use super::run_body::RunBody;
 use crate::answer::{AppState, Enveloped, RequestContext};
+use crate::change::Change;
 use crate::openapi::Problems;
 use crate::problem::{Code, Mistakes, Problem};
 use crate::query::{Params, no_params, run_id};
-use crate::settings::MAX_BODY_BYTES;
 use crate::{Shared, respond};
 
 /// Every parameter of `/compare-runs`.
@@ -147,6 +149,7 @@ pub(crate) async fn compare(
 /// Compares two runs of one source, as `GET /compare-runs` does. Nothing is changed.
 #[utoipa::path(
     post, path = "/compare-runs", tag = "Operations",
+    params(ChangeParams),
     request_body(content = RunPair, description = "The runs"),
     responses((status = 200, description = "The runs and what differs", body = Enveloped<ComparisonBody>), Problems),
 )]
@@ -154,15 +157,10 @@ pub(crate) async fn compare_posted(
     State(shared): AppState,
     context: RequestContext,
     RawQuery(query): RawQuery,
-    request: Request,
+    change: Change,
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
-    let body = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| {
-        let detail = format!("the body did not end within {MAX_BODY_BYTES} bytes");
-        Problem::new(Code::BodyTooLarge, detail)
-    })?;
-    let asked: RunPair = serde_json::from_slice(&body)
-        .map_err(|error| Problem::new(Code::InvalidBody, error.to_string()))?;
+    let asked: RunPair = change.body()?;
     let mut mistakes = Mistakes::default();
     let found = pair(|name| asked.get(name), true).map_err(|found| {
         for (name, message) in found {
@@ -170,6 +168,8 @@ pub(crate) async fn compare_posted(
         }
     });
     let (first, second) = mistakes.check(found.ok())?.ok_or_else(unreadable)?;
+    // Nothing is changed, so only another request under the same name is to be found out.
+    change.hand_in(&shared, Ok((Vec::new(), Value::Null))).await?;
     answer(&shared, &context, first, second).await
 }
 

@@ -1,7 +1,8 @@
 //! `GET /data`
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
+use http::HeaderMap;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
@@ -12,6 +13,7 @@ use crate::data::Selection;
 use crate::openapi::Problems;
 use crate::paging::{Paging, total_pages};
 use crate::problem::Problem;
+use crate::represent::NotModified;
 
 /// A page of listings.
 #[derive(Debug, ToSchema)]
@@ -153,12 +155,14 @@ impl Pagination {
         PageParams, ListingParams, SourceParam,
         ("include" = Option<String>, Query, description = "`unpriced` also shows listings without a quote"),
     ),
-    responses((status = 200, description = "A page of listings", body = Enveloped<DataPage>), Problems),
+    responses((status = 200, description = "A page of listings", content((Enveloped<DataPage> = "application/json"), (String = "text/csv"), (String = "application/x-ndjson")), headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
+        NotModified, Problems),
 )]
 pub(crate) async fn data(
     State(shared): AppState,
     context: RequestContext,
-    RawQuery(query): RawQuery,
+    uri: OriginalUri,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    page(&shared, &context, Selection::Data, query.as_deref())
+    page(&shared, &context, Selection::Data, &uri, &headers)
 }

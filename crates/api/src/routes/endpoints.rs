@@ -1,17 +1,16 @@
 //! `GET /api`
 
-use std::sync::LazyLock;
-
-use axum::extract::RawQuery;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use kasparro_domain::Scope;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::answer::{Enveloped, RequestContext};
-use crate::openapi::{self, Problems};
+use crate::answer::{AppState, Enveloped, RequestContext};
+use crate::openapi::Problems;
 use crate::problem::Problem;
 use crate::query::no_params;
-use crate::respond;
+use crate::{access, respond};
 
 /// Every path that is served.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -19,31 +18,21 @@ pub(crate) struct Endpoints {
     /// The version of the program.
     version: &'static str,
     /// The paths, each also under `/api/v1`.
-    endpoints: &'static [Endpoint],
+    endpoints: Vec<Endpoint>,
 }
 
 /// One path.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Endpoint {
     /// The path, with parameters in braces.
-    path: String,
+    path: &'static str,
     /// The method.
     method: &'static str,
+    /// The scope that a key needs; `null` where no key is needed.
+    scope: Option<&'static str>,
     /// What it does.
-    summary: String,
+    summary: &'static str,
 }
-
-static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
-    let paths = openapi::document().paths.paths;
-    let described = paths.into_iter().flat_map(|(path, item)| {
-        let operations = [("GET", item.get), ("POST", item.post)];
-        operations.into_iter().filter_map(move |(method, operation)| {
-            let summary = operation?.summary.unwrap_or_default();
-            Some(Endpoint { path: path.clone(), method, summary })
-        })
-    });
-    described.collect()
-});
 
 /// Lists every path that is served.
 #[utoipa::path(
@@ -51,10 +40,18 @@ static ENDPOINTS: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     responses((status = 200, description = "The paths", body = Enveloped<Endpoints>), Problems),
 )]
 pub(crate) async fn endpoints(
+    State(shared): AppState,
     context: RequestContext,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
-    let body = Endpoints { version: env!("CARGO_PKG_VERSION"), endpoints: &ENDPOINTS };
+    let closed = &shared.settings.closed;
+    let endpoints = access::operations().iter().map(|operation| Endpoint {
+        path: &operation.path,
+        method: operation.method,
+        scope: operation.access.needed(closed).map(Scope::name),
+        summary: &operation.summary,
+    });
+    let body = Endpoints { version: env!("CARGO_PKG_VERSION"), endpoints: endpoints.collect() };
     Ok(respond::json(&context, body))
 }

@@ -1,16 +1,17 @@
 //! `GET /listings` and `GET /csv-data`: lists of listings beside `/data`.
 
 use axum::body::Body as RoutedBody;
-use axum::extract::{RawQuery, State};
+use axum::extract::{OriginalUri, State};
 use axum::response::Response;
-use bytes::Bytes;
+use http::{HeaderMap, Uri};
 
 use super::data::DataPage;
 use super::params::{ListingParams, PageParams, SourceParam};
-use crate::answer::{AppState, Body, Enveloped, RequestContext};
+use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::data::Selection;
 use crate::openapi::Problems;
 use crate::problem::Problem;
+use crate::represent::NotModified;
 use crate::{Shared, data, respond};
 
 /// Lists every listing, also those known only from a list, which have no quote.
@@ -23,14 +24,16 @@ use crate::{Shared, data, respond};
         PageParams, ListingParams, SourceParam,
         ("include" = Option<String>, Query, description = "`unpriced`, as in `/data`; it changes nothing here, where all are listed"),
     ),
-    responses((status = 200, description = "A page of listings", body = Enveloped<DataPage>), Problems),
+    responses((status = 200, description = "A page of listings", content((Enveloped<DataPage> = "application/json"), (String = "text/csv"), (String = "application/x-ndjson")), headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
+        NotModified, Problems),
 )]
 pub(crate) async fn listings(
     State(shared): AppState,
     context: RequestContext,
-    RawQuery(query): RawQuery,
+    uri: OriginalUri,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    page(&shared, &context, Selection::All, query.as_deref())
+    page(&shared, &context, Selection::All, &uri, &headers)
 }
 
 /// Lists the listings of the source `csv` with their current quotes: `/data` with `source=csv`.
@@ -40,14 +43,16 @@ pub(crate) async fn listings(
         PageParams, ListingParams,
         ("source" = Option<String>, Query, description = "`csv` or its older name `csv_source`; it changes nothing"),
     ),
-    responses((status = 200, description = "A page of listings", body = Enveloped<DataPage>), Problems),
+    responses((status = 200, description = "A page of listings", content((Enveloped<DataPage> = "application/json"), (String = "text/csv"), (String = "application/x-ndjson")), headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
+        NotModified, Problems),
 )]
 pub(crate) async fn csv_data(
     State(shared): AppState,
     context: RequestContext,
-    RawQuery(query): RawQuery,
+    uri: OriginalUri,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    page(&shared, &context, Selection::Csv, query.as_deref())
+    page(&shared, &context, Selection::Csv, &uri, &headers)
 }
 
 /// A page of listings as an answer of the router.
@@ -55,10 +60,10 @@ pub(super) fn page(
     shared: &Shared,
     context: &RequestContext,
     selection: Selection,
-    query: Option<&str>,
+    uri: &Uri,
+    headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let (middle, generation) = data::page(shared, selection, query)?;
-    let body = Body::pieces(Bytes::from(context.prefix()), middle);
-    let response = respond::text("application/json", RoutedBody::new(body));
-    Ok(respond::at_generation(response, generation))
+    let answered = data::answer(shared, selection, uri, headers)?;
+    let (response, generation) = respond::page(shared, answered, uri, headers, context);
+    Ok(respond::at_generation(response.map(RoutedBody::new), generation))
 }

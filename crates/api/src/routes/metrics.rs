@@ -7,7 +7,9 @@ use kasparro_store::{DriftFilter, PageFilter, StoreResult};
 use metrics::{counter, gauge};
 
 use crate::answer::AppState;
-use crate::metrics::{DRIFT_EVENTS, IDENTITY_ASSETS, IDENTITY_EVIDENCE_LAG, IDENTITY_LISTINGS};
+use crate::metrics::{
+    DRIFT_EVENTS, IDENTITY_ASSETS, IDENTITY_EVIDENCE_LAG, IDENTITY_LISTINGS, REQUESTS_IN_FLIGHT,
+};
 use crate::openapi::Problems;
 use crate::reports::SourceReport;
 use crate::settings::PING_TIMEOUT;
@@ -37,6 +39,7 @@ pub(crate) async fn metrics(State(shared): AppState) -> Response {
 async fn set_shown(shared: &Shared) {
     let generation = shared.view.snapshot().generation();
     gauge!("kasparro_generation").set(generation.0 as f64);
+    gauge!(REQUESTS_IN_FLIGHT).set(shared.load.under_way() as f64);
     if let Ok(doubts) = doubts::current(shared).await {
         shared.metrics.set_doubts(doubts.all.iter().map(|doubt| (&doubt.source, doubt.kind)));
     }

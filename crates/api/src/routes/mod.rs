@@ -4,15 +4,23 @@ mod anomalies;
 mod asset;
 mod asset_details;
 mod asset_identity;
+mod asset_pairs;
 mod asset_reason;
 mod assets;
+mod change_params;
+mod command;
 mod compare_runs;
 mod data;
+mod decide_assets;
+mod decide_drift;
+mod decide_rows;
 mod docs;
 mod drift;
 mod endpoints;
 mod health;
 mod history;
+mod key_body;
+mod keys;
 mod listing;
 mod listings;
 mod livez;
@@ -25,12 +33,16 @@ mod problems;
 mod quarantine;
 mod quarantine_pages;
 mod readyz;
+mod redoc;
+pub(crate) mod registry;
 mod rss_feed;
 mod run;
 mod run_body;
 mod runs;
 mod sources;
 mod stats;
+mod stream;
+mod trigger;
 mod welcome;
 
 #[cfg(test)]
@@ -39,7 +51,7 @@ pub(crate) use {
     compare_runs::KNOWN as COMPARE_RUNS_KNOWN, drift::KNOWN as DRIFT_KNOWN,
     news::KNOWN as NEWS_KNOWN, quarantine::KNOWN as QUARANTINE_KNOWN,
     quarantine_pages::KNOWN as QUARANTINE_PAGES_KNOWN, rss_feed::KNOWN as RSS_FEED_KNOWN,
-    runs::KNOWN as RUNS_KNOWN,
+    runs::KNOWN as RUNS_KNOWN, stream::KNOWN as STREAM_KNOWN,
 };
 
 use std::sync::Arc;
@@ -49,48 +61,90 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
+use kasparro_domain::Scope;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{And, NotForContentType, Predicate as _, SizeAbove};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::{self, Access, Area, Operation};
+use crate::admission::Visitor;
 use crate::answer::AppState;
 use crate::problem::{Code, Problem};
 use crate::{Shared, awaited};
+use registry::Registry;
+
+/// Below that a body fits into one packet anyway.
+const COMPRESSED_FROM_BYTES: u64 = 860;
+
+/// Every operation with its description, and who may ask for it.
+fn registry() -> Registry {
+    use Access::{Needs, Open};
+    use Area::*;
+    use Scope::{Admin, Operate, Read};
+
+    Registry::new(crate::openapi::frame())
+        .routes(Open(Welcome), routes!(welcome::welcome))
+        .routes(Open(Welcome), routes!(endpoints::endpoints))
+        .routes(Open(Data), routes!(data::data))
+        .routes(Open(CsvData), routes!(listings::csv_data))
+        .routes(Open(Listings), routes!(listings::listings))
+        .routes(Open(Listings), routes!(listing::listing))
+        .routes(Open(Listings), routes!(history::listing_history))
+        .routes(Open(Assets), routes!(assets::assets))
+        .routes(Open(Assets), routes!(asset::asset))
+        .routes(Open(Assets), routes!(history::asset_history))
+        .routes(Open(Assets), routes!(asset_identity::identity))
+        .routes(Open(Stream), routes!(stream::stream))
+        .routes(Open(News), routes!(news::news))
+        .routes(Open(RssFeed), routes!(rss_feed::rss_feed))
+        .routes(Needs(Read), routes!(sources::sources))
+        .routes(Open(Stats), routes!(stats::stats))
+        .routes(Needs(Read), routes!(runs::runs))
+        .routes(Needs(Read), routes!(run::run))
+        .routes(Needs(Read), routes!(compare_runs::compare, compare_runs::compare_posted))
+        .routes(Needs(Read), routes!(quarantine::quarantine))
+        .routes(Needs(Read), routes!(quarantine_pages::quarantine_pages))
+        .routes(Needs(Read), routes!(quarantine::quarantined))
+        .routes(Needs(Read), routes!(drift::drift))
+        .routes(Needs(Read), routes!(drift::one_drift))
+        .routes(Needs(Read), routes!(anomalies::anomalies))
+        .routes(Needs(Operate), routes!(trigger::trigger, trigger::trigger_posted))
+        .routes(Needs(Operate), routes!(trigger::start_run))
+        .routes(Needs(Operate), routes!(decide_rows::retry))
+        .routes(Needs(Operate), routes!(decide_rows::discard))
+        .routes(Needs(Operate), routes!(decide_rows::retry_page))
+        .routes(Needs(Operate), routes!(decide_drift::accept))
+        .routes(Needs(Operate), routes!(command::command))
+        .routes(Needs(Admin), routes!(decide_assets::link))
+        .routes(Needs(Admin), routes!(decide_assets::unlink))
+        .routes(Needs(Admin), routes!(decide_assets::merge))
+        .routes(Needs(Admin), routes!(decide_assets::split))
+        .routes(Needs(Admin), routes!(decide_assets::withdraw))
+        .routes(Needs(Admin), routes!(keys::keys, keys::create))
+        .routes(Needs(Admin), routes!(keys::revoke))
+        .routes(Needs(Admin), routes!(keys::rotate))
+        .routes(Open(Health), routes!(livez::livez))
+        .routes(Open(Health), routes!(readyz::readyz))
+        .routes(Open(Health), routes!(health::health))
+        .routes(Open(Metrics), routes!(metrics::metrics))
+        .routes(Open(Docs), routes!(openapi_json::openapi_json))
+        .routes(Open(Docs), routes!(docs::docs))
+        .routes(Open(Docs), routes!(problems::problems))
+        .routes(Open(Docs), routes!(docs::docs_file))
+        .routes(Open(Docs), routes!(redoc::redoc))
+        .routes(Open(Docs), routes!(redoc::redoc_file))
+}
 
 /// Every operation with its description.
 pub(crate) fn router() -> OpenApiRouter<Arc<Shared>> {
-    OpenApiRouter::with_openapi(crate::openapi::frame())
-        .routes(routes!(welcome::welcome))
-        .routes(routes!(endpoints::endpoints))
-        .routes(routes!(data::data))
-        .routes(routes!(listings::csv_data))
-        .routes(routes!(listings::listings))
-        .routes(routes!(listing::listing))
-        .routes(routes!(history::listing_history))
-        .routes(routes!(assets::assets))
-        .routes(routes!(asset::asset))
-        .routes(routes!(history::asset_history))
-        .routes(routes!(asset_identity::identity))
-        .routes(routes!(news::news))
-        .routes(routes!(rss_feed::rss_feed))
-        .routes(routes!(sources::sources))
-        .routes(routes!(stats::stats))
-        .routes(routes!(runs::runs))
-        .routes(routes!(run::run))
-        .routes(routes!(compare_runs::compare, compare_runs::compare_posted))
-        .routes(routes!(quarantine::quarantine))
-        .routes(routes!(quarantine_pages::quarantine_pages))
-        .routes(routes!(quarantine::quarantined))
-        .routes(routes!(drift::drift))
-        .routes(routes!(drift::one_drift))
-        .routes(routes!(anomalies::anomalies))
-        .routes(routes!(livez::livez))
-        .routes(routes!(readyz::readyz))
-        .routes(routes!(health::health))
-        .routes(routes!(metrics::metrics))
-        .routes(routes!(openapi_json::openapi_json))
-        .routes(routes!(docs::docs))
-        .routes(routes!(problems::problems))
-        .routes(routes!(docs::docs_file))
+    registry().finish().0
+}
+
+/// Every operation with who may ask for it, in the order in which they are registered.
+pub(crate) fn operations() -> Vec<Operation> {
+    registry().finish().1
 }
 
 /// What is served: every operation, and answers where there is none.
@@ -98,9 +152,20 @@ pub(crate) fn served(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let (router, _) = router().split_for_parts();
     router
         .route_layer(from_fn_with_state(Arc::clone(shared), await_generation))
+        .route_layer(from_fn_with_state(Arc::clone(shared), let_in))
         .route_layer(from_fn(note_route))
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
+        .layer(compression())
+}
+
+/// Compresses what is large enough, fast: bodies are made anew for each request. Events would be held back
+/// until enough of them came together.
+fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(
+        SizeAbove::new(COMPRESSED_FROM_BYTES)
+            .and(NotForContentType::const_new(stream::EVENT_STREAM)),
+    )
 }
 
 /// The pattern of the path that was matched, for the metrics.
@@ -114,6 +179,33 @@ async fn note_route(request: Request, next: Next) -> Response {
         response.extensions_mut().insert(MatchedRoute(route));
     }
     response
+}
+
+/// Lets only those in who may ask, and says to the operation who asks.
+async fn let_in(
+    State(shared): AppState,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let visitor = request.extensions_mut().remove::<Visitor>().unwrap_or_else(Visitor::nobody);
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let path = path.as_ref().map_or("", MatchedPath::as_str);
+    // Where there is none, the router answers that the path does not take the method.
+    let Some(access) = access::of_operation(path, request.method()) else {
+        return Ok(next.run(request).await);
+    };
+    let caller = access::authorise(&shared, visitor, request.headers(), access)?;
+    let changes = matches!(access, Access::Needs(Scope::Operate | Scope::Admin));
+    let told = changes.then(|| (caller.who(), request.method().clone(), path.to_owned()));
+    request.extensions_mut().insert(caller);
+    let response = next.run(request).await;
+    if let Some((who, method, path)) = told
+        && response.status().is_success()
+        && (method == Method::POST || path == trigger::PATH)
+    {
+        shared.journal.changed(&who, method.as_str(), &path);
+    }
+    Ok(response)
 }
 
 /// Lets a request that names a generation wait for it.

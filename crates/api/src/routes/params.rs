@@ -28,9 +28,10 @@ pub(crate) struct PageParams {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes parameters that are read by hand")]
 pub(crate) struct ListingParams {
-    /// A `next_cursor` of the same query, in the default order
+    /// A `next_cursor` of the same query. In the default order it never expires; in another one it goes
+    /// over one generation, which is kept for about a minute, and then answers 410 `cursor_expired`
     cursor: Option<String>,
-    /// The symbol, without regard to case
+    /// One of these symbols, separated by commas, without regard to case
     symbol: Option<String>,
     /// Part of the name, without regard to case
     name: Option<String>,
@@ -39,12 +40,28 @@ pub(crate) struct ListingParams {
     /// The asset
     #[param(minimum = 0)]
     asset_id: Option<i64>,
-    /// Smallest price in US dollars, compared exactly
+    /// Smallest price in US dollars, compared exactly; unknown values never fit a range
     min_price: Option<String>,
-    /// Largest price in US dollars, compared exactly
+    /// Largest price in US dollars
     max_price: Option<String>,
+    /// Smallest market capitalisation in US dollars
+    min_market_cap: Option<String>,
+    /// Largest market capitalisation in US dollars
+    max_market_cap: Option<String>,
+    /// Smallest volume over 24 hours in US dollars
+    min_volume_24h: Option<String>,
+    /// Largest volume over 24 hours in US dollars
+    max_volume_24h: Option<String>,
+    /// Smallest change of the price over 24 hours in percent
+    min_price_change_24h: Option<String>,
+    /// Largest change of the price over 24 hours in percent
+    max_price_change_24h: Option<String>,
+    /// Only values of this instant or later, as their source dates them: ISO 8601, `YYYY-MM-DD` (its
+    /// midnight, UTC), or Unix seconds or milliseconds
+    updated_since: Option<String>,
     /// `id`, `symbol`, `name`, `source`, `price_usd` (or `price`), `market_cap`, `volume_24h`,
-    /// `price_change_24h`, `rank` or `updated_at`; unknown values stand last
+    /// `price_change_24h`, `circulating_supply`, `total_supply`, `max_supply`,
+    /// `fully_diluted_valuation`, `rank`, `updated_at` or `ingested_at`; unknown values stand last
     sort: Option<String>,
     /// `asc` or `desc`
     order: Option<String>,
@@ -52,6 +69,19 @@ pub(crate) struct ListingParams {
     fields: Option<String>,
     /// `string` writes decimals as strings, `number` as number tokens
     numbers: Option<String>,
+    /// `json`, `csv` or `ndjson`; unless given, what the header `Accept` prefers. In the last two the
+    /// page stands in the headers `X-Total-Count` and `Link`
+    format: Option<String>,
+}
+
+/// In which form.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes parameters that are read by hand")]
+pub(crate) struct FormatParam {
+    /// `json`, `csv` or `ndjson`; unless given, what the header `Accept` prefers. In the last two the
+    /// page stands in the headers `X-Total-Count` and `Link`
+    format: Option<String>,
 }
 
 /// Which source.
@@ -59,7 +89,7 @@ pub(crate) struct ListingParams {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes parameters that are read by hand")]
 pub(crate) struct SourceParam {
-    /// Only of this source; older services' names of it are taken too
+    /// Only of these sources, separated by commas; older services' names of them are taken too
     source: Option<String>,
 }
 
@@ -91,6 +121,9 @@ pub(crate) struct HistoryParams {
     page_size: Option<u32>,
     /// A `next_cursor` of the same query
     cursor: Option<String>,
+    /// `json`, `csv` or `ndjson`; unless given, what the header `Accept` prefers. In the last two the
+    /// next page stands in the header `Link`
+    format: Option<String>,
 }
 
 /// Which news.

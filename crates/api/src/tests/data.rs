@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::client::{get, get_json};
+use super::keyed::unlimited;
 use super::world::{World, serve};
-use crate::ApiSettings;
 
 fn ids(page: &Value) -> Vec<i64> {
     page["data"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
@@ -148,7 +148,8 @@ async fn filters_are_combined_and_older_source_names_are_taken() {
     ] {
         let answer = get_json(served.address, &format!("/data?{query}")).await;
         assert_eq!(ids(&answer), expected, "{query}");
-        assert_eq!(answer["pagination"]["next_cursor"], Value::Null, "{query}");
+        let more = answer["total"].as_u64() > Some(expected.len() as u64);
+        assert_eq!(answer["pagination"]["next_cursor"].is_string(), more, "{query}");
     }
 }
 
@@ -271,7 +272,7 @@ async fn before_the_first_load_nothing_is_claimed() {
 async fn the_hot_path_and_the_router_give_the_same_answer_header_by_header() {
     let world = World::with_many(30).await;
     let hot = world.serve().await;
-    let mut api = world.api(ApiSettings { cursor_key: [5; 32], ..ApiSettings::default() });
+    let mut api = world.api(unlimited());
     api.hot = false;
     let routed = serve(api).await;
     for target in [
@@ -282,6 +283,10 @@ async fn the_hot_path_and_the_router_give_the_same_answer_header_by_header() {
         "/data?page=1000",
         "/data?fields=id",
         "/data/?cursor=AAAA",
+        "/data?sort=price&limit=7",
+        "/data?format=csv&limit=7",
+        "/data?format=ndjson&symbol=sym,x",
+        "/data?min_market_cap=x",
     ] {
         let mut replies = Vec::new();
         for address in [hot.address, routed.address] {
@@ -289,9 +294,13 @@ async fn the_hot_path_and_the_router_give_the_same_answer_header_by_header() {
                 super::client::request(address, "GET", target, "x-request-id: same-1\r\n").await;
             assert_eq!(reply.header("x-request-id"), Some("same-1"));
             // The latency may have one digit more, and the second may turn between the two.
-            reply.headers.retain(|(name, _)| name != "date");
-            let mut body = reply.json();
-            body["api_latency_ms"] = json!(0);
+            let timed = ["date", "server-timing"];
+            assert!(reply.header("server-timing").is_some(), "{target}");
+            reply.headers.retain(|(name, _)| !timed.contains(&name.as_str()));
+            let mut body = serde_json::from_str(&reply.body).unwrap_or(Value::Null);
+            if let Some(latency) = body.get_mut("api_latency_ms") {
+                *latency = json!(0);
+            }
             let length =
                 reply.headers.iter().position(|(name, _)| name == "content-length").unwrap();
             assert_eq!(reply.headers[length].1, reply.body.len().to_string(), "{target}");

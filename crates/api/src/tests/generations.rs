@@ -7,9 +7,11 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::client::{Reply, get_json, request};
+use super::client::{ADMIN_KEY, Reply, get_json, request};
+use super::keyed::unlimited;
+use super::paths;
 use super::world::{Served, World, serve};
-use crate::{ApiSettings, awaited, openapi};
+use crate::{awaited, openapi};
 
 /// How long a request waits, less what clocks may differ by.
 const WAITED: Duration = Duration::from_millis(1_900);
@@ -24,14 +26,16 @@ async fn ask(address: SocketAddr, target: &str, generation: &str) -> Reply {
 /// The same world behind the hot path and behind the router.
 async fn both(world: &World) -> [Served; 2] {
     let hot = world.serve().await;
-    let mut api = world.api(ApiSettings { cursor_key: [5; 32], ..ApiSettings::default() });
+    let mut api = world.api(unlimited());
     api.hot = false;
     [hot, serve(api).await]
 }
 
 /// An answer without what differs between two requests for the same.
 fn essence(mut reply: Reply) -> (u16, Vec<(String, String)>, serde_json::Value) {
-    reply.headers.retain(|(name, _)| !["date", "content-length"].contains(&name.as_str()));
+    reply
+        .headers
+        .retain(|(name, _)| !["date", "content-length", "server-timing"].contains(&name.as_str()));
     reply.headers.sort();
     let mut body = reply.json();
     body["api_latency_ms"] = json!(0);
@@ -122,13 +126,13 @@ async fn every_operation_that_is_described_to_take_the_header_waits_and_no_other
     let address = served.address;
     let document = openapi::document();
     let mut asked = Vec::new();
-    for (path, item) in &document.paths.paths {
-        let parameters = item.get.as_ref().unwrap().parameters.iter().flatten();
+    for path in &paths::read() {
+        let operation = document.paths.paths[path].get.as_ref().unwrap();
+        let parameters = operation.parameters.iter().flatten();
         let described = serde_json::to_value(parameters.collect::<Vec<_>>()).unwrap();
         let takes = described.as_array().unwrap().iter().any(|it| it["name"] == "X-Min-Generation");
         assert_eq!(takes, awaited::taken_by(path), "{path}");
-        let id = if path.starts_with("/runs") { run_id.as_str() } else { "1" };
-        let target = path.replace("{id}", id).replace("{file}", "docs.js");
+        let target = paths::target(path, &run_id);
         let head = target.clone();
         asked.push((
             takes,
@@ -161,7 +165,9 @@ async fn those_who_wait_hold_nothing_of_the_store_and_are_not_kept_when_they_go(
         let mut gone = Vec::new();
         for target in ["/data", "/runs", "/listings/1"] {
             let mut stream = TcpStream::connect(served.address).await.unwrap();
-            let head = format!("GET {target} HTTP/1.1\r\nhost: a\r\nx-min-generation: 5\r\n\r\n");
+            let head = format!(
+                "GET {target} HTTP/1.1\r\nhost: a\r\nx-api-key: {ADMIN_KEY}\r\nx-min-generation: 5\r\n\r\n"
+            );
             stream.write_all(head.as_bytes()).await.unwrap();
             gone.push(stream);
         }

@@ -338,6 +338,7 @@ async fn listings_of_one_asset_are_merged_the_same_in_small_and_in_large_pages()
     for (interval, due, missing) in [(Interval::Raw, 20, 0), (Interval::Hour, 10, 5)] {
         for newest_first in [false, true] {
             let query = |limit| HistoryQuery {
+                format: crate::represent::Format::Json,
                 subject: Subject::Asset(AssetId(1)),
                 source: None,
                 from: None,

@@ -8,6 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use super::client::ADMIN_KEY;
 use super::world::World;
 
 #[tokio::test]
@@ -21,7 +22,8 @@ async fn requests_are_answered_side_by_side_on_one_connection() {
         let mut sender = sender.clone();
         async move {
             let uri = format!("http://localhost{target}");
-            let request = Request::get(uri).body(Empty::<Bytes>::new()).unwrap();
+            let request = Request::get(uri).header("x-api-key", ADMIN_KEY);
+            let request = request.body(Empty::<Bytes>::new()).unwrap();
             let response = sender.send_request(request).await.unwrap();
             assert_eq!(response.version(), Version::HTTP_2);
             let status = response.status().as_u16();

@@ -4,6 +4,7 @@ use kasparro_domain::DriftSeverity;
 
 use super::client::{get, get_json, parse, request, send};
 use super::findings::changed;
+use super::paths;
 use super::world::World;
 use crate::openapi;
 
@@ -30,16 +31,14 @@ async fn every_path_is_served_with_and_without_prefix_and_slash() {
     let run_id = world.commit("csv", &[("a", "A", "a", None)]).await.to_string();
     let served = world.serve().await;
     let document = openapi::document();
-    for (path, item) in &document.paths.paths {
-        let posted = path == "/compare-runs";
-        assert!(item.get.is_some() && item.post.is_some() == posted, "{path}");
-        let query = match posted {
+    for path in &paths::read() {
+        let posted = document.paths.paths[path].post.is_some();
+        let query = match path == "/compare-runs" {
             true => format!("?run1_id={run_id}&run2_id={run_id}"),
             false => String::new(),
         };
         let allowed = if posted { "GET,HEAD,POST" } else { "GET,HEAD" };
-        let id = if path.starts_with("/runs") { run_id.as_str() } else { "1" };
-        let path = path.replace("{id}", id).replace("{file}", "docs.js");
+        let path = paths::target(path, &run_id);
         for target in
             [path.clone(), format!("/api/v1{path}"), format!("{path}/"), format!("/api/v1{path}/")]
         {
@@ -49,7 +48,8 @@ async fn every_path_is_served_with_and_without_prefix_and_slash() {
             let reply = get(served.address, &format!("{target}{query}")).await;
             assert_eq!(reply.status, 200, "{target}: {}", reply.body);
             assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{target}");
-            assert_eq!(reply.header("cache-control"), Some("no-cache"), "{target}");
+            let kept = if ["/stream", "/keys"].contains(&&*path) { "no-store" } else { "no-cache" };
+            assert_eq!(reply.header("cache-control"), Some(kept), "{target}");
             assert!(reply.header("content-security-policy").is_some(), "{target}");
             assert!(reply.header("x-request-id").is_some(), "{target}");
             if reply.header("content-type") == Some("application/json") && path != "/openapi.json" {
@@ -64,15 +64,21 @@ async fn every_path_is_served_with_and_without_prefix_and_slash() {
         assert_eq!(options.status, 204, "{path}");
         assert_eq!(options.header("allow"), Some(allowed), "{path}");
     }
-    let mut described: Vec<_> = document.paths.paths.keys().cloned().collect();
-    let twice = described.iter().position(|path| path == "/compare-runs").unwrap();
-    described.insert(twice, "/compare-runs".to_owned());
+    let described = document.paths.paths.iter().flat_map(|(path, item)| {
+        let methods = [("GET", item.get.is_some()), ("POST", item.post.is_some())];
+        methods
+            .into_iter()
+            .filter(|(_, there)| *there)
+            .map(|(method, _)| (path.clone(), method.to_owned()))
+    });
+    let described: Vec<_> = described.collect();
     let listed = get_json(served.address, "/api").await;
     let listed: Vec<_> = listed["endpoints"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| it["path"].as_str().unwrap().to_owned())
+        .map(|it| [&it["path"], &it["method"]].map(|text| text.as_str().unwrap().to_owned()))
+        .map(|[path, method]| (path, method))
         .collect();
     assert_eq!(listed, described);
     let head = request(served.address, "HEAD", "/data?page=0", "").await;
@@ -131,6 +137,7 @@ fn every_parameter_that_is_read_is_described() {
         ("/anomalies", crate::routes::ANOMALIES_KNOWN),
         ("/compare-runs", crate::routes::COMPARE_RUNS_KNOWN),
         ("/news", crate::routes::NEWS_KNOWN),
+        ("/stream", crate::routes::STREAM_KNOWN),
         ("/rss-feed", crate::routes::RSS_FEED_KNOWN),
     ] {
         assert_eq!(described(path), sorted(known), "{path}");

@@ -33,6 +33,7 @@ impl World {
                     contracts: contracts.iter().map(contract).collect(),
                     active: None,
                     kind: None,
+                    same_as: Vec::new(),
                 },
                 content_hash: 7,
             };

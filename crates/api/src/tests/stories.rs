@@ -28,6 +28,7 @@ impl World {
                         contracts: vec![contract],
                         active: None,
                         kind: None,
+                        same_as: Vec::new(),
                     },
                     content_hash: ordinal as u64,
                 }

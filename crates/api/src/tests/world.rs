@@ -20,6 +20,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::client::ADMIN_KEY;
+use super::keyed::unlimited;
 use super::switched::{Switches, switched};
 use crate::{Api, ApiSettings, SourceInfo, install_metrics};
 
@@ -91,6 +93,11 @@ impl World {
         Self::with("coinpaprika", &coins).await
     }
 
+    /// The same read model over another store.
+    pub(super) fn on(self, store: Arc<dyn Store>) -> Self {
+        Self { store, ..self }
+    }
+
     /// Brings the read model up to date.
     pub(super) async fn refresh(&self) {
         self.view.refresh().await.unwrap();
@@ -109,12 +116,14 @@ impl World {
             info("csv", "CSV"),
         ];
         let (store, view, clock) = (self.store.clone(), self.view.clone(), self.clock.clone());
+        let admin_key = settings.admin_key.clone().or(Some(ADMIN_KEY.into()));
+        let settings = ApiSettings { admin_key, ..settings };
         Api::build(store, view, clock, install_metrics(), settings, sources)
     }
 
-    /// Serves this world with the default settings.
+    /// Serves this world with the default settings, but for limits: there are none.
     pub(super) async fn serve(&self) -> Served {
-        serve(self.api(ApiSettings { cursor_key: [5; 32], ..ApiSettings::default() })).await
+        serve(self.api(unlimited())).await
     }
 
     /// Queues and starts a run.

@@ -1,0 +1,113 @@
+//! By what a client knows an answer again (RFC 9110, section 8.8).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use http::header::IF_NONE_MATCH;
+use http::{HeaderMap, HeaderValue};
+use kasparro_domain::Generation;
+
+use super::Format;
+
+/// Endings that compression adds to a strong tag.
+const ENCODINGS: [&str; 4] = [".gzip", ".br", ".zstd", ".deflate"];
+
+/// `"<generation>-<query>-<format>"`. Weak for JSON, whose bodies differ in the id of the request and its
+/// latency; strong for what is the same byte by byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tag(String);
+
+impl Tag {
+    /// The tag of the answer to a question about one generation. `shown` is what else decides what rows
+    /// show: how many of them are stale, for one.
+    pub(crate) fn new(
+        generation: Generation,
+        question: &impl Hash,
+        shown: &impl Hash,
+        format: Format,
+    ) -> Self {
+        let mut hasher = DefaultHasher::new();
+        // Another version may write the same rows in another way.
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        question.hash(&mut hasher);
+        shown.hash(&mut hasher);
+        let weak = if format == Format::Json { "W/" } else { "" };
+        Self(format!("{weak}\"{generation}-{:016x}-{}\"", hasher.finish(), format.name()))
+    }
+
+    /// The tag of the same answer in an encoding, where it was strong: its bytes are others.
+    pub(crate) fn encoded(tag: &HeaderValue, encoding: &HeaderValue) -> Option<HeaderValue> {
+        let inner = tag.to_str().ok()?.strip_prefix('"')?.strip_suffix('"')?;
+        HeaderValue::from_str(&format!("\"{inner}.{}\"", encoding.to_str().ok()?)).ok()
+    }
+
+    /// It as a header.
+    pub(crate) fn header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("W/\"\""))
+    }
+}
+
+/// True where `If-None-Match` names the tag, or anything: the client has the answer already. Compared as
+/// weak tags, as the header asks.
+pub(crate) fn matches(headers: &HeaderMap, tag: &Tag) -> bool {
+    let own = opaque(&tag.0);
+    headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.trim() == "*" || value.split(',').any(|given| opaque(given.trim()) == own)
+    })
+}
+
+/// What stands between the quotes, without what compression added.
+fn opaque(tag: &str) -> &str {
+    let tag = tag.strip_prefix("W/").unwrap_or(tag);
+    let tag = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(tag);
+    ENCODINGS.iter().find_map(|ending| tag.strip_suffix(ending)).unwrap_or(tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
+        headers
+    }
+
+    #[test]
+    fn a13_a_tag_is_known_again_in_every_form_that_clients_send() {
+        let tag = Tag::new(Generation(7), &"symbol=btc", &0, Format::Csv);
+        let text = tag.0.clone();
+        assert!(text.starts_with("\"7-") && text.ends_with("-csv\""), "{text}");
+        let inner = text.trim_matches('"');
+        for given in [
+            text.clone(),
+            format!("W/{text}"),
+            format!("\"other\", {text}"),
+            format!("\"{inner}.gzip\""),
+            "*".to_owned(),
+        ] {
+            assert!(matches(&headers(&given), &tag), "{given}");
+        }
+        for given in ["\"\"", "7", "W/\"7\"", "\"*\""] {
+            assert!(!matches(&headers(given), &tag), "{given}");
+        }
+        assert!(!matches(&HeaderMap::new(), &tag));
+    }
+
+    #[test]
+    fn tags_differ_where_answers_may() {
+        let tag = |generation, question: &str, stale: usize, format| {
+            Tag::new(Generation(generation), &question, &stale, format)
+        };
+        let one = tag(7, "a", 0, Format::Json);
+        assert!(one.0.starts_with("W/\"7-"));
+        for other in [
+            tag(8, "a", 0, Format::Json),
+            tag(7, "b", 0, Format::Json),
+            tag(7, "a", 1, Format::Json),
+            tag(7, "a", 0, Format::Ndjson),
+        ] {
+            assert_ne!(one, other);
+        }
+        assert_eq!(one, tag(7, "a", 0, Format::Json));
+    }
+}

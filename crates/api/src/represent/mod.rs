@@ -1,0 +1,17 @@
+//! In which form an answer is told: JSON, CSV or lines of JSON, and by what it is known again.
+
+mod described;
+mod etag;
+mod format;
+mod list;
+mod members;
+mod next;
+mod table;
+
+pub(crate) use described::NotModified;
+pub(crate) use etag::{Tag, matches};
+pub(crate) use format::{Format, accepted};
+pub(crate) use list::{Asked, X_TOTAL_COUNT};
+pub(crate) use members::Members;
+pub(crate) use next::{next_link, without_place};
+pub(crate) use table::{CSV_TYPE, NDJSON_TYPE, csv, ndjson};
