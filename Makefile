@@ -11,7 +11,8 @@ timed = @begun=$$(date +%s); printf '== %s\n' '$(1)'; $(2); code=$$?; \
 	printf '== %s: %s s\n' '$(1)' $$(( $$(date +%s) - begun )); exit $$code
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test fmt fmt-check lint unit postgres deny evidence real-input torture drift-evidence identity-evidence tools
+.PHONY: help run demo build test fmt fmt-check lint unit postgres deny evidence real-input torture drift-evidence identity-evidence tools \
+	outside-tools fuzz-api slow-clients
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,11 +37,14 @@ fmt-check:
 lint: tools ## clippy with warnings denied
 	$(call timed,lints,$(CARGO) clippy --workspace --all-targets --features $(FAULTS) --locked -- -D warnings)
 
-unit: tools postgres
+unit: tools postgres outside-tools
 	$(call timed,tests,$(CARGO) test --workspace --features $(FAULTS) --locked)
 
 postgres: ## find the PostgreSQL server that tests start, or install it where apt-get may
 	$(call timed,postgres,.ci/postgres)
+
+outside-tools: ## install the tools of others that the API is held against, below target/tools
+	$(call timed,tools of others,tools/install)
 
 deny: ## licences, bans and sources of dependencies; advisories where their database is reachable
 	$(call timed,dependencies,.ci/deny)
@@ -53,6 +57,13 @@ evidence: build postgres ## measure what the documents claim of the first load, 
 real-input: build ## load the captured bodies that KASPARRO_REAL_DATA names, and account for every row, into docs/evidence
 	@! grep -q CRASH_AT $(KASPARRO) || { echo 'the release can be killed by a test: build it without features' >&2; exit 1; }
 	$(CARGO) run --release --locked --package kasparro --example real_input
+
+fuzz-api: build outside-tools ## 100,000 requests that schemathesis makes up, in three roles, into docs/evidence
+	$(CARGO) run --release --locked --package kasparro --example evidence_outside fuzz-api
+
+slow-clients: build outside-tools ## thousands of slow and idle clients beside good ones, into docs/evidence
+	@! ulimit -S -n 20000 2>/dev/null || exec $(CARGO) run --release --locked --package kasparro --example evidence_outside slow-clients; \
+		echo 'so many connections need 20,000 open files: raise the limit (ulimit -Hn)' >&2; exit 1
 
 .PHONY: up down restart logs logs-api logs-worker migrate verify shell smoke clean
 
@@ -86,7 +97,7 @@ verify: ## check that everything in the stack's database holds together
 shell: ## open psql on the stack's database
 	$(COMPOSE) exec db psql --username=postgres --dbname=kasparro
 
-smoke: ## ask the API at API_URL (http://127.0.0.1:8000) a little of everything
+smoke: ## ask the API at API_URL (http://127.0.0.1:8000) a little of everything, with API_KEY where there is one
 	scripts/smoke.sh
 
 clean: ## remove the stack and ALL ITS DATA (asks first; FORCE=1 does not)

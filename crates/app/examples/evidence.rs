@@ -129,6 +129,7 @@ fn gunzip(path: &Path) -> String {
 /// The program, asking for prices and no lists.
 fn tickers_only(binary: &Path, folder: &Path) -> Program {
     Program::new(binary, folder)
+        .with("KASPARRO_LIMITS__ANONYMOUS", "off")
         .with("KASPARRO_SOURCES__COINPAPRIKA__LISTS", "off")
         .with("KASPARRO_SOURCES__COINGECKO__LISTS", "off")
 }

@@ -75,7 +75,10 @@ fn each_service_holds_the_secrets_of_its_own_role_only() {
     let of_api = ["api_password", "server_secret"].map(str::to_owned);
     assert_eq!(secrets("api"), BTreeSet::from(of_api));
     let server_secret = &compose["services"]["api"]["environment"]["KASPARRO_SECRET_FILE"];
-    assert_eq!(server_secret, "/run/secrets/server_secret", "replicas share the key of cursors");
+    assert_eq!(
+        server_secret, "/run/secrets/server_secret",
+        "replicas know the same keys and cursors"
+    );
     assert_eq!(secrets("migrate"), BTreeSet::from(["owner_password".to_owned()]));
     assert!(secrets("worker").contains("worker_password"));
     for name in ["postgres_password", "owner_password", "api_password", "server_secret"] {

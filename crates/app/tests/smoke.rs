@@ -7,12 +7,15 @@ use std::process::{Command, Output};
 
 use kasparro_testkit::{Program, Reply, TinyUpstream, closed_port};
 
+/// The key that the script is given.
+const KEY: &str = "canary-of-the-smoke-test";
+
 /// The script, asking `url` and waiting no longer than `wait_s` seconds for it to become ready.
 fn smoke(url: &str, wait_s: &str) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/smoke.sh");
     Command::new(script)
         .env("API_URL", url)
-        .env("API_KEY", "canary-of-the-smoke-test")
+        .env("API_KEY", KEY)
         .env("SMOKE_WAIT_S", wait_s)
         .output()
         .unwrap()
@@ -25,6 +28,7 @@ fn text(bytes: &[u8]) -> String {
 /// A program whose network sources find nobody.
 fn program(folder: &Path) -> Program {
     Program::new(env!("CARGO_BIN_EXE_kasparro"), folder)
+        .with("ADMIN_API_KEY", KEY)
         .with("KASPARRO_FETCH__MAX_ATTEMPTS", "1")
         .with("KASPARRO_FETCH__UPSTREAM", &closed_port())
 }
@@ -37,10 +41,22 @@ fn a_server_with_data_passes_every_check() {
     let said = text(&passed.stdout);
     assert_eq!(passed.status.code(), Some(0), "{passed:?}");
     for path in ["/readyz", "/health", "/", "/data?limit=1", "/stats", "/metrics", "/openapi.json"]
+        .into_iter()
+        .chain(["/runs?limit=1"])
     {
         assert!(said.lines().any(|line| line == format!("ok      {path}")), "{path}: {said}");
     }
     assert!(said.contains(" rows\n"), "the sample has rows: {said}");
+    assert_eq!(server.stop().code, Some(0));
+
+    // Told at once, not after the time that becoming ready may take.
+    let stranger = program(folder.path()).with("ADMIN_API_KEY", "key-of-somebody-else");
+    let server = stranger.serve(&["serve", "--listen", "127.0.0.1:0"]);
+    let refused = smoke(&server.url, "600");
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(said.contains("answered 401") && said.contains("API_KEY is not good"), "{said}");
+    assert!(!said.contains(KEY), "{said}");
     assert_eq!(server.stop().code, Some(0));
 }
 

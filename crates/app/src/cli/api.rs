@@ -10,10 +10,10 @@ Examples:
   DATABASE_URL_FILE=./database-url kasparro api
   DATABASE_URL_FILE=./database-url kasparro api --listen 0.0.0.0:8080
 
-Any number of APIs may run on one PostgreSQL database, beside workers that fetch (`kasparro worker`). Give all
-of them one KASPARRO_SECRET, so that each understands the cursors that another handed out. Until the database is
-there with its schema, /livez answers 200 and /readyz 503; one that goes away later leaves /readyz at 200 until the
-data are too old.
+Any number of APIs may run on one PostgreSQL database, beside workers that fetch (`kasparro worker`). All of them
+need one KASPARRO_SECRET, so that each knows the keys and cursors that another handed out; without it they do not
+start. Until the database is there with its schema, /livez answers 200 and /readyz 503; one that goes away later
+leaves /readyz at 200 until the data are too old.
 
 SIGTERM or Ctrl-C finishes open requests, then exits 0.")]
 pub(crate) struct Arguments {

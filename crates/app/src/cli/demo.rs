@@ -36,6 +36,10 @@ fn lay_simulated(flags: &mut Flags) {
     forced.extend(
         ["alerts.webhook_url", "alerts.webhook_secret"].map(|key| (key, String::new(), ORIGIN)),
     );
+    // Whoever looks around is alone on this machine.
+    for (key, text) in [("limits.anonymous", "10000"), ("access.loopback_reads", "true")] {
+        flags.defaults.push((key.to_owned(), text.to_owned(), ORIGIN));
+    }
     for name in kasparro_sources::names() {
         let section = format!("sources.{name}");
         for known in known_keys().iter().filter(|known| known.section() == section) {
@@ -83,6 +87,20 @@ pub(crate) async fn execute(mut context: Context) -> Result<Exit, Failure> {
 mod tests {
     use super::*;
     use crate::config::{Config, Environment};
+
+    #[test]
+    fn whoever_looks_around_is_not_held_up() {
+        let mut flags = Flags::default();
+        lay_simulated(&mut flags);
+        let demo = Config::load(&flags, &Environment::new()).unwrap();
+        assert_eq!(demo.request_limits.anonymous, Some(10_000));
+        assert!(demo.access.loopback_reads);
+        let chosen =
+            [("KASPARRO_LIMITS__ANONYMOUS", "5"), ("KASPARRO_ACCESS__LOOPBACK_READS", "false")];
+        let chosen = chosen.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let demo = Config::load(&flags, &Environment::from(chosen)).unwrap();
+        assert_eq!((demo.request_limits.anonymous, demo.access.loopback_reads), (Some(5), false));
+    }
 
     #[test]
     fn i9_no_option_of_any_source_is_taken_from_the_configuration() {

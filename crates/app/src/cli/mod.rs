@@ -13,6 +13,7 @@ mod drift;
 mod fleet;
 mod healthcheck;
 mod identity;
+mod keys;
 mod quarantine;
 mod replay;
 mod request;
@@ -55,6 +56,7 @@ Examples:
   kasparro quarantine list               rows that were not believed, and why
   kasparro drift list                    what has changed in what upstreams send
   kasparro assets explain coingecko:weth which asset this listing is, and why
+  kasparro keys create --name me --scope operate   a key for the API, shown once
   kasparro verify                        does everything stored hold together?
   kasparro config print                  every setting, its value and where it comes from
 
@@ -76,7 +78,8 @@ Examples:
 
 Everything is simulated: every upstream is a part of this process, values move every few seconds, and no
 vendor is asked. It shows every source on its schedule, quotes that change, and the whole API. Data go to
-./data/demo and stay there for the next time; delete that folder to begin anew. Settings of sources that
+./data/demo and stay there for the next time; delete that folder to begin anew. Programs on this machine read every
+page without a key; ./data/demo/admin.key holds one that may also start runs and decide. Settings of sources that
 are meant for real upstreams, keys above all, are not used.
 
 SIGTERM or Ctrl-C finishes open requests and pages, then exits 0.";
@@ -145,6 +148,9 @@ enum Command {
     /// Measure how well listings of several sources are known to be one asset.
     #[command(subcommand)]
     Identity(identity::Action),
+    /// Look after the keys of the API: make, list, revoke, rotate; beside a server or without one.
+    #[command(subcommand)]
+    Keys(keys::Action),
     /// Check that everything stored holds together, and print its digest.
     #[command(after_help = verify::EXPLAINED)]
     Verify,
@@ -240,6 +246,7 @@ fn dispatch(cli: Cli, environment: &Environment, output: Output) -> Result<Exit,
         Command::Anomalies(action) => wait_for(anomalies::execute(context, action)),
         Command::Assets(action) => wait_for(assets::execute(context, action)),
         Command::Identity(action) => identity::execute(&context, &action),
+        Command::Keys(action) => wait_for(keys::execute(context, action)),
         Command::Verify => wait_for(verify::execute(context)),
         Command::Replay(arguments) => wait_for(replay::execute(context, arguments)),
         Command::Db(action) => wait_for(db::execute(context, action)),

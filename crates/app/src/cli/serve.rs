@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kasparro_store_postgres::MigrateMode;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,8 @@ use super::{Context, shutdown};
 use crate::clock::SystemClock;
 use crate::config::{Config, Flags, Origin};
 use crate::failure::{Exit, Failure};
-use crate::wire::{self, Backing};
+use crate::output::note;
+use crate::wire::{self, Backing, FirstKey};
 
 /// Time beyond the API's own drain that runs are given to reach the end of a page.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -25,8 +27,11 @@ Examples:
   kasparro serve --listen 127.0.0.1:0 --json      a free port; {\"listening\":\"http://ADDR\"} on stdout
   DATABASE_URL_FILE=./database-url kasparro serve  a file that holds postgres://USER:PASSWORD@HOST/DATABASE
 
-On PostgreSQL any number of servers, workers and APIs may run side by side; they share the sources. Where the
-database is away at the start it is waited for: /livez answers 200, /readyz 503.
+On PostgreSQL any number of servers, workers and APIs may run side by side; they share the sources, and need one
+KASPARRO_SECRET. Where the database is away at the start it is waited for: /livez answers 200, /readyz 503.
+
+Where no key was ever made and ADMIN_API_KEY is not set, the first start makes a key of scope admin and writes it to
+`admin.key` beside the store; `kasparro keys` makes others.
 
 SIGTERM or Ctrl-C finishes open requests and pages, then exits 0.")]
 pub(crate) struct Arguments {
@@ -91,20 +96,24 @@ pub(super) async fn serve(
     let config = &context.config;
     let clock = SystemClock::shared();
     let sources = wire::sources(config)?;
+    if role.answers() {
+        wire::refuse_without_secret(config)?;
+    }
     // The store first: a second server on the same store is told who holds it, not that the port is taken.
     let backing = Backing::open(config, &clock)?;
     let store = backing.store();
     let mut parts = Parts::default();
-    let mut view = None;
+    let (mut view, mut secret) = (None, None);
     if role.answers() {
+        let own = wire::server_secret(config)?;
         let listener = bind(&config.server.listen).await?;
         let url = local_url(&listener)?;
         let noted = backing.set_address(&url);
         noted.map_err(|error| Failure::store(&error, &config.database))?;
-        let read_side = wire::read_side(config, &sources, &store, &clock)?;
+        let read_side = wire::read_side(config, &sources, &store, &clock, &own);
         let api = read_side.api.serve(listener, shutdown.clone());
         parts.api = Some(tokio::spawn(async move { drop(api.await) }));
-        view = Some(read_side.view);
+        (view, secret) = (Some(read_side.view), Some(own));
         context.output.listening(&url)?;
     }
     let ready = tokio::select! {
@@ -115,6 +124,13 @@ pub(super) async fn serve(
     if outcome.is_ok() && !shutdown.is_cancelled() {
         if let Some(view) = view {
             parts.view = Some(tokio::spawn(view.follow(shutdown.clone())));
+        }
+        if let Some(secret) = secret {
+            let first = wire::first_key(config, store.as_ref(), &secret, clock.as_ref());
+            tokio::select! {
+                first = first => first.iter().for_each(|first| tell(context, first)),
+                () = shutdown.cancelled() => {}
+            }
         }
         if role.fetches() {
             let holding = backing.holding(config);
@@ -150,6 +166,19 @@ pub(super) async fn serve(
         let _ = tokio::time::timeout(GRACE, wire::release_all(store.as_ref())).await;
     }
     outcome.map(|()| Exit::Done)
+}
+
+/// Says where the first key is; the key itself only to a person who looks on, since logs are kept.
+fn tell(context: &Context, first: &FirstKey) {
+    let path = first.path.display();
+    if context.config.log.json {
+        tracing::info!(%path, "a first key of scope admin was made; this file holds it");
+    } else {
+        note(&format!("a first key of scope admin was made; this file holds it: {path}"));
+    }
+    if context.output.live {
+        note(&format!("admin key: {}", first.text.expose_secret()));
+    }
 }
 
 /// What goes on side by side.

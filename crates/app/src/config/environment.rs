@@ -30,6 +30,7 @@ type Meaning = fn(&str) -> Vec<(String, String)>;
 const LEGACY: &[(&str, Meaning)] = &[
     ("DATABASE_URL", |url| one("store.database", url)),
     ("KASPARRO_SECRET", |secret| one("api.secret", secret)),
+    ("ADMIN_API_KEY", |key| one("access.admin_key", key)),
     ("PORT", |port| one("server.listen", &format!("0.0.0.0:{port}"))),
     ("COINGECKO_API_KEY", |key| one("sources.coingecko.api_key", key)),
     ("COINPAPRIKA_API_KEY", |key| one("sources.coinpaprika.api_key", key)),

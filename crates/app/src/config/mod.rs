@@ -1,5 +1,6 @@
 //! The configuration: defaults < file < environment < flags, checked as a whole at start.
 
+mod access;
 mod alerts;
 mod database;
 mod environment;
@@ -13,7 +14,9 @@ mod several;
 mod source;
 #[cfg(test)]
 mod tests;
+mod typed;
 
+pub(crate) use access::Access;
 pub(crate) use database::Database;
 pub(crate) use environment::{Environment, colour_welcome, read as read_environment};
 pub(crate) use error::{ConfigError, Origin};
@@ -21,12 +24,15 @@ pub(crate) use fetch::Fetch;
 pub(crate) use mask::masked_text;
 pub(crate) use reference::keys as known_keys;
 pub(crate) use settings::Settings;
+pub(crate) use several::secret_is_long_enough;
 pub(crate) use source::SourceConfig;
+pub(crate) use typed::read_duration;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kasparro_api::{LimitSettings, Network};
 use kasparro_engine::{LeaseTimes, Webhook};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -48,8 +54,16 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     /// `[api] max_staleness`.
     pub(crate) max_staleness: Duration,
+    /// `[api] max_age`; zero where every answer is asked about again.
+    pub(crate) max_age: Duration,
     /// `[api] secret`, of at least 16 characters; `None` where it is empty.
     pub(crate) secret: Option<SecretString>,
+    /// `[access]`.
+    pub(crate) access: Access,
+    /// `[limits]`.
+    pub(crate) request_limits: LimitSettings,
+    /// `[cors] origins`; `*` stands for every one.
+    pub(crate) origins: Vec<String>,
     /// `[store] database`.
     pub(crate) database: Database,
     /// `[store]`: what a database elsewhere may cost.
@@ -89,6 +103,14 @@ pub(crate) struct Server {
     pub(crate) request_timeout: Duration,
     /// Time to finish after SIGTERM.
     pub(crate) drain_timeout: Duration,
+    /// The most requests answered at once.
+    pub(crate) max_requests: usize,
+    /// The most connections of one client; 0 for no bound of their own.
+    pub(crate) max_connections_per_client: usize,
+    /// The most streams of changes at once.
+    pub(crate) max_streams: usize,
+    /// Addresses and networks of proxies whose word about the client's address is taken.
+    pub(crate) trusted_proxies: Vec<Network>,
 }
 
 /// How much is logged, and how.
@@ -156,9 +178,18 @@ impl Config {
                 idle_timeout: settings.duration("server.idle_timeout")?,
                 request_timeout: settings.duration("server.request_timeout")?,
                 drain_timeout: settings.duration("server.drain_timeout")?,
+                max_requests: settings.number("server.max_requests", 1)?,
+                max_connections_per_client: settings
+                    .number("server.max_connections_per_client", 0)?,
+                max_streams: settings.number("server.max_streams", 0)?,
+                trusted_proxies: access::trusted_proxies(&settings)?,
             },
             max_staleness: settings.duration("api.max_staleness")?,
+            max_age: settings.duration_or_zero("api.max_age")?,
             secret: several::secret(&settings)?,
+            access: access::access(&settings)?,
+            request_limits: access::limits(&settings)?,
+            origins: access::origins(&settings)?,
             database: database::configured(&settings, limits)?,
             limits,
             lease: several::lease(&settings)?,
@@ -237,7 +268,7 @@ fn secret_keys() -> BTreeSet<String> {
     let of_sources = specs.iter().flat_map(|spec| {
         spec.secret_options.iter().map(|option| format!("sources.{}.{option}", spec.name))
     });
-    let own = ["api.secret", alerts::URL, alerts::SECRET].map(str::to_owned);
+    let own = [several::SECRET, access::ADMIN_KEY, alerts::URL, alerts::SECRET].map(str::to_owned);
     of_sources.chain(own).collect()
 }
 

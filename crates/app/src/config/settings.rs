@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{ConfigError, Origin};
 use super::mask::mask_value;
 use super::reference;
+
+/// What a limit is where there is none.
+pub(super) const OFF: &str = "off";
 
 /// What is shown instead of a secret.
 pub(crate) const MASK: &str = "********";
@@ -164,110 +166,6 @@ impl Settings {
             .collect()
     }
 
-    /// A text.
-    ///
-    /// # Errors
-    /// [`ConfigError`] where the key is no text.
-    pub(crate) fn text(&self, key: &str) -> Result<String, ConfigError> {
-        match self.get(key) {
-            Some((Value::Plain(toml::Value::String(text)), _)) => Ok(text.clone()),
-            Some((Value::Secret(secret), _)) => Ok(secret.expose_secret().to_owned()),
-            _ => Err(self.refuse(key, "is no text", "write it in quotes")),
-        }
-    }
-
-    /// True or false.
-    ///
-    /// # Errors
-    /// [`ConfigError`] where the key is neither.
-    pub(crate) fn flag(&self, key: &str) -> Result<bool, ConfigError> {
-        match self.get(key) {
-            Some((Value::Plain(toml::Value::Boolean(flag)), _)) => Ok(*flag),
-            _ => Err(self.refuse(key, "is neither true nor false", "write true or false")),
-        }
-    }
-
-    /// A list; `None` where the key is none.
-    pub(crate) fn list(&self, key: &str) -> Option<&[toml::Value]> {
-        match self.get(key) {
-            Some((Value::Plain(toml::Value::Array(entries)), _)) => Some(entries),
-            _ => None,
-        }
-    }
-
-    /// A whole number of at least `least`.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for anything else.
-    pub(crate) fn number<T: TryFrom<i64> + PartialOrd + std::fmt::Display>(
-        &self,
-        key: &str,
-        least: T,
-    ) -> Result<T, ConfigError> {
-        if let Some((Value::Plain(toml::Value::Integer(number)), _)) = self.get(key)
-            && let Ok(number) = T::try_from(*number)
-            && number >= least
-        {
-            return Ok(number);
-        }
-        Err(self.refuse(key, "is out of range", &format!("write a whole number from {least} up")))
-    }
-
-    /// A whole number from `least` to `most`; `of_most` says what else limits it.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for anything else.
-    pub(crate) fn number_within(
-        &self,
-        key: &str,
-        least: usize,
-        most: usize,
-        of_most: &str,
-    ) -> Result<usize, ConfigError> {
-        let number = self.number(key, least).ok().filter(|number| *number <= most);
-        let remedy = format!("write a whole number from {least} to {most}; {of_most}");
-        number.ok_or_else(|| self.refuse(key, "is out of range", &remedy))
-    }
-
-    /// A duration longer than zero.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for anything else.
-    pub(crate) fn duration(&self, key: &str) -> Result<Duration, ConfigError> {
-        let duration = self
-            .text(key)?
-            .parse::<jiff::Span>()
-            .ok()
-            .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok())
-            .and_then(|duration| Duration::try_from(duration).ok())
-            .filter(|duration| !duration.is_zero());
-        duration.ok_or_else(|| {
-            self.refuse(key, "is not a duration", "write for example 30s, 15m, 3h or 1d 12h")
-        })
-    }
-
-    /// A duration from `least` to `most`.
-    ///
-    /// # Errors
-    /// [`ConfigError`] for anything else.
-    pub(crate) fn duration_within(
-        &self,
-        key: &str,
-        least: Duration,
-        most: Duration,
-    ) -> Result<Duration, ConfigError> {
-        let duration = self.duration(key)?;
-        if (least..=most).contains(&duration) {
-            return Ok(duration);
-        }
-        let words = |duration: Duration| {
-            jiff::SignedDuration::try_from(duration)
-                .map_or_else(|_| String::new(), |span| format!("{span:#}"))
-        };
-        let remedy = format!("write a duration from {} to {}", words(least), words(most));
-        Err(self.refuse(key, "is out of range", &remedy))
-    }
-
     /// The refusal of a key's value, which is masked when it is a secret.
     pub(crate) fn refuse(&self, key: &str, reason: &str, remedy: &str) -> ConfigError {
         let found = self.values.get(key);
@@ -302,7 +200,11 @@ pub(crate) fn shown(value: &Value) -> (String, bool) {
 
 /// The text that a key of another type takes as well.
 fn word(key: &str) -> Option<&'static str> {
-    (key == "sources.coingecko.pages").then_some("all")
+    match key {
+        "sources.coingecko.pages" => Some("all"),
+        "limits.anonymous" | "limits.keyed" => Some(OFF),
+        _ => None,
+    }
 }
 
 fn or_word(key: &str) -> String {

@@ -8,20 +8,28 @@ use secrecy::SecretString;
 use super::error::ConfigError;
 use super::settings::Settings;
 
+/// The key of the secret.
+pub(super) const SECRET: &str = "api.secret";
+
 /// Characters below which a secret can be guessed.
 const SECRET_CHARS: usize = 16;
+
+/// True for a secret that nobody guesses by trying.
+pub(crate) fn secret_is_long_enough(text: &str) -> bool {
+    text.chars().count() >= SECRET_CHARS
+}
 
 /// The secret that they share; `None` where there is none.
 ///
 /// # Errors
 /// [`ConfigError`] for one that can be guessed.
 pub(super) fn secret(settings: &Settings) -> Result<Option<SecretString>, ConfigError> {
-    let text = settings.text("api.secret")?;
-    match text.chars().count() {
-        0 => Ok(None),
-        SECRET_CHARS.. => Ok(Some(text.into())),
+    let text = settings.text(SECRET)?;
+    match text.as_str() {
+        "" => Ok(None),
+        long if secret_is_long_enough(long) => Ok(Some(text.into())),
         _ => Err(settings.refuse(
-            "api.secret",
+            SECRET,
             "is too short",
             "write at least 16 characters that nobody can guess, the same for every process",
         )),

@@ -6,6 +6,7 @@ use kasparro_engine::Schedule;
 
 use super::*;
 
+mod access;
 mod database;
 mod upstreams;
 

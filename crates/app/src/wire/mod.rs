@@ -1,13 +1,17 @@
 //! The only place that names everything and puts it together.
 
-mod cursor_key;
+mod first_key;
 mod holder;
+mod private;
+mod secret;
 mod serving;
 mod sources;
 mod store;
 mod transfer;
 
+pub(crate) use first_key::{FirstKey, first_key};
 pub(crate) use holder::{held_sources, holder, live_leases, of_this_machine, release_all};
+pub(crate) use secret::{ServerSecret, refuse_without_secret, server_secret};
 pub(crate) use serving::Backing;
 pub(crate) use sources::{chosen, known_source, lay_out_sample, source_builder, sources};
 pub(crate) use store::{
@@ -78,15 +82,13 @@ pub(crate) struct ReadSide {
 const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(3 * 3600);
 
 /// The read model and the API on a store.
-///
-/// # Errors
-/// A [`Failure`] with exit code 3 where the key for cursors cannot be kept.
 pub(crate) fn read_side(
     config: &Config,
     sources: &[EngineSource],
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
-) -> Result<ReadSide, Failure> {
+    secret: &ServerSecret,
+) -> ReadSide {
     let stale_after = sources
         .iter()
         .map(|source| (SourceName::new(source.source.spec().name), source.stale_after));
@@ -104,7 +106,20 @@ pub(crate) fn read_side(
         idle_timeout: config.server.idle_timeout,
         request_timeout: config.server.request_timeout,
         drain_timeout: config.server.drain_timeout,
-        cursor_key: cursor_key::cursor_key(config)?,
+        max_age: config.max_age,
+        cors_origins: config.origins.clone(),
+        cursor_key: secret.cursor_key(),
+        pepper: secret.pepper(),
+        admin_key: config.access.admin_key.clone(),
+        closed: config.access.closed.clone(),
+        loopback_reads: config.access.loopback_reads,
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        limits: config.request_limits.clone(),
+        shared_limits: config.database.path().is_none(),
+        max_requests: config.server.max_requests,
+        max_connections_per_client: config.server.max_connections_per_client,
+        max_streams: config.server.max_streams,
+        ..ApiSettings::default()
     };
     let infos = sources.iter().map(|source| {
         let spec = source.source.spec();
@@ -122,7 +137,7 @@ pub(crate) fn read_side(
         settings,
         infos.collect(),
     );
-    Ok(ReadSide { view, api })
+    ReadSide { view, api }
 }
 
 /// Says so when every HTTP source is asked without encryption.

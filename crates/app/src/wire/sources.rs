@@ -187,7 +187,7 @@ mod tests {
     fn i9_what_is_kept_with_a_run_holds_no_secret_and_builds_the_source_again() {
         for (name, options) in [
             ("coingecko", json!({"api_key": "CANARY", "key_kind": "pro", "pages": 2})),
-            ("coinpaprika", json!({"api_key": "CANARY", "plan": "pro"})),
+            ("coinpaprika", json!({"api_key": "CANARY", "plan": "pro", "mappings": true})),
             ("csv", json!({"paths": ["a.csv"]})),
             ("feed", json!({"urls": ["https://a.example/rss.xml"]})),
         ] {

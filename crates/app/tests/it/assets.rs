@@ -50,7 +50,7 @@ fn refused(call: Call<'_>, arguments: &[&str]) -> (Option<i32>, String, String) 
 }
 
 /// Every asset as the set of its listings.
-fn partition(call: Call<'_>) -> BTreeSet<BTreeSet<String>> {
+pub(crate) fn partition(call: Call<'_>) -> BTreeSet<BTreeSet<String>> {
     let assets = done(call, &["assets", "list"]);
     let listings = |asset: &Value| {
         let listings = asset["listings"].as_array().unwrap().iter();
@@ -64,12 +64,12 @@ fn digest(call: Call<'_>) -> Value {
     done(call, &["verify"])["tables"]["partition"]["digest"].clone()
 }
 
-fn together(call: Call<'_>, a: &str, b: &str) -> bool {
+pub(crate) fn together(call: Call<'_>, a: &str, b: &str) -> bool {
     partition(call).iter().any(|asset| asset.contains(a) && asset.contains(b))
 }
 
 /// Two listings of the vendors that are one asset, and one that nothing is known to be the same as.
-fn examples(call: Call<'_>) -> (String, String, String) {
+pub(crate) fn examples(call: Call<'_>) -> (String, String, String) {
     let partition = partition(call);
     let linked = partition.iter().find(|asset| asset.len() == 2).unwrap();
     let mut linked = linked.iter().cloned();

@@ -32,6 +32,7 @@ fn world(coins: u32) -> (SimulatedUpstream, World) {
     let upstream = simulator(coins);
     let world = World::new()
         .upstream(&upstream.url)
+        .with("KASPARRO_SECRET", "a secret of both stores")
         .with("KASPARRO_SOURCES__FEED__URLS", FEEDS)
         .with("KASPARRO_SOURCES__CSV__PATHS", "mine.csv");
     std::fs::write(world.folder.path().join("mine.csv"), ROWS).unwrap();
@@ -47,6 +48,7 @@ fn world(coins: u32) -> (SimulatedUpstream, World) {
     assert_balanced(&run_of(&retried.json(), "csv"));
     let why = ["quarantine", "discard", "--reason", "bad_number", "--why", "no \"price\" \u{e9}"];
     assert_eq!(world.call(&why).code, Some(0));
+    crate::keys::create(&|arguments| world.call(arguments), "read");
     // What a listing was called before, one that stands for another, and what a person says of two.
     let renamed = ROWS.replace("AAA,Mine", "AAX,Mine X").replace("2026-01-02", "2026-01-03");
     let mended = renamed.replace("abc", "3.30");

@@ -1,6 +1,6 @@
 //! `demo`: everything in one process, offline.
 
-use kasparro_testkit::{get, wait_for};
+use kasparro_testkit::{get, request, wait_for};
 
 use crate::world::{World, wait_until_loaded};
 
@@ -29,6 +29,10 @@ fn the_demo_fills_itself_from_simulated_upstreams_in_a_folder_of_its_own() {
             news.iter().find(of_feed).map(|_| ())
         });
     }
+    let runs = get(&format!("{}/runs?limit=1", demo.url)).unwrap();
+    assert_eq!(runs.status, 200, "whoever sits here needs no key to look: {}", runs.text());
+    let started = request("POST", &format!("{}/trigger-etl?source=csv", demo.url)).unwrap();
+    assert_eq!(started.status, 401, "but to change something: {}", started.text());
     assert!(world.folder.path().join("data/demo/kasparro.db").exists());
     assert!(!world.folder.path().join("real").exists());
     let stopped = demo.stop();

@@ -7,9 +7,25 @@ use std::sync::Arc;
 use kasparro_domain::{Checkpoint, ManualClock, Timestamp};
 use kasparro_store::{ReadStore, RunStore};
 use kasparro_store_sqlite::SqliteStore;
-use kasparro_testkit::{Finished, Program, Reply, Server, SimulatedUpstream, get, wait_for};
+use kasparro_testkit::{
+    Finished, HttpAnswer, Program, Reply, Server, SimulatedUpstream, get, send, wait_for,
+};
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// The admin key of every world.
+pub(crate) const ADMIN: &str = "admin-key-of-these-stories";
+
+/// GET with a key.
+pub(crate) fn get_as(key: &str, url: &str) -> std::io::Result<HttpAnswer> {
+    send("GET", url, &[("X-API-Key", key)], "")
+}
+
+/// POST with a key and a JSON body.
+pub(crate) fn post_as(key: &str, url: &str, body: &Value) -> std::io::Result<HttpAnswer> {
+    let headers = [("X-API-Key", key), ("Content-Type", "application/json")];
+    send("POST", url, &headers, &body.to_string())
+}
 
 /// A newcomer's folder: nothing in it, no configuration.
 ///
@@ -58,11 +74,17 @@ fn assert_sound(folder: &Path, database: &str) {
 }
 
 impl World {
-    /// A world in which requests are not spread over minutes and failures are not tried again.
+    /// A world in which requests are not spread over minutes, failures are not tried again, everybody may ask
+    /// as often as they like, and [`ADMIN`] may do everything.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = Program::new(env!("CARGO_BIN_EXE_kasparro"), folder.path())
-            .with("KASPARRO_FETCH__MAX_ATTEMPTS", "1");
+            .with("KASPARRO_FETCH__MAX_ATTEMPTS", "1")
+            .with("KASPARRO_LIMITS__ANONYMOUS", "off")
+            .with("KASPARRO_LIMITS__KEYED", "off")
+            // A key that was just made is asked for until it is known.
+            .with("KASPARRO_LIMITS__FAILED_AUTH", "1000000")
+            .with("ADMIN_API_KEY", ADMIN);
         let program =
             sources_with("requests_per_minute").into_iter().fold(program, |program, name| {
                 program.with(&format!("KASPARRO_SOURCES__{name}__REQUESTS_PER_MINUTE"), "60000")

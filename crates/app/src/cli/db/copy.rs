@@ -12,7 +12,7 @@ use super::Context;
 use crate::clock::SystemClock;
 use crate::config::{Config, Database};
 use crate::failure::{Exit, Failure};
-use crate::output::{Counter, Output, Table, ago};
+use crate::output::{Counter, Output, Table, ago, note};
 use crate::wire;
 
 pub(super) const EXPLAINED: &str = "\
@@ -108,6 +108,12 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         violations_to: &copied.to.violations,
     };
     output.result(&document, || text(&copied, took, output.colour))?;
+    if copied.tables.iter().any(|(name, rows)| *name == "api_key" && *rows > 0) {
+        note(
+            "keys of the API stay good where the secret goes along: KASPARRO_SECRET, or the file FILE.secret beside \
+             a SQLite store",
+        );
+    }
     Ok(exit)
 }
 

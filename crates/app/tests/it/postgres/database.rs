@@ -3,7 +3,7 @@
 use kasparro_testkit::postgres::Postgres;
 use kasparro_testkit::{closed_port, get, wait_for};
 
-use super::Shared;
+use super::{SECRET, Shared};
 use crate::world::{World, all_rows};
 
 #[test]
@@ -71,6 +71,7 @@ fn each_process_works_with_the_rights_of_its_role_alone() {
         |user: &str| format!("postgres://{user}@{}/{}", postgres.address(), shared.database.name);
     let of = |user: &str| {
         let world = World::new().upstream(&closed_port()).with("DATABASE_URL", &url(user));
+        let world = world.with("KASPARRO_SECRET", SECRET);
         world.with("KASPARRO_LEASE__TTL", "2s").with("KASPARRO_LEASE__RENEW_EVERY", "500ms")
     };
     let (owner, worker, api) = (of("o"), of("w"), of("a"));
@@ -93,6 +94,9 @@ fn each_process_works_with_the_rights_of_its_role_alone() {
         assert_eq!(read.code, Some(0), "{read:?}");
         assert_eq!(world.call(&["verify"]).code, Some(0));
     }
+    let made = api.call(&["keys", "create", "--name", "by an API", "--scope", "read"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    assert_eq!(api.call(&["keys", "list"]).code, Some(0));
     assert_eq!(working.stop().code, Some(0));
     let forbidden = api.call(&["run", "csv", "--json"]);
     assert_eq!(forbidden.code, Some(3), "an API may not fetch: {forbidden:?}");

@@ -5,7 +5,7 @@ use kasparro_testkit::{Server, get, wait_for};
 use serde_json::Value;
 
 use super::Shared;
-use crate::world::{World, all_rows, simulator, wait_until_loaded};
+use crate::world::{ADMIN, World, all_rows, get_as, simulator, wait_until_loaded};
 
 const SOURCES: [&str; 3] = ["coinpaprika", "coingecko", "csv"];
 
@@ -50,7 +50,7 @@ fn lasting(value: &mut Value) {
 }
 
 fn answer(server: &Server, path: &str) -> (u16, Value) {
-    let answer = get(&format!("{}{path}", server.url)).unwrap();
+    let answer = get_as(ADMIN, &format!("{}{path}", server.url)).unwrap();
     let mut body = answer.json();
     lasting(&mut body);
     (answer.status, body)

@@ -4,6 +4,7 @@ mod assets;
 mod database;
 mod equality;
 mod fleet;
+mod keys;
 mod quarantine;
 mod restored;
 mod trouble;
@@ -13,6 +14,9 @@ use kasparro_testkit::{Finished, Server, wait_for};
 use serde_json::Value;
 
 use crate::world::World;
+
+/// The secret that the processes of a database share.
+pub(super) const SECRET: &str = "canary: sixteen and more";
 
 /// A newcomer's folder with an empty database beside it.
 ///
@@ -34,6 +38,7 @@ impl Shared {
         let database = server.fresh_database();
         let world = World::new()
             .with("DATABASE_URL", &database.url())
+            .with("KASPARRO_SECRET", SECRET)
             .with("KASPARRO_LEASE__TTL", "2s")
             .with("KASPARRO_LEASE__RENEW_EVERY", "500ms");
         Self { world, database, unchecked: false }

@@ -4,7 +4,7 @@ use kasparro_testkit::postgres::Postgres;
 use kasparro_testkit::{closed_port, get, wait_for};
 
 use super::Shared;
-use crate::world::{World, all_rows};
+use crate::world::{ADMIN, World, all_rows, get_as};
 
 #[test]
 fn a_database_that_is_away_at_the_start_is_waited_for() {
@@ -42,7 +42,7 @@ fn a_database_that_is_away_at_the_start_is_waited_for() {
     wait_for("the loss", || (status("/health") == 503).then_some(()));
     assert_eq!((status("/livez"), status("/data")), (200, 200), "what is in memory is served");
     for _ in 0..20 {
-        assert_eq!(status("/runs"), 503);
+        assert_eq!(get_as(ADMIN, &format!("{}/runs", server.url)).unwrap().status, 503);
     }
     postgres.start();
     wait_for("its return", || (status("/health") == 200).then_some(()));
@@ -95,6 +95,7 @@ fn i9_a_login_that_is_refused_is_named_without_its_password() {
     assert_eq!(named.code, Some(3), "{named:?}");
     let printed = stranger.call(&["config", "print"]);
     let checked = stranger.call(&["config", "check"]);
+    let stranger = stranger.with("KASPARRO_SECRET", "a secret of the stranger");
     let server = stranger.with("LOG_LEVEL", "trace").listen(&["serve", "--listen", "127.0.0.1:0"]);
     let health = get(&format!("{}/health", server.url)).unwrap();
     assert_eq!(health.status, 503);

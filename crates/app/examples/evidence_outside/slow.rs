@@ -1,0 +1,138 @@
+//! Thousands of clients that send or read as slowly as they can, and good ones beside them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::good::{Felt, Good};
+use crate::idle;
+use crate::process::{Held, Watcher};
+use crate::served::Served;
+use crate::{tell, tools, write};
+
+/// Slow connections of each of [`ATTACKERS`]. The server gives slow heads up after ten seconds, so that one
+/// attacker alone does not get it to hold so many.
+const CONNECTIONS: usize = 5_000;
+
+/// Attackers at once.
+const ATTACKERS: usize = 2;
+
+/// What good clients feel counts while the server holds so many connections.
+const HELD: usize = 5_000;
+
+/// The most that p99 of good clients may grow.
+const MOST_TIMES: f64 = 2.0;
+
+/// How long good clients are measured alone.
+const ALONE: Duration = Duration::from_secs(15);
+
+/// How often an attack is made: a server that gives slow clients up does not hold them for long.
+const TIMES: u32 = 2;
+
+/// An attack as slowhttptest calls it.
+struct Attack {
+    name: &'static str,
+    flags: &'static [&'static str],
+    path: &'static str,
+}
+
+const ATTACKS: [Attack; 3] = [
+    Attack { name: "headers", flags: &["-H", "-i", "5"], path: "/data" },
+    Attack {
+        name: "body",
+        flags: &["-B", "-i", "5", "-s", "8192", "-t", "POST"],
+        path: "/compare-runs",
+    },
+    Attack {
+        name: "read",
+        flags: &["-X", "-w", "512", "-y", "1024", "-n", "5", "-z", "32", "-k", "3"],
+        path: "/data?limit=500",
+    },
+];
+
+fn address(served: &Served) -> String {
+    served.server.url.trim_start_matches("http://").to_owned()
+}
+
+/// Makes an attack [`TIMES`] times while good clients ask.
+fn under(served: &Served, tool: &Path, attack: &Attack) -> (Felt, Value) {
+    let watcher = Watcher::start(served.server.id());
+    let good = Good::start(&address(served));
+    let url = format!("{}{}", served.server.url, attack.path);
+    let connections = CONNECTIONS.to_string();
+    let mut arguments = attack.flags.to_vec();
+    arguments.extend(["-c", &connections, "-r", "1000", "-l", "25", "-p", "5", "-u", &url]);
+    for _ in 0..TIMES {
+        let attackers: Vec<_> = (0..ATTACKERS)
+            .map(|number| {
+                let log = served.folder.path().join(format!("slow-{}-{number}.log", attack.name));
+                (tools::start(tool, &arguments, &[], served.folder.path(), &log), log)
+            })
+            .collect();
+        for (attacker, log) in attackers {
+            tools::wait(attacker, &log, Duration::from_secs(90));
+        }
+    }
+    let (answered, held) = (good.finish(), watcher.finish());
+    let most = held.iter().map(|held| held.files).max().unwrap_or(0);
+    assert!(most > HELD, "{}: slowhttptest got {most} files opened at most", attack.name);
+    // Good clients count where the look before and the look after saw enough slow ones.
+    let enough = |held: &&Held| held.files >= HELD;
+    let spans: Vec<_> = held
+        .windows(2)
+        .filter(|pair| pair.iter().filter(enough).count() == 2)
+        .map(|pair| pair[0].at..pair[1].at)
+        .collect();
+    let counted =
+        answered.into_iter().filter(|answer| spans.iter().any(|span| span.contains(&answer.at)));
+    let felt = Felt::of(counted);
+    assert!(felt.requests > 500, "{} requests while {HELD} slow clients were held", felt.requests);
+    let rss = held.iter().map(|held| held.rss_kilobytes).max();
+    let figures = json!({
+        "open_files_at_most": most,
+        "rss_kilobytes_at_most": rss,
+        "good_clients": felt.figures(),
+    });
+    (felt, figures)
+}
+
+pub(crate) fn slow_clients(program: &Path) {
+    let tool = tools::find("slowhttptest").unwrap();
+    let settings = [
+        ("KASPARRO_SERVER__MAX_CONNECTIONS", "12000"),
+        // slowhttptest cannot send a key, without which bodies are refused before they come.
+        ("KASPARRO_ACCESS__LOOPBACK_READS", "true"),
+    ];
+    let served = Served::start(program, false, &settings);
+    let good = Good::start(&address(&served));
+    std::thread::park_timeout(ALONE);
+    let alone = Felt::of(good.finish());
+    tell(&format!("alone: {}", alone.figures()));
+    let mut attacks = Map::new();
+    let mut fine = true;
+    for attack in &ATTACKS {
+        let (felt, mut figures) = under(&served, &tool, attack);
+        let times = felt.p99_ms / alone.p99_ms;
+        figures["p99_times_that_alone"] = json!(times);
+        tell(&format!("{}: {figures}", attack.name));
+        fine &= times <= MOST_TIMES;
+        attacks.insert(attack.name.to_owned(), figures);
+    }
+    served.stop();
+    let (idle_fine, idle) = idle::hold(program);
+    tell(&format!("idle: {idle}"));
+    let figures = json!({
+        "settings": { "server.max_connections": 12_000, "access.loopback_reads": true },
+        "slow_connections_asked_for": CONNECTIONS * ATTACKERS,
+        "counted_while_so_many_are_held": HELD,
+        "good_clients_alone": alone.figures(),
+        "attacks": attacks,
+        "idle": idle,
+    });
+    write("slow-clients", &Value::Null, figures);
+    assert!(
+        fine && idle_fine,
+        "p99 more than doubled, or idle connections hold too much: see the evidence"
+    );
+}

@@ -1,0 +1,74 @@
+//! Schemathesis: requests made up from the description, right ones and wrong ones.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::served::{ADMIN, Served};
+use crate::tools;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    Nobody,
+    Reader,
+    Admin,
+}
+
+impl Caller {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nobody => "without a key",
+            Self::Reader => "with a read key",
+            Self::Admin => "with an admin key",
+        }
+    }
+}
+
+/// What came of a round.
+pub(crate) struct Round {
+    pub(crate) ended: tools::Ended,
+    /// Its report; `null` where it wrote none.
+    pub(crate) report: Value,
+}
+
+impl Round {
+    /// Requests that were sent.
+    pub(crate) fn requests(&self) -> u64 {
+        self.report["test_cases"]["generated"].as_u64().unwrap_or(0)
+    }
+
+    /// True where it went through to its end and no check complained.
+    pub(crate) fn fine(&self) -> bool {
+        self.ended.well && self.report["complete"] == true && self.requests() > 0
+    }
+}
+
+/// Asks every operation at least `examples` times, with every check on; NULs are among what is sent.
+pub(crate) fn round(served: &Served, caller: Caller, examples: u32, seed: u64) -> Round {
+    let folder = served.folder.path();
+    let file = |name: &str| folder.join(format!("{caller:?}-{seed}-{name}"));
+    let (report, log) = (file("report.json"), file("log"));
+    let tool = tools::find("schemathesis").unwrap();
+    let configuration = tools::root().join("tools/schemathesis.toml").display().to_string();
+    let hooks = tools::root().join("tools").display().to_string();
+    let (examples, seed) = (examples.to_string(), seed.to_string());
+    let description = format!("{}/openapi.json", served.server.url);
+    let mut arguments = vec!["--config-file", &configuration, "run", &description];
+    arguments.extend(["--max-examples", &examples, "--seed", &seed, "--no-color"]);
+    let report_path = report.display().to_string();
+    arguments.extend(["--report", "json", "--report-json-path", &report_path]);
+    let key = match caller {
+        Caller::Nobody => None,
+        Caller::Reader => Some(served.read_key()),
+        Caller::Admin => Some(ADMIN.to_owned()),
+    };
+    let header = key.map(|key| format!("X-API-Key:{key}"));
+    if let Some(header) = &header {
+        arguments.extend(["--header", header]);
+    }
+    let tool = tools::start(&tool, &arguments, &[("PYTHONPATH", &hooks)], folder, &log);
+    let ended = tools::wait(tool, &log, Duration::from_secs(3_600));
+    let report = std::fs::read(report).unwrap_or_default();
+    Round { ended, report: serde_json::from_slice(&report).unwrap_or_default() }
+}
