@@ -59,6 +59,7 @@ real-input: build ## load the captured bodies that KASPARRO_REAL_DATA names, and
 	$(CARGO) run --release --locked --package kasparro --example real_input
 
 fuzz-api: build outside-tools ## 100,000 requests that schemathesis makes up, in three roles, into docs/evidence
+	KASPARRO_ALL_PAYLOADS=1 $(CARGO) test --release --locked --package kasparro-api -- --include-ignored --nocapture tests::payloads tests::bounded tests::key_time
 	$(CARGO) run --release --locked --package kasparro --example evidence_outside fuzz-api
 
 slow-clients: build outside-tools ## thousands of slow and idle clients beside good ones, into docs/evidence

@@ -17,7 +17,7 @@ sys.path.insert(0, folder)
 from kasparro_client import AuthenticatedClient, Client
 from kasparro_client.api.market_data import asset, asset_history, data
 from kasparro_client.api.operations import health
-from kasparro_client.models import Problem
+from kasparro_client.models import DataNumbers, Problem
 from kasparro_client.types import UNSET
 
 
@@ -36,7 +36,7 @@ def right(answer):
 def every_row(client) -> tuple[list, int]:
     rows, pages, cursor = [], 0, UNSET
     while True:
-        page = right(data.sync_detailed(client=client, limit=50, numbers="string", cursor=cursor))
+        page = right(data.sync_detailed(client=client, limit=50, numbers=DataNumbers.STRING, cursor=cursor))
         rows, pages = rows + page.data, pages + 1
         cursor = page.pagination.next_cursor
         if cursor is None:

@@ -5,6 +5,8 @@ grammar that no pattern can say, or in something that only the server can make; 
 is sent. Requests that are meant to be wrong are sent as they are.
 """
 
+import itertools
+import os
 import uuid
 import zlib
 
@@ -34,6 +36,36 @@ ONLY = {"/csv-data": {"source": "csv"}}
 # Lists with commas, whose parts must not be blank.
 LISTS = ["symbol"]
 NOBODYS_ID = "00000000-0000-7000-8000-000000000000"
+
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def well_formed(random: str) -> str:
+    """The text of a key with these 27 digits and their checksum."""
+    body = f"kasparro_live_{random}"
+    check, digits = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        check, digit = divmod(check, 62)
+        digits = DIGITS[digit] + digits
+    return f"{body}_{digits}"
+
+
+# Keys that are no good: unknown ones of the right form, and such as can be no key.
+KEYS_OF_NOBODY = [
+    well_formed("4k2H" + "7" * 23),
+    well_formed("0" * 27),
+    well_formed("0" * 27)[:-1] + "!",
+    "kasparro_live_",
+    "admin",
+    "",
+    "two words",
+    "\u00e9\u00ff",
+    "k" * 5_000,
+]
+HEADERS_OF_NOBODY = itertools.cycle(
+    [("X-API-Key", key) for key in KEYS_OF_NOBODY] + [("Authorization", f"Bearer {key}") for key in KEYS_OF_NOBODY]
+)
+STRANGER = os.environ.get("KASPARRO_STRANGER") == "yes"
 
 
 def meant_to_be_right(case) -> bool:
@@ -113,6 +145,8 @@ def filter_case(context, case):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    if STRANGER:
+        case.headers.update([next(HEADERS_OF_NOBODY)])
     if not meant_to_be_right(case):
         return
     for name in of_the_future(case.headers):
@@ -126,3 +160,13 @@ def before_call(context, case, kwargs):
         case.query = mend_query(dict(case.query or {}), path)
     if isinstance(case.body, dict):
         mend_body(case.body, path)
+
+
+if STRANGER:
+
+    @schemathesis.check
+    def no_key_but_a_good_one_opens_anything(context, response, case):
+        """One answer, whatever is wrong with the key, and whatever is asked."""
+        told = (response.status_code, response.headers.get("www-authenticate"))
+        assert told == (401, ["Bearer"]), f"told {told}"
+        assert response.json()["code"] == "key_invalid"

@@ -94,7 +94,8 @@ pub(crate) fn admit<B>(
     };
     let visitor = known
         .map(|key| Visitor { peer: origin.peer.ip().to_canonical(), key: key.map(|(key, _)| key) });
-    if uncounted(request.method(), path) {
+    let asks_first = *request.method() == Method::OPTIONS && context.sharing().asks_first();
+    if asks_first || uncounted(request.method(), path) {
         return visitor.map_or_else(Admission::Out, Admission::In);
     }
     match shared.limits.take(name, allowance, context.started()) {

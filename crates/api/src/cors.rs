@@ -49,6 +49,11 @@ impl Sharing {
         }
     }
 
+    /// True where a browser asks for a page that may read: whatever the answer is, it holds no data.
+    pub(crate) const fn asks_first(&self) -> bool {
+        self.preflight && self.origin.is_some()
+    }
+
     /// True where the answer depends on the origin.
     pub(crate) const fn varies(&self) -> bool {
         self.varies

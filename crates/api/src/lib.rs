@@ -87,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) freshness: freshness::Freshness,
     /// Health checks ask the database together: whether it answers, and how the sources are.
     pub(crate) pings: flight::Flight<()>,
+    /// What the metrics show of the store.
+    pub(crate) gauges: flight::Flight<()>,
     pub(crate) checkups: flight::Flight<Arc<Vec<reports::SourceReport>>>,
     pub(crate) contact: Arc<contact::Contact>,
     pub(crate) stream: Arc<stream::Hub>,
@@ -147,6 +149,7 @@ impl Api {
             doubts: doubts::DoubtCache::default(),
             freshness,
             pings: flight::Flight::default(),
+            gauges: flight::Flight::default(),
             checkups: flight::Flight::default(),
             contact: Arc::default(),
             stream: Arc::default(),
@@ -234,6 +237,10 @@ impl Shared {
 
     /// How long an answer may be used that is made now.
     pub(crate) fn cache_control(&self, asked: &HeaderMap) -> HeaderValue {
+        if asked.contains_key(awaited::NAME) {
+            // Whoever names a generation has seen that answers may be older.
+            return HeaderValue::from_static("no-cache");
+        }
         let keyed = asked.contains_key(AUTHORIZATION) || asked.contains_key("x-api-key");
         self.freshness.cache_control(self.clock.now(), keyed)
     }

@@ -90,6 +90,14 @@ fn describe() {
         "kasparro_source_lag_seconds",
         "Seconds since the last successful run of a source"
     );
+    metrics::describe_counter!(
+        "kasparro_runs_total",
+        "Runs that ended, by source and how: success, partial, failed or abandoned"
+    );
+    metrics::describe_counter!(
+        "kasparro_rows_total",
+        "Rows that were received, by source and what became of them"
+    );
     metrics::describe_gauge!(QUARANTINE_ROWS, "Open quarantined rows, by source and reason");
     metrics::describe_gauge!(
         "kasparro_budget_remaining",

@@ -31,9 +31,9 @@ impl Paging {
         let limit = read_limit(params, LIMITS);
         let page = params.read_as("page", |text| match whole_number(text)? {
             0 => Err("pages are counted from 1"),
-            page => Ok(page),
+            page => stores_count(page),
         });
-        let offset = params.read_as("offset", whole_number);
+        let offset = params.read_as("offset", |text| stores_count(whole_number(text)?));
         if params.get("page").is_some() && params.get("offset").is_some() {
             params.refuse("offset", "cannot be combined with page");
         }
@@ -57,6 +57,11 @@ impl Paging {
     pub(crate) const fn page(&self) -> u64 {
         (self.offset / self.limit).saturating_add(1)
     }
+}
+
+/// A number that stores can count to, as the document says.
+fn stores_count(number: u64) -> Result<u64, &'static str> {
+    i64::try_from(number).map(|_| number).map_err(|_| "is too large")
 }
 
 /// An offset as stores take it: they count in signed numbers, and none holds that many rows.
@@ -109,7 +114,8 @@ mod tests {
             ("per_page=7&page_size=7", 7, 0),
             ("page=3&limit=10", 10, 20),
             ("offset=15&limit=10", 10, 15),
-            ("page=18446744073709551615&limit=500", 500, u64::MAX),
+            ("page=9223372036854775807&limit=500", 500, u64::MAX),
+            ("offset=9223372036854775807", 20, i64::MAX as u64),
         ] {
             assert_eq!(read(query).unwrap(), Paging { limit, offset }, "{query}");
         }
@@ -128,6 +134,8 @@ mod tests {
             "page=-1",
             "page=1e1",
             "offset=-1",
+            "page=9223372036854775808",
+            "offset=9223372036854775808",
             "limit=5&per_page=6",
             "page=1&offset=0",
         ] {

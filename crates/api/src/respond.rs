@@ -26,8 +26,10 @@ const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// What else decides what a page looks like.
-const VARY_FORM: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
-const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("accept, accept-encoding, origin");
+const VARY_FORM: HeaderValue =
+    HeaderValue::from_static("accept, accept-encoding, x-min-generation");
+const VARY_ORIGIN: HeaderValue =
+    HeaderValue::from_static("accept, accept-encoding, x-min-generation, origin");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// Nothing of ours is a page but the documentation, which brings a policy of its own.
 const NO_CONTENT_POLICY: HeaderValue =

@@ -98,7 +98,7 @@ impl Default for ApiSettings {
             limits: LimitSettings::default(),
             shared_limits: false,
             max_requests: 1_024,
-            max_connections_per_client: 0,
+            max_connections_per_client: 512,
             stream_heartbeat: Duration::from_secs(15),
             stream_stalled_after: Duration::from_secs(30),
             max_streams: 1_024,

@@ -64,9 +64,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    Alert, Anomaly, ApiKey, BodyHash, Command, CommandId, CommandKind, Decision, DecisionId, DriftId,
-    DriftRow, Generation, ListingId, PageId, RawPage, RunCounts, RunError, RunId, RunReason,
-    SourceName, Timestamp,
+    Alert, Anomaly, ApiKey, BodyHash, Command, CommandId, CommandKind, Decision, DecisionId,
+    DriftId, DriftRow, Generation, ListingId, PageId, RawPage, RunCounts, RunError, RunId,
+    RunReason, SourceName, Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};

@@ -10,15 +10,19 @@ const X_API_KEY_NAME: &str = "X-API-Key";
 const AUTHORIZATION_NAME: &str = "Authorization";
 const BEARER: &str = "bearer ";
 
-/// The key that a request brings, in `X-API-Key` or as `Authorization: Bearer`.
+/// Stands for every text that can be no key; nobody has it.
+const NOBODYS: &str = "";
+
+/// The key that a request brings, in `X-API-Key` or as `Authorization: Bearer`; empty for what can be no key,
+/// which is answered as an unknown one is.
 ///
 /// # Errors
-/// 400 for a header that is repeated, for two different keys, and for what can be no key.
+/// 400 for a header that is repeated, and for two different keys.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let own = one(headers, X_API_KEY, X_API_KEY_NAME)?;
     let bearer = one(headers, AUTHORIZATION, AUTHORIZATION_NAME)?;
-    let own = own.map(|value| visible(value, X_API_KEY_NAME)).transpose()?;
-    let bearer = bearer.map(token).transpose()?;
+    let own = own.map(|value| readable(value.to_str().unwrap_or_default()));
+    let bearer = bearer.map(token);
     match (own, bearer) {
         (Some(own), Some(bearer)) if own != bearer => {
             let mut mistakes = Mistakes::default();
@@ -45,24 +49,15 @@ fn one<'a>(
 }
 
 /// The token behind `Bearer`; the scheme ignores case.
-fn token(value: &HeaderValue) -> Result<&str, Problem> {
+fn token(value: &HeaderValue) -> &str {
     let text = value.to_str().unwrap_or_default();
     let scheme = text.get(..BEARER.len()).filter(|scheme| scheme.eq_ignore_ascii_case(BEARER));
-    let token = scheme.and_then(|_| text.get(BEARER.len()..)).unwrap_or_default().trim();
-    readable(token, AUTHORIZATION_NAME, "is not of the form `Bearer KEY`")
+    readable(scheme.and_then(|_| text.get(BEARER.len()..)).unwrap_or_default().trim())
 }
 
-fn visible<'a>(value: &'a HeaderValue, name: &str) -> Result<&'a str, Problem> {
-    let text = value.to_str().unwrap_or_default();
-    readable(text, name, "is no key: a key is visible ASCII characters")
-}
-
-fn readable<'a>(text: &'a str, name: &str, message: &str) -> Result<&'a str, Problem> {
-    let mut mistakes = Mistakes::default();
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        mistakes.add(Code::InvalidHeader, name, message);
-    }
-    mistakes.check(text)
+/// A text of visible ASCII characters; any other is nobody's.
+fn readable(text: &str) -> &str {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) { text } else { NOBODYS }
 }
 
 #[cfg(test)]
@@ -92,11 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn k3_what_is_ambiguous_or_can_be_no_key_is_refused() {
+    fn k3_what_is_ambiguous_is_refused_and_what_can_be_no_key_is_nobodys() {
         for lines in [
             &[("x-api-key", &b"k1"[..]), ("x-api-key", b"k1")][..],
             &[("authorization", b"Bearer k1"), ("authorization", b"Basic eA==")],
             &[("authorization", b"Bearer k1"), ("x-api-key", b"k2")],
+            &[("authorization", b"Basic eA=="), ("x-api-key", b"k2")],
         ] {
             assert_eq!(given(lines), Err(Code::AmbiguousKey), "{lines:?}");
         }
@@ -112,7 +108,7 @@ mod tests {
             &[("authorization", b"Bearer k1 k2")],
             &[("authorization", b"Bearer\xa0k1")],
         ] {
-            assert_eq!(given(lines), Err(Code::InvalidHeader), "{lines:?}");
+            assert_eq!(given(lines), Ok(Some(NOBODYS.to_owned())), "{lines:?}");
         }
     }
 }

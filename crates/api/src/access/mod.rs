@@ -94,6 +94,16 @@ impl Area {
         }
     }
 
+    /// True where an area is closed with this one: whoever closes `data` closes what shows the same rows.
+    pub(crate) const fn closes(self, other: Self) -> bool {
+        match self {
+            Self::Data => {
+                matches!(other, Self::Data | Self::Listings | Self::CsvData | Self::Stream)
+            }
+            _ => self as u8 == other as u8,
+        }
+    }
+
     /// The area of a name, if it is one.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -114,7 +124,9 @@ impl Access {
     /// The scope that a caller needs here, if any.
     pub(crate) fn needed(self, closed: &[Area]) -> Option<Scope> {
         match self {
-            Self::Open(area) => closed.contains(&area).then_some(Scope::Read),
+            Self::Open(area) => {
+                closed.iter().any(|closed| closed.closes(area)).then_some(Scope::Read)
+            }
             Self::Needs(scope) => Some(scope),
         }
     }
@@ -152,10 +164,10 @@ const FORWARDED: [HeaderName; 3] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// The key that a request brings, if any; whether it is good is said by [`known`].
+/// The key that a request brings, if any, empty where it can be none; whether it is good is said by [`known`].
 ///
 /// # Errors
-/// 400 where it cannot be read.
+/// 400 where there are two.
 pub(crate) fn given_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     given::key(headers)
 }

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use http::Method;
 
 use super::Access;
+#[cfg(test)]
+use super::Area;
 use crate::routes;
 
 /// One operation.
@@ -55,7 +57,9 @@ pub(crate) fn access_table() -> String {
     for Operation { path, method, access, summary } in operations() {
         let who = match access {
             Access::Open(area) => {
-                format!("anybody; a key with `read` where `{}` is closed", area.name())
+                let closing = Area::ALL.into_iter().filter(|closed| closed.closes(*area));
+                let names: Vec<_> = closing.map(|area| format!("`{}`", area.name())).collect();
+                format!("anybody; a key with `read` where {} is closed", names.join(" or "))
             }
             Access::Needs(scope) => format!("a key with `{scope}`"),
         };

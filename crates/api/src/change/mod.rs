@@ -142,13 +142,18 @@ fn name(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     mistakes.check(Some(String::from_utf8_lossy(name).into_owned()))
 }
 
-/// Reads a text that a person gives for the record: one line that says something.
-pub(crate) fn words(mistakes: &mut Mistakes, field: &str, text: &str) -> String {
+/// Reads why a person wants something, for the record.
+pub(crate) fn why(mistakes: &mut Mistakes, text: &str) -> String {
+    words(mistakes, "why", text, MAX_WORDS_CHARS)
+}
+
+/// Reads a text that a person writes: one line that says something, of at most so many characters.
+pub(crate) fn words(mistakes: &mut Mistakes, field: &str, text: &str, max_chars: usize) -> String {
     let words = text.trim();
     if words.is_empty() {
-        mistakes.add(Code::InvalidBody, field, "is empty; write what the record is to say");
-    } else if words.chars().any(char::is_control) || words.chars().count() > MAX_WORDS_CHARS {
-        let message = format!("is not one line of at most {MAX_WORDS_CHARS} characters");
+        mistakes.add(Code::InvalidBody, field, "is empty; write one line");
+    } else if text.chars().any(char::is_control) || text.chars().count() > max_chars {
+        let message = format!("is not one line of at most {max_chars} characters");
         mistakes.add(Code::InvalidBody, field, message);
     }
     words.to_owned()
@@ -195,6 +200,23 @@ mod tests {
             let problem = read(body).unwrap_err();
             assert_eq!(problem.code, Code::InvalidBody, "{body}");
             assert_eq!(problem.errors[0].field, field, "{body}: {problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_for_the_record_is_one_line_that_says_something() {
+        let read = |text: &str| {
+            let mut mistakes = Mistakes::default();
+            let words = words(&mut mistakes, "name", text, 4);
+            mistakes.check(words).map_err(|problem| problem.errors[0].message.clone())
+        };
+        assert_eq!(read(" ab "), Ok("ab".to_owned()));
+        assert_eq!(read("\u{e9}\u{e9}\u{e9}\u{e9}").map(|text| text.len()), Ok(8));
+        for text in ["abcde", "a\nb", "ab\n", "a\0", "   ab"] {
+            assert_eq!(read(text), Err("is not one line of at most 4 characters".to_owned()));
+        }
+        for text in ["", "  ", "\u{3000}"] {
+            assert!(read(text).unwrap_err().starts_with("is empty"), "{text:?}");
         }
     }
 

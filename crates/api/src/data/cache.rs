@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{DataQuery, Rendered};
 
 /// What the pages may take in all, in bytes.
-const MAX_BYTES: usize = 32 << 20;
+pub(crate) const MAX_BYTES: usize = 32 << 20;
 /// A page larger than this is not kept.
 const MAX_PAGE_BYTES: usize = MAX_BYTES / 16;
 /// What a page takes besides its bytes, roughly.
@@ -32,18 +32,32 @@ impl PageCache {
 
     /// Keeps a page. Pages of an older snapshot are dropped; a page of an older one is not kept.
     pub(crate) fn put(&self, version: u64, query: DataQuery, page: Rendered) {
-        let cost = page.body.len() + OVERHEAD_BYTES;
+        let cost = page.body.len() + query.text_bytes() + OVERHEAD_BYTES;
+        // Dropped after the lock: that takes long where there are many.
+        let mut old = Pages::default();
         let mut pages = self.pages();
         if page.body.len() > MAX_PAGE_BYTES || version < pages.version {
             return;
         }
         if version > pages.version || pages.bytes + cost > MAX_BYTES {
             // All at once: what is asked for often is back with the next request.
-            *pages = Pages { version, ..Pages::default() };
+            old = std::mem::replace(&mut *pages, Pages { version, ..Pages::default() });
         }
         if pages.by_query.insert(query, page).is_none() {
             pages.bytes += cost;
         }
+        drop(pages);
+        drop(old);
+    }
+
+    /// What the pages take now, in bytes as they are counted here and as they are.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        let pages = self.pages();
+        let held = pages.by_query.iter();
+        let held =
+            held.map(|(query, page)| page.body.len() + query.text_bytes() + OVERHEAD_BYTES).sum();
+        (pages.bytes, held)
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
@@ -89,7 +103,19 @@ mod tests {
         }
         cache.put(1, query(0), page(vec![0; MAX_PAGE_BYTES + 1]));
         assert_eq!(cache.get(1, &query(999)).unwrap().body.len(), 100_000);
-        let kept: usize = cache.pages().by_query.len() * (100_000 + OVERHEAD_BYTES);
-        assert_eq!(cache.pages().bytes, kept);
+        let (counted, held) = cache.bytes();
+        assert_eq!(counted, held);
+    }
+
+    #[test]
+    fn i12_questions_count_as_well_as_their_pages() {
+        let cache = PageCache::default();
+        for symbol in 0..20_000_u64 {
+            let mut query = query(symbol);
+            query.listings.filter.name = Some("x".repeat(2_000));
+            query.listings.filter.search = Some("y".repeat(2_000));
+            cache.put(1, query, page(""));
+            assert!(cache.pages().by_query.len() * 4_000 <= MAX_BYTES);
+        }
     }
 }

@@ -9,12 +9,16 @@ mod render;
 use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
-use kasparro_domain::Generation;
+use kasparro_domain::{Generation, Timestamp};
 use kasparro_view::Snapshot;
 
+#[cfg(test)]
+pub(crate) use cache::MAX_BYTES as MAX_CACHED_BYTES;
 pub(crate) use cache::PageCache;
 pub(crate) use fields::FieldSet;
-pub(crate) use query::{DataQuery, Selection, several, source_name};
+pub(crate) use query::{
+    DataQuery, INCLUDED, NUMBERS, ORDERS, SORT_KEYS, Selection, several, source_name,
+};
 pub(crate) use render::{Rendered, listed_row};
 
 use crate::Shared;
@@ -52,11 +56,11 @@ pub(crate) fn answer(
         Some(generation) => kept(shared, generation, uri)?,
     };
     let (generation, format) = (snapshot.generation(), query.format);
-    let tag = Tag::new(generation, &(selection, &query), &snapshot.stale_rows(), format);
+    let tag = Tag::new(generation, &(selection, &query), &shown(&snapshot), format);
     let answered = |page| Answered { generation, format, tag: tag.clone(), page };
-    if represent::matches(headers, &tag) {
+    if let Some(tag) = represent::matched(headers, &tag) {
         shared.metrics.pages_not_modified.increment(1);
-        return Ok(answered(None));
+        return Ok(Answered { generation, format, tag, page: None });
     }
     let present = query.pinned.is_none();
     if present && let Some(page) = shared.pages.get(snapshot.version(), &query) {
@@ -81,6 +85,12 @@ fn kept(shared: &Shared, generation: Generation, uri: &Uri) -> Result<Arc<Snapsh
         );
         Problem::new(Code::CursorExpired, detail).at_generation(shared.view.snapshot().generation())
     })
+}
+
+/// What decides besides the generation what rows show: how many are stale, and, where a backup was restored,
+/// whose generation it is.
+pub(crate) fn shown(snapshot: &Snapshot) -> (usize, Option<Timestamp>) {
+    (snapshot.stale_rows(), snapshot.newest_fetched_at())
 }
 
 /// Before the first load nothing is known; an empty answer would say that there is nothing.

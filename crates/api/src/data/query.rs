@@ -48,7 +48,8 @@ impl Selection {
     }
 }
 
-const SORT_KEYS: [(&str, SortKey); 16] = [
+/// The orders that rows can have.
+pub(crate) const SORT_KEYS: [(&str, SortKey); 16] = [
     ("id", SortKey::Id),
     ("symbol", SortKey::Symbol),
     ("name", SortKey::Name),
@@ -67,7 +68,15 @@ const SORT_KEYS: [(&str, SortKey); 16] = [
     ("ingested_at", SortKey::IngestedAt),
 ];
 
-const ORDERS: [(&str, Order); 2] = [("asc", Order::Ascending), ("desc", Order::Descending)];
+/// The directions of an order.
+pub(crate) const ORDERS: [(&str, Order); 2] =
+    [("asc", Order::Ascending), ("desc", Order::Descending)];
+
+/// How decimals are written; true as strings.
+pub(crate) const NUMBERS: [(&str, bool); 2] = [("number", false), ("string", true)];
+
+/// What is listed only where it is asked for.
+pub(crate) const INCLUDED: [(&str, bool); 1] = [("unpriced", true)];
 
 /// Names that older services gave to our sources.
 const OLDER_SOURCE_NAMES: [(&str, &str); 4] = [
@@ -126,8 +135,7 @@ impl DataQuery {
         if let Some(fields) = params.read_as("fields", FieldSet::read) {
             meaning.fields = fields;
         }
-        let numbers = [("number", false), ("string", true)];
-        let numbers = params.read_as("numbers", |text| one_of(text, &numbers));
+        let numbers = params.read_as("numbers", |text| one_of(text, &NUMBERS));
         meaning.decimals_as_text = numbers.unwrap_or_default();
         let paging = Paging::read(&mut params);
         meaning.listings.limit = usize::try_from(paging.limit).unwrap_or(usize::MAX);
@@ -137,6 +145,18 @@ impl DataQuery {
             read_cursor(&mut params, &mut meaning, shared);
         }
         params.check(meaning)
+    }
+
+    /// About so many bytes its texts take.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let filter = &self.listings.filter;
+        let several = filter
+            .symbols
+            .iter()
+            .map(String::len)
+            .chain(filter.sources.iter().map(|source| source.as_str().len()));
+        let single = [&filter.name, &filter.search].into_iter().flatten().map(String::len);
+        several.map(|bytes| bytes + size_of::<String>()).chain(single).sum()
     }
 
     /// True in the order that never changes, over which cursors go.
@@ -181,7 +201,7 @@ fn read_filter(params: &mut Params<'_>, meaning: &mut DataQuery) {
     filter.volume_24h = bounds(params, "min_volume_24h", "max_volume_24h");
     filter.price_change_24h = bounds(params, "min_price_change_24h", "max_price_change_24h");
     filter.updated_since = params.read_as("updated_since", instant);
-    let include = params.read_as("include", |text| one_of(text, &[("unpriced", true)]));
+    let include = params.read_as("include", |text| one_of(text, &INCLUDED));
     filter.unpriced = include.unwrap_or_default();
 }
 

@@ -18,7 +18,7 @@ pub(crate) use interval::{Bucket, Gap, Interval};
 pub(crate) use page::{BUDGET_POINTS, Item, page};
 #[cfg(test)]
 pub(crate) use query::{ASSET_KNOWN, KNOWN};
-pub(crate) use query::{HistoryQuery, Subject};
+pub(crate) use query::{HistoryQuery, REVISIONS, Subject};
 pub(crate) use raw::Point;
 
 /// Where a row stands among the rows of some listings.

@@ -1,6 +1,7 @@
 //! What a query string of a history asks for.
 
 use kasparro_domain::{AssetId, ListingId, SourceName, Timestamp};
+use kasparro_view::Order;
 
 use super::{Interval, Place};
 use crate::instants::read_span;
@@ -38,6 +39,9 @@ pub(crate) const ASSET_KNOWN: &[&str] = &[
     "cursor",
     "format",
 ];
+
+/// Which of what was stated of an instant; true for all of it.
+pub(crate) const REVISIONS: [(&str, bool); 2] = [("newest", false), ("all", true)];
 
 const LIMITS: Limits = Limits { default: 100, max: 1_000 };
 /// What a cursor of ours begins with.
@@ -88,15 +92,13 @@ impl HistoryQuery {
         let (from, to) = read_span(&mut params);
         let interval = params.read_as("interval", |text| one_of(text, &Interval::NAMES));
         let interval = interval.unwrap_or(Interval::Raw);
-        let revisions = [("newest", false), ("all", true)];
         let every_revision =
-            params.read_as("revisions", |text| one_of(text, &revisions)).unwrap_or_default();
+            params.read_as("revisions", |text| one_of(text, &REVISIONS)).unwrap_or_default();
         if every_revision && interval != Interval::Raw {
             params.refuse("revisions", "can be all with interval=raw only");
         }
-        let orders = [("asc", false), ("desc", true)];
-        let newest_first =
-            params.read_as("order", |text| one_of(text, &orders)).unwrap_or_default();
+        let order = params.read_as("order", |text| one_of(text, &data::ORDERS));
+        let newest_first = order == Some(Order::Descending);
         let limit = usize::try_from(read_limit(&mut params, LIMITS)).unwrap_or(usize::MAX);
         let mut meaning = Self {
             subject,

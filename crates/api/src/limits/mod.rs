@@ -39,9 +39,9 @@ use table::{Outcome, Table};
 use time::SlotClock;
 
 /// Clients that are counted one by one at most, of either class; of about 160 bytes each.
-const MAX_CLIENTS: usize = 200_000;
+pub(crate) const MAX_CLIENTS: usize = 200_000;
 /// Clients and keys whose failures are counted at most.
-const MAX_FAILING: usize = 32_768;
+pub(crate) const MAX_FAILING: usize = 32_768;
 /// Within which failures are counted.
 const FAILURE_WINDOW: Duration = Duration::from_secs(60);
 /// Which part of a limit a process may count before the store knows.
@@ -239,12 +239,20 @@ impl Limits {
         let at = Instant::now();
         let slot = self.failure_clock.slot(at);
         let limit = u64::from(self.settings.failed_auth);
+        // Public ids are no secret. Who never failed is not kept out by others who guess at its key.
+        let key = key.filter(|_| self.failures.full(client, slot, 1).is_some());
         for name in [Some(client), key].into_iter().flatten() {
             if let Some(free_from) = self.failures.full(name, slot, limit) {
                 return Err(self.failure_clock.seconds_until(free_from, at));
             }
         }
         Ok(())
+    }
+
+    /// How many clients are known, counted or for their failures.
+    #[cfg(test)]
+    pub(crate) fn known(&self) -> usize {
+        [&self.anonymous, &self.keyed, &self.failures].map(Table::clients).iter().sum()
     }
 
     const fn table(&self, class: Class) -> &Table {

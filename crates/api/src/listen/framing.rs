@@ -27,6 +27,8 @@ enum State {
 pub(super) struct Framing {
     state: State,
     head: Head,
+    /// Bytes of the head that is coming.
+    head_bytes: usize,
     /// A line of which the end is still to come.
     partial: Vec<u8>,
 }
@@ -46,7 +48,13 @@ pub(super) struct Ambiguous;
 impl Framing {
     pub(super) const fn new() -> Self {
         let head = Head { begun: false, length: None, chunked: false };
-        Self { state: State::Head, head, partial: Vec::new() }
+        Self { state: State::Head, head, head_bytes: 0, partial: Vec::new() }
+    }
+
+    /// Bytes that came in of a head which is not complete: all that a parser may hold back. `None` where
+    /// something else is coming.
+    pub(super) fn of_head(&self) -> Option<usize> {
+        (self.state == State::Head).then_some(self.head_bytes)
     }
 
     /// Looks at bytes that came in.
@@ -74,6 +82,7 @@ impl Framing {
     fn line_of<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Ambiguous> {
         let end = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
         let (line, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+        self.head_bytes += line.len();
         if self.partial.is_empty() && line.ends_with(b"\n") {
             self.line(line)?;
             return Ok(rest);
@@ -102,6 +111,7 @@ impl Framing {
         }
         if text.is_empty() {
             let Head { length, chunked, .. } = std::mem::take(&mut self.head);
+            self.head_bytes = 0;
             self.state = match length {
                 // Answered with the last answer of the connection.
                 _ if chunked => State::Anything,
@@ -178,6 +188,25 @@ mod tests {
         assert_eq!(read(two), Ok(State::Head));
         let endless = vec![b'x'; MAX_HEAD_BYTES + 2];
         assert_eq!(read(&endless), Ok(State::Anything));
+    }
+
+    #[test]
+    fn what_came_of_a_head_is_counted_until_it_is_complete() {
+        let mut framing = Framing::new();
+        for (bytes, expected) in [
+            ("", Some(0)),
+            ("\r\nPO", Some(4)),
+            ("ST / HTTP/1.1\r\ncontent-length", Some(33)),
+            (": 3\r\n\r\n", None),
+            ("ab", None),
+            ("c", Some(0)),
+            ("GET / HTTP/1.1\r\n\r\nGET", Some(3)),
+            (" / HTTP/1.1\r\n\r\n", Some(0)),
+            ("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", None),
+        ] {
+            framing.read(bytes.as_bytes()).unwrap();
+            assert_eq!(framing.of_head(), expected, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -18,11 +19,40 @@ pub(super) struct WatchedIo {
     stream: Option<TcpStream>,
     connection: Arc<Connection>,
     framing: Framing,
+    /// What was read before and put back; it comes before everything else.
+    unread: Bytes,
 }
 
 impl WatchedIo {
-    pub(super) const fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
-        Self { stream: Some(stream), connection, framing: Framing::new() }
+    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+        let (framing, unread) = (Framing::new(), Bytes::new());
+        Self { stream: Some(stream), connection, framing, unread }
+    }
+
+    /// Puts bytes back that were read last, so that they are read again. They are copied: a part of a large
+    /// buffer would keep all of it.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        let rest = std::mem::take(&mut self.unread);
+        self.unread = match (bytes.is_empty(), rest.is_empty()) {
+            (true, _) => rest,
+            (false, true) => Bytes::copy_from_slice(bytes),
+            (false, false) => [bytes, &rest].concat().into(),
+        };
+    }
+
+    /// Puts back what a parser read and did not use while it waited for a request; false where that is not
+    /// what it should have left, and nothing can be said of what is to come.
+    pub(super) fn take_over(&mut self, unused: &[u8]) -> bool {
+        self.put_back(unused);
+        self.framing.of_head() == Some(self.unread.len())
+    }
+
+    /// Waits until there is something to read, or nothing to come any more.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.stream {
+            Some(stream) => stream.poll_read_ready(cx),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -31,6 +61,7 @@ impl WatchedIo {
 
     /// Tells the connection that bytes left, or that none could.
     fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.connection.stir();
         match written {
             Poll::Ready(Ok(1..)) => self.connection.sent(),
             Poll::Pending => self.connection.blocked(),
@@ -73,16 +104,24 @@ impl AsyncRead for WatchedIo {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            self.connection.stir();
+            let bytes = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread.split_to(bytes));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let polled = self.stream()?.poll_read(cx, buffer);
         if let Some(bytes) = buffer.filled().get(before..)
             && !bytes.is_empty()
         {
+            self.connection.stir();
             self.connection.received(bytes);
             if self.framing.read(bytes).is_err() {
                 self.connection.refuse(400);
                 return Poll::Ready(Err(unreadable()));
             }
+            self.connection.reads_head(self.framing.of_head().is_some());
         }
         polled
     }
@@ -120,6 +159,10 @@ impl AsyncWrite for WatchedIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.connection.is_refused() {
+            // Nothing could be told any more.
+            return Poll::Ready(Ok(()));
+        }
         self.stream()?.poll_shutdown(cx)
     }
 }

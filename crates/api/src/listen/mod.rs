@@ -4,19 +4,26 @@
 //! each connection notes in atomics when it last changed what it is doing, and one task looks at all
 //! of them every second or sooner.
 
+mod clock;
 mod connection;
+mod connections;
 mod framing;
+mod in_flight;
 mod io;
 mod refusal;
+mod refused;
+mod request;
 mod service;
+mod serving;
+mod upload;
+#[cfg(test)]
+mod watch_tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -25,11 +32,22 @@ use tokio_util::task::TaskTracker;
 use crate::metrics::Limited;
 use crate::problem::{Code, Problem};
 use crate::{Api, freshness, limits};
-use connection::{Connection, Connections};
-use io::WatchedIo;
-use service::Door;
+use connections::Connections;
+use serving::Protocols;
 
-pub(crate) use connection::InFlight;
+pub(crate) use in_flight::InFlight;
+pub(crate) use service::Door;
+
+/// A way in past the network, for tests that ask more often than connections carry.
+#[cfg(test)]
+pub(crate) fn door(api: &Arc<Api>, peer: SocketAddr) -> Door {
+    let shared = &api.shared;
+    let load = Arc::clone(&shared.load);
+    let connections = Arc::new(Connections::new(&shared.settings, load, PARK_AFTER));
+    let origin = shared.limits.origin(peer);
+    let connection = connections.add(&origin).map(|watched| Arc::clone(&watched));
+    Door::new(Arc::clone(api), connection.expect("nobody else holds a place"), origin)
+}
 
 /// What of a request head is buffered at most: 8 KiB of target and 24 KiB of headers.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -43,6 +61,9 @@ const MAX_TURNED_AWAY: usize = 64;
 /// How long to wait before accepting again when the system is out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long an HTTP/1 connection waits for its next request before its buffers are given back.
+const PARK_AFTER: Duration = Duration::from_secs(1);
+
 /// How long streams have to end in when the server does; a client that takes nothing holds nobody up.
 const STREAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
@@ -52,9 +73,19 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    serve_parking(api, listener, shutdown, PARK_AFTER).await
+}
+
+/// The same with another time after which connections are parked.
+pub(crate) async fn serve_parking(
+    api: Arc<Api>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    park_after: Duration,
+) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     tracing::debug!(%address, "accepting connections");
-    let server = Server::new(Arc::clone(&api));
+    let server = Server::new(Arc::clone(&api), park_after);
     let watchdog =
         tokio::spawn(Arc::clone(&server.connections).watch(api.shared.metrics.handle.clone()));
     let schedule = Arc::clone(&api);
@@ -98,7 +129,7 @@ pub(crate) async fn serve(
 
 struct Server {
     api: Arc<Api>,
-    builder: Arc<Builder<TokioExecutor>>,
+    protocols: Arc<Protocols>,
     connections: Arc<Connections>,
     places: Arc<Semaphore>,
     turned_away: Arc<Semaphore>,
@@ -106,18 +137,12 @@ struct Server {
 }
 
 impl Server {
-    fn new(api: Arc<Api>) -> Self {
+    fn new(api: Arc<Api>, park_after: Duration) -> Self {
         let settings = &api.shared.settings;
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().max_buf_size(MAX_HEAD_BYTES).header_read_timeout(None);
-        builder
-            .http2()
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
-            .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX));
+        let load = Arc::clone(&api.shared.load);
         Self {
-            builder: Arc::new(builder),
-            connections: Arc::new(Connections::new(settings, Arc::clone(&api.shared.load))),
+            protocols: Arc::new(Protocols::new()),
+            connections: Arc::new(Connections::new(settings, load, park_after)),
             places: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
             turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
             tasks: TaskTracker::new(),
@@ -138,10 +163,10 @@ impl Server {
             tracing::debug!(%error, "the connection is gone already");
             return;
         }
-        let (api, builder) = (Arc::clone(&self.api), Arc::clone(&self.builder));
+        let (api, protocols) = (Arc::clone(&self.api), Arc::clone(&self.protocols));
         self.tasks.spawn(async move {
             let door = Door::new(Arc::clone(&api), Arc::clone(&connection), origin);
-            serve_connection(stream, api, &builder, &connection, door).await;
+            serving::serve_connection(stream, api, &protocols, &connection, door).await;
             drop(place);
         });
     }
@@ -175,39 +200,6 @@ impl Server {
             self.connections.close();
             self.tasks.wait().await;
         }
-    }
-}
-
-async fn serve_connection(
-    stream: TcpStream,
-    api: Arc<Api>,
-    builder: &Builder<TokioExecutor>,
-    connection: &Arc<Connection>,
-    door: Door,
-) {
-    {
-        let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(connection)));
-        let mut serving = std::pin::pin!(builder.serve_connection(io, door));
-        let mut draining = false;
-        std::future::poll_fn(|cx| {
-            let command = connection.command(cx);
-            if command.close {
-                return std::task::Poll::Ready(());
-            }
-            if command.drain && !draining {
-                draining = true;
-                serving.as_mut().graceful_shutdown();
-            }
-            serving.as_mut().poll(cx).map(|served| {
-                if let Err(error) = served {
-                    tracing::debug!(%error, "a connection ended early");
-                }
-            })
-        })
-        .await;
-    }
-    if let Some((stream, problem)) = connection.take_refused() {
-        refusal::refuse(stream, &problem, api.shared.clock.as_ref()).await;
     }
 }
 

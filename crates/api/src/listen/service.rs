@@ -7,31 +7,43 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::extract::OriginalUri;
+use axum::BoxError;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
+use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Body as HttpBody;
 use hyper::service::Service;
+use kasparro_domain::Scope;
 use tower::ServiceExt as _;
 
-use super::connection::{Connection, InFlight};
+use super::connection::Connection;
+use super::in_flight::InFlight;
+use super::request::{with_normal_path, within_limits};
+use super::upload::Upload;
 use crate::access::{Access, Area, authorise};
 use crate::admission::{Admission, Visitor, admit};
 use crate::answer::{Body, RequestContext, Streaming};
 use crate::cors::Sharing;
 use crate::data::Selection;
 use crate::limits::Origin;
+use crate::metrics::Limited;
 use crate::normal_path::normal_path;
 use crate::problem::{Code, Problem};
 use crate::routes::MatchedRoute;
-use crate::settings::{MAX_BODY_BYTES, MAX_TARGET_BYTES};
 use crate::{Api, awaited, data, respond};
+
+/// What comes with a request: over a connection, or from a test that needs none.
+pub(crate) trait Sent:
+    HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static
+{
+}
+
+impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static> Sent for B {}
 
 /// Where the requests of one connection come in.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(crate) struct Door {
     api: Arc<Api>,
     connection: Arc<Connection>,
     /// Who is at the other end of the connection.
@@ -44,12 +56,12 @@ impl Door {
     }
 }
 
-impl Service<Request<Incoming>> for Door {
+impl<B: Sent> Service<Request<B>> for Door {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Answering;
 
-    fn call(&self, request: Request<Incoming>) -> Answering {
+    fn call(&self, request: Request<B>) -> Answering {
         // Where a body in pieces ends is for the parser alone to say; so nothing may come after it.
         let last = request.headers().contains_key(TRANSFER_ENCODING);
         let answering = self.let_in(request);
@@ -66,7 +78,7 @@ impl Service<Request<Incoming>> for Door {
 
 impl Door {
     /// Answers a request, or says why not.
-    fn let_in(&self, request: Request<Incoming>) -> Answering {
+    fn let_in<B: Sent>(&self, request: Request<B>) -> Answering {
         let in_flight = self.connection.begin();
         let shared = &self.api.shared;
         let mut context = RequestContext::new(
@@ -97,9 +109,9 @@ impl Door {
 }
 
 /// Answers a request that is let in.
-fn answer(
+fn answer<B: Sent>(
     api: &Arc<Api>,
-    mut request: Request<Incoming>,
+    mut request: Request<B>,
     visitor: Visitor,
     context: RequestContext,
     in_flight: InFlight,
@@ -132,10 +144,17 @@ fn answer(
             }
         };
     }
+    let operates = visitor.key.as_ref().is_some_and(|key| key.kept.scope >= Scope::Operate);
     request.extensions_mut().insert(visitor);
     let api = Arc::clone(api);
+    let mut in_flight = in_flight;
+    let request = if request.body().is_end_stream() {
+        request.map(axum::body::Body::new)
+    } else {
+        let turn = in_flight.with_body(operates);
+        request.map(|body| axum::body::Body::new(Upload::new(body, turn)))
+    };
     Answering::Routed(Box::pin(async move {
-        let mut in_flight = in_flight;
         let response = route(&api, request, &context, &mut in_flight).await;
         response.map(|body| body.holding(in_flight))
     }))
@@ -155,7 +174,7 @@ fn refuse(
 }
 
 /// An answer that is there, or one that is still being made: by the router, or for want of a generation.
-pub(super) enum Answering {
+pub(crate) enum Answering {
     Ready(Option<Response<Body>>),
     Routed(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
 }
@@ -180,10 +199,10 @@ impl Future for Answering {
 }
 
 /// Answers `GET /data` without the router, unless the request was refused before.
-fn answer_data(
+fn answer_data<B>(
     api: &Api,
     accepted: Result<(), Problem>,
-    request: &Request<Incoming>,
+    request: &Request<B>,
     context: &RequestContext,
 ) -> Response<Body> {
     let shared = &api.shared;
@@ -217,7 +236,7 @@ fn answer_data(
 /// Answers a request through the router.
 async fn route(
     api: &Api,
-    request: Request<Incoming>,
+    request: Request<axum::body::Body>,
     context: &RequestContext,
     in_flight: &mut InFlight,
 ) -> Response<Body> {
@@ -227,6 +246,12 @@ async fn route(
     let routing = AssertUnwindSafe(api.router.clone().oneshot(request)).catch_unwind();
     let limit = api.shared.settings.request_timeout;
     let problem = match tokio::time::timeout(limit, routing).await {
+        Ok(Ok(Ok(_))) if in_flight.crowded_out() => {
+            let why = "too many bodies of requests are waited for";
+            api.shared.metrics.count_limited(Limited::Overload);
+            api.shared.journal.limited(None, why);
+            Problem::new(Code::Overloaded, why)
+        }
         Ok(Ok(Ok(mut routed))) => {
             let matched = routed.extensions_mut().remove::<MatchedRoute>();
             if routed.extensions_mut().remove::<Streaming>().is_some() {
@@ -265,44 +290,4 @@ fn record(
     context: &RequestContext,
 ) {
     api.shared.metrics.record(route, method, response.status(), context.elapsed_seconds());
-}
-
-fn within_limits(request: &Request<Incoming>) -> Result<(), Problem> {
-    let target_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    if target_bytes > MAX_TARGET_BYTES {
-        let detail =
-            format!("path and query have {target_bytes} bytes, {MAX_TARGET_BYTES} are allowed");
-        return Err(Problem::new(Code::UriTooLong, detail));
-    }
-    let Some(length) = request.headers().get(CONTENT_LENGTH) else {
-        return Ok(());
-    };
-    let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
-    if length.is_none_or(|length| length > MAX_BODY_BYTES) {
-        let detail = format!("{MAX_BODY_BYTES} bytes of body are allowed");
-        return Err(Problem::new(Code::BodyTooLarge, detail));
-    }
-    Ok(())
-}
-
-/// The request under the path that its operation is registered under; the original one stays known.
-fn with_normal_path(mut request: Request<Incoming>) -> Request<Incoming> {
-    let original = request.uri().clone();
-    let path = normal_path(original.path());
-    if path != original.path() {
-        let target = match original.query() {
-            Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
-            None => PathAndQuery::try_from(path),
-        };
-        // Part of a valid target is a valid target.
-        if let Ok(target) = target {
-            let mut parts = original.clone().into_parts();
-            parts.path_and_query = Some(target);
-            if let Ok(uri) = Uri::from_parts(parts) {
-                *request.uri_mut() = uri;
-            }
-        }
-    }
-    request.extensions_mut().insert(OriginalUri(original));
-    request
 }

@@ -3,6 +3,7 @@
 pub(crate) mod examples;
 mod parameters;
 mod unused;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,9 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use crate::problem::{FieldError, ProblemBody};
 use crate::{awaited, routes};
 
+/// What references to schemas begin with.
+const SCHEMAS: &str = "#/components/schemas/";
+
 /// The OpenAPI document of this API as indented JSON: what `/openapi.json` answers.
 #[must_use]
 pub fn openapi_json() -> String {
@@ -37,6 +41,7 @@ pub(crate) fn document() -> OpenApi {
             operation.parameters.get_or_insert_default().push(min_generation().into());
         }
     }
+    values::narrow(&mut document);
     examples::add(&mut document);
     unused::remove(&mut document);
     document

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-const SCHEMAS: &str = "#/components/schemas/";
+use super::SCHEMAS;
 
 /// Leaves out schemas that nothing leads to.
 pub(super) fn remove(document: &mut OpenApi) {

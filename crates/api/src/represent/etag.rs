@@ -46,12 +46,17 @@ impl Tag {
     }
 }
 
-/// True where `If-None-Match` names the tag, or anything: the client has the answer already. Compared as
-/// weak tags, as the header asks.
-pub(crate) fn matches(headers: &HeaderMap, tag: &Tag) -> bool {
+/// The tag that `If-None-Match` names of this answer, with the ending that compression gave it: the client has
+/// the answer already. Where the header names anything it is the tag itself. Compared as weak tags, as the
+/// header asks.
+pub(crate) fn matched(headers: &HeaderMap, tag: &Tag) -> Option<Tag> {
     let own = opaque(&tag.0);
-    headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.trim() == "*" || value.split(',').any(|given| opaque(given.trim()) == own)
+    let given = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    given.flat_map(|value| value.split(',')).map(str::trim).find_map(|given| match given {
+        "*" => Some(tag.clone()),
+        given if opaque(given) != own => None,
+        given if tag.0.starts_with("W/") || !given.starts_with('"') => Some(tag.clone()),
+        given => Some(Tag(given.to_owned())),
     })
 }
 
@@ -85,12 +90,14 @@ mod tests {
             format!("\"{inner}.gzip\""),
             "*".to_owned(),
         ] {
-            assert!(matches(&headers(&given), &tag), "{given}");
+            let found = matched(&headers(&given), &tag).unwrap_or_else(|| panic!("{given}"));
+            let compressed = given.ends_with(".gzip\"");
+            assert_eq!(found.0, if compressed { given } else { text.clone() });
         }
         for given in ["\"\"", "7", "W/\"7\"", "\"*\""] {
-            assert!(!matches(&headers(given), &tag), "{given}");
+            assert_eq!(matched(&headers(given), &tag), None, "{given}");
         }
-        assert!(!matches(&HeaderMap::new(), &tag));
+        assert_eq!(matched(&HeaderMap::new(), &tag), None);
     }
 
     #[test]

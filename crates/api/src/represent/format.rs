@@ -17,7 +17,8 @@ pub(crate) enum Format {
     Ndjson,
 }
 
-const NAMES: [(&str, Format); 3] =
+/// The forms by their names.
+pub(crate) const FORMATS: [(&str, Format); 3] =
     [("json", Format::Json), ("csv", Format::Csv), ("ndjson", Format::Ndjson)];
 
 /// Media types by the form that they name.
@@ -45,7 +46,7 @@ impl Format {
 
     /// What `format=` says, else what `Accept` prefers.
     pub(crate) fn read(params: &mut Params<'_>, accepted: Self) -> Self {
-        params.read_as("format", |text| one_of(text, &NAMES)).unwrap_or(accepted)
+        params.read_as("format", |text| one_of(text, &FORMATS)).unwrap_or(accepted)
     }
 }
 

@@ -7,8 +7,8 @@ use kasparro_domain::Generation;
 use kasparro_view::Snapshot;
 use serde::Serialize;
 
-use super::{CSV_TYPE, Format, NDJSON_TYPE, Tag, csv, matches, ndjson, next_link};
-use crate::{Shared, respond};
+use super::{CSV_TYPE, Format, NDJSON_TYPE, Tag, csv, matched, ndjson, next_link};
+use crate::{Shared, data, respond};
 
 pub(crate) const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
@@ -34,17 +34,17 @@ impl<'a> Asked<'a> {
         // Path and query as they are written: two ways of writing one question have two tags, and both
         // are right.
         let question = uri.path_and_query().map(|target| target.as_str());
-        let tag = Tag::new(snapshot.generation(), &question, &snapshot.stale_rows(), format);
+        let tag = Tag::new(snapshot.generation(), &question, &data::shown(snapshot), format);
         Self { shared, headers, uri, format, generation: snapshot.generation(), tag }
     }
 
     /// The answer to a client that has it already.
     pub(crate) fn known(&self) -> Option<Response> {
-        matches(self.headers, &self.tag).then(|| {
+        matched(self.headers, &self.tag).map(|tag| {
             let mut response = respond::text("application/json", axum::body::Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response.headers_mut().remove(http::header::CONTENT_TYPE);
-            self.tagged(response)
+            self.tagged(response, &tag)
         })
     }
 
@@ -60,7 +60,7 @@ impl<'a> Asked<'a> {
         // What is shown of rows is always written: they are of our own making.
         let rows = || rows.iter().map(|row| serde_json::to_string(row).unwrap_or_default());
         let mut response = match self.format {
-            Format::Json => return self.tagged(json()),
+            Format::Json => return self.tagged(json(), &self.tag),
             Format::Csv => respond::text(CSV_TYPE, csv(columns, rows())),
             Format::Ndjson => respond::text(NDJSON_TYPE, ndjson(rows())),
         };
@@ -71,11 +71,11 @@ impl<'a> Asked<'a> {
         if let Some(next) = next_cursor.and_then(|cursor| next_link(self.uri, cursor)) {
             headers.insert(LINK, next);
         }
-        self.tagged(response)
+        self.tagged(response, &self.tag)
     }
 
-    fn tagged(&self, mut response: Response) -> Response {
-        response.headers_mut().insert(ETAG, self.tag.header());
+    fn tagged(&self, mut response: Response, tag: &Tag) -> Response {
+        response.headers_mut().insert(ETAG, tag.header());
         response.headers_mut().insert(CACHE_CONTROL, self.shared.cache_control(self.headers));
         respond::at_generation(response, self.generation)
     }

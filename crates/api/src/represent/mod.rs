@@ -9,8 +9,8 @@ mod next;
 mod table;
 
 pub(crate) use described::NotModified;
-pub(crate) use etag::{Tag, matches};
-pub(crate) use format::{Format, accepted};
+pub(crate) use etag::{Tag, matched};
+pub(crate) use format::{FORMATS, Format, accepted};
 pub(crate) use list::{Asked, X_TOTAL_COUNT};
 pub(crate) use members::Members;
 pub(crate) use next::{next_link, without_place};

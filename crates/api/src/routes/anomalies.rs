@@ -136,11 +136,20 @@ impl AnomalyBody {
     }
 }
 
-/// The name of a kind of anomaly.
-fn kind(text: &str) -> Result<&'static str, String> {
+/// What anomalies are about.
+pub(crate) const ABOUT: [(&str, AnomalyAbout); 2] =
+    [("values", AnomalyAbout::Values), ("runs", AnomalyAbout::Runs)];
+
+/// The names of the kinds of anomalies.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
     let values = ValueAnomalyKind::ALL.into_iter().map(ValueAnomalyKind::name);
     let runs = RunAnomalyKind::ALL.into_iter().map(RunAnomalyKind::name);
-    let names: Vec<_> = values.chain(doubts::KINDS).chain(runs).map(|name| (name, name)).collect();
+    values.chain(doubts::KINDS).chain(runs)
+}
+
+/// The name of a kind of anomaly.
+fn kind(text: &str) -> Result<&'static str, String> {
+    let names: Vec<_> = kinds().map(|name| (name, name)).collect();
     one_of(text, &names)
 }
 
@@ -177,9 +186,7 @@ pub(crate) async fn anomalies(
     let paging = Paging::read(&mut params);
     let mut filter = AnomalyFilter {
         source: params.read_as("source", |text| data::source_name(text, &shared)),
-        about: params.read_as("about", |text| {
-            one_of(text, &[("values", AnomalyAbout::Values), ("runs", AnomalyAbout::Runs)])
-        }),
+        about: params.read_as("about", |text| one_of(text, &ABOUT)),
         kind: params.read_as("kind", kind).map(str::to_owned),
         external_id: params.get("external_id").map(Into::into),
         run_id: params.read_as("run_id", run_id),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{OriginalUri, Path, RawQuery, State};
 use axum::response::Response;
 use kasparro_domain::{AssetId, Decision, Generation, ListingId, ListingKey, Timestamp};
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::listing::number_id;
 use super::moved::{self, Found, MovedBody};
+use crate::access::Caller;
 use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
 use crate::problem::{Code, Problem};
@@ -119,7 +121,7 @@ pub(crate) struct DecisionBody {
     /// The pairs, each two listings as `source:id`.
     pairs: Vec<[String; 2]>,
     /// Who decided.
-    who: String,
+    who: Option<String>,
     /// Why.
     why: String,
     /// When.
@@ -161,8 +163,11 @@ pub(crate) async fn identity(
     OriginalUri(original): OriginalUri,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
+    Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
+    // Names of people and public ids of keys are for those who see how the installation is run.
+    let shows_who = caller.key.is_some();
     let id = AssetId(number_id(&id)?);
     if !shared.view.loaded() {
         return Err(data::not_loaded());
@@ -204,7 +209,7 @@ pub(crate) async fn identity(
         evidence_version: position.evidence_version,
         resolved_version: resolved.map(|resolved| resolved.evidence_version),
         resolved_at: resolved.map(|resolved| resolved.resolved_at),
-        decisions: about(decisions, &rows),
+        decisions: about(decisions, &rows, shows_who),
         listings: Vec::new(),
     };
     // Finding the candidates' ids reads the names of all listings.
@@ -276,7 +281,7 @@ fn bits(centibits: i32) -> f64 {
 }
 
 /// The decisions about pairs that one of the listings belongs to, newest first.
-fn about(decisions: Vec<Decision>, rows: &[Arc<Row>]) -> Vec<DecisionBody> {
+fn about(decisions: Vec<Decision>, rows: &[Arc<Row>], shows_who: bool) -> Vec<DecisionBody> {
     let own = |key: &ListingKey| {
         rows.iter()
             .any(|row| *row.source() == key.source && row.external_id() == key.external_id.as_str())
@@ -288,7 +293,7 @@ fn about(decisions: Vec<Decision>, rows: &[Arc<Row>]) -> Vec<DecisionBody> {
             kind: decision.kind.name(),
             verdict: verdict.name(),
             pairs: decision.pairs.iter().map(|(a, b)| [a.to_string(), b.to_string()]).collect(),
-            who: decision.who,
+            who: shows_who.then_some(decision.who),
             why: decision.why,
             decided_at: decision.decided_at,
         })

@@ -30,7 +30,6 @@ pub(crate) struct PairRequest {
     #[schema(min_items = 2, max_items = 2)]
     listings: Vec<String>,
     /// Why, for the record
-    #[schema(min_length = 1, max_length = 500)]
     why: String,
 }
 
@@ -42,7 +41,6 @@ pub(crate) struct SplitRequest {
     #[schema(min_items = 1, max_items = 100)]
     listings: Vec<String>,
     /// Why, for the record
-    #[schema(min_length = 1, max_length = 500)]
     why: String,
 }
 
@@ -225,7 +223,7 @@ fn read(
             }
         }
     }
-    let why = change::words(&mut mistakes, "why", why);
+    let why = change::why(&mut mistakes, why);
     mistakes.check((keys, why))
 }
 

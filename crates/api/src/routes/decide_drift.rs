@@ -27,7 +27,6 @@ pub(crate) struct DriftRequest {
     #[schema(min_items = 1, max_items = 500)]
     drift: Vec<i64>,
     /// Why, for the record
-    #[schema(min_length = 1, max_length = 500)]
     why: String,
 }
 
@@ -63,7 +62,7 @@ pub(crate) async fn accept(
     let DriftRequest { drift, why } = change.body()?;
     let mut mistakes = Mistakes::default();
     let drift = ids(&mut mistakes, "drift", drift);
-    let why = change::words(&mut mistakes, "why", &why);
+    let why = change::why(&mut mistakes, &why);
     let (drift, why) = mistakes.check((drift, why))?;
     let decided = decided(&shared, drift, &change.caller.who(), &why).await;
     let commands = change.hand_in(&shared, decided).await?.commands;

@@ -31,7 +31,6 @@ pub(crate) struct RowsRequest {
     #[schema(min_items = 1, max_items = 500)]
     rows: Vec<i64>,
     /// Why, for the record
-    #[schema(min_length = 1, max_length = 500)]
     why: String,
 }
 
@@ -40,7 +39,6 @@ pub(crate) struct RowsRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageRequest {
     /// Why, for the record
-    #[schema(min_length = 1, max_length = 500)]
     why: String,
     /// True to load it whatever speaks against it
     #[serde(default)]
@@ -151,7 +149,7 @@ pub(crate) async fn retry_page(
     let id = number_id(&id)?;
     let PageRequest { why, forced } = change.body()?;
     let mut mistakes = Mistakes::default();
-    let why = change::words(&mut mistakes, "why", &why);
+    let why = change::why(&mut mistakes, &why);
     let why = mistakes.check(why)?;
     let page = shared.ask(shared.store.page(PageId(id))).await?;
     let decided = match page {
@@ -179,7 +177,7 @@ async fn decided(
     let RowsRequest { rows, why } = change.body()?;
     let mut mistakes = Mistakes::default();
     let rows = ids(&mut mistakes, "rows", rows);
-    let why = change::words(&mut mistakes, "why", &why);
+    let why = change::why(&mut mistakes, &why);
     let (rows, why) = mistakes.check((rows, why))?;
     let found = shared.ask(async {
         let mut found = Vec::with_capacity(rows.len());

@@ -1,10 +1,11 @@
 //! `GET /docs` and `GET /docs/{file}`: Swagger UI from this binary, without any other server.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::Body as RoutedBody;
 use axum::extract::{OriginalUri, Path};
 use axum::response::Response;
+use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
@@ -48,14 +49,29 @@ pub(crate) async fn docs_file(Path(file): Path<String>) -> Result<Response, Prob
     }
 }
 
+/// A file of Swagger UI in memory that all answers share: they may be read slowly, and by many.
+struct Vendored {
+    name: &'static str,
+    content_type: HeaderValue,
+    bytes: Bytes,
+}
+
+static VENDORED: LazyLock<Vec<Vendored>> = LazyLock::new(|| {
+    let read = |name: &'static str| {
+        let config = Arc::new(utoipa_swagger_ui::Config::new([""; 0]));
+        let file = utoipa_swagger_ui::serve(name, config).ok().flatten()?;
+        let content_type = HeaderValue::from_str(&file.content_type)
+            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        Some(Vendored { name, content_type, bytes: Bytes::from(file.bytes.into_owned()) })
+    };
+    ["swagger-ui-bundle.js", "swagger-ui.css"].into_iter().filter_map(read).collect()
+});
+
 fn vendored(name: &str) -> Result<Response, Problem> {
-    let config = Arc::new(utoipa_swagger_ui::Config::new([""; 0]));
-    let file = utoipa_swagger_ui::serve(name, config).ok().flatten().ok_or_else(|| {
+    let file = VENDORED.iter().find(|file| file.name == name).ok_or_else(|| {
         Problem::new(Code::NotFound, "the documentation was built without this file")
     })?;
-    let mut response = Response::new(RoutedBody::from(file.bytes.into_owned()));
-    let content_type = HeaderValue::from_str(&file.content_type)
-        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    let mut response = Response::new(RoutedBody::from(file.bytes.clone()));
+    response.headers_mut().insert(CONTENT_TYPE, file.content_type.clone());
     Ok(response)
 }

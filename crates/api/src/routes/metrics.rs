@@ -1,5 +1,7 @@
 //! `GET /metrics`
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::Response;
 use kasparro_domain::{IdentityState, PageState, SourceName, Timestamp};
@@ -29,7 +31,15 @@ const MOST_DRIFT: usize = 10_000;
 )]
 pub(crate) async fn metrics(State(shared): AppState) -> Response {
     set_shown(&shared).await;
-    if tokio::time::timeout(PING_TIMEOUT, set_gauges(&shared)).await.is_err() {
+    // Whoever asks at the same time is answered by the same reading, so that a flood takes one connection.
+    let reading = {
+        let shared = Arc::clone(&shared);
+        move || async move {
+            set_gauges(&shared).await;
+            Some(())
+        }
+    };
+    if shared.gauges.ask(PING_TIMEOUT, reading).await.is_none() {
         shared.contact.lost(&"no answer in time for the metrics");
     }
     respond::text("text/plain; version=0.0.4; charset=utf-8", shared.metrics.handle.render())

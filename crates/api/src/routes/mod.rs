@@ -1,6 +1,6 @@
 //! The operations, one file each. A route and its description are registered together.
 
-mod anomalies;
+pub(crate) mod anomalies;
 mod asset;
 mod asset_details;
 mod asset_identity;
@@ -9,7 +9,7 @@ mod asset_reason;
 mod assets;
 mod change_params;
 mod command;
-mod compare_runs;
+pub(crate) mod compare_runs;
 mod data;
 mod decide_assets;
 mod decide_drift;
@@ -19,7 +19,7 @@ mod drift;
 mod endpoints;
 mod health;
 mod history;
-mod key_body;
+pub(crate) mod key_body;
 mod keys;
 mod listing;
 mod listings;
@@ -35,7 +35,7 @@ mod quarantine_pages;
 mod readyz;
 mod redoc;
 pub(crate) mod registry;
-mod rss_feed;
+pub(crate) mod rss_feed;
 mod run;
 mod run_body;
 mod runs;

@@ -30,6 +30,9 @@ pub(crate) const KNOWN: &[&str] = &[
     "format",
 ];
 
+/// The forms of the answer; true for RSS.
+pub(crate) const FORMATS: [(&str, bool); 2] = [("json", false), ("rss", true)];
+
 /// Lists news, newest first: as `/news` does, or as an RSS 2.0 document.
 #[utoipa::path(
     get, path = "/rss-feed", tag = "News",
@@ -54,7 +57,7 @@ pub(crate) async fn rss_feed(
 ) -> Result<Response, Problem> {
     let mut params = Params::read(query.as_deref(), KNOWN);
     let (paging, filter) = news::read(&mut params, &shared);
-    let format = params.read_as("format", |text| one_of(text, &[("json", false), ("rss", true)]));
+    let format = params.read_as("format", |text| one_of(text, &FORMATS));
     params.check(())?;
     let as_rss = format.unwrap_or_else(|| prefers_rss(&headers));
     let asking = async {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
-use http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use http::header::ALLOW;
+use http::{HeaderValue, Method, StatusCode};
 use kasparro_domain::{CommandKind, Run, RunId, RunReason, RunStatus, SourceName, Timestamp};
 use kasparro_store::RunFilter;
 use serde::{Deserialize, Serialize};
@@ -89,8 +90,16 @@ pub(crate) async fn trigger(
     State(shared): AppState,
     context: RequestContext,
     RawQuery(query): RawQuery,
+    method: Method,
     change: Change,
 ) -> Result<Response, Problem> {
+    if method == Method::HEAD {
+        // Who only looks must not start anything.
+        let problem = Problem::new(Code::MethodNotAllowed, "HEAD starts nothing; send POST or GET");
+        let mut response = problem.into_response();
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,POST"));
+        return Ok(response);
+    }
     let source = source_asked(query.as_deref(), &shared)?;
     start(&shared, &context, &change, source, false).await
 }

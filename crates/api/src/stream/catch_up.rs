@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kasparro_domain::{Generation, ListingId};
 use kasparro_view::{Filter as Listings, ListingQuery, Order, Row, Snapshot, SortKey, Start};
@@ -18,6 +19,9 @@ use crate::{Shared, awaited};
 /// nearly the same one.
 const KEPT: usize = 8;
 
+/// So many wait for what they lack at most, one after the other; more are told to read everything anew.
+const MOST_WAITING: usize = 32;
+
 /// What somebody who comes back lacks: the present state of rows by ascending id, and where to go on.
 #[derive(Debug)]
 pub(super) struct CatchUp {
@@ -28,7 +32,19 @@ pub(super) struct CatchUp {
 
 /// Reads for one client after the other, and lets the next ones use what was read.
 #[derive(Debug, Default)]
-pub(super) struct CatchUps(Mutex<VecDeque<Arc<CatchUp>>>);
+pub(super) struct CatchUps {
+    kept: Mutex<VecDeque<Arc<CatchUp>>>,
+    waiting: AtomicUsize,
+}
+
+/// Somebody who waits for what it lacks.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// What a client that comes back is told first.
 #[derive(Debug)]
@@ -71,7 +87,13 @@ impl CatchUps {
         shared: &Shared,
         since: Generation,
     ) -> Result<Missing, Problem> {
-        let mut kept = self.0.lock().await;
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        if waiting >= MOST_WAITING {
+            // Reading everything anew costs the store nothing.
+            return Ok(Missing::TooMuch(shared.stream.present(&shared.view).await.0));
+        }
+        let mut kept = self.kept.lock().await;
         kept.retain(|found| shared.stream.holds(found.then.number));
         if let Some(found) = kept.iter().find(|found| found.since == since) {
             return Ok(Missing::Rows(Arc::clone(found)));

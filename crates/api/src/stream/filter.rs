@@ -29,7 +29,8 @@ impl Filter {
     /// One of these symbols, folded.
     #[cfg(test)]
     pub(crate) fn of_symbols(symbols: &[&str]) -> Self {
-        let symbols = symbols.iter().map(|symbol| (*symbol).to_owned()).collect();
+        let mut symbols: Vec<_> = symbols.iter().map(|symbol| (*symbol).to_owned()).collect();
+        symbols.sort();
         Self { symbols, ..Self::default() }
     }
 
@@ -40,15 +41,18 @@ impl Filter {
 
     /// True where a change of a listing with this folded symbol, source and asset fits.
     pub(super) fn fits(&self, symbol: &str, source: &SourceName, asset: AssetId) -> bool {
-        (self.assets.is_empty() || self.assets.contains(&asset))
-            && (self.sources.is_empty() || self.sources.contains(source))
-            && (self.symbols.is_empty() || self.symbols.iter().any(|wanted| wanted == symbol))
+        // The lists are sorted.
+        (self.assets.is_empty() || self.assets.binary_search(&asset).is_ok())
+            && (self.sources.is_empty() || self.sources.binary_search(source).is_ok())
+            && (self.symbols.is_empty()
+                || self.symbols.binary_search_by(|wanted| wanted.as_str().cmp(symbol)).is_ok())
     }
 
     /// The same of a row.
     pub(super) fn fits_row(&self, row: &Row) -> bool {
-        self.open()
-            || self.fits(&fold(row.symbol().unwrap_or_default()), row.source(), row.asset_id())
+        let symbol = || fold(row.symbol().unwrap_or_default());
+        let symbol = if self.symbols.is_empty() { String::new() } else { symbol() };
+        self.open() || self.fits(&symbol, row.source(), row.asset_id())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What all clients of the stream share.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::metrics::{STREAM_CLIENTS, STREAM_EVENTS};
 const KEPT_WITHOUT_CLIENTS: Duration = Duration::from_secs(5 * 60);
 /// A swap is told soon after it is shown; whoever waits longer goes on without.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
+/// One key has one in so many of the places.
+const KEY_SHARE: usize = 4;
 
 /// What is told, and to how many.
 pub(crate) struct Hub {
@@ -34,6 +37,8 @@ pub(crate) struct Hub {
 struct State {
     ring: Ring,
     clients: usize,
+    /// Of them those with a key, by its public id.
+    clients_by_key: HashMap<String, usize>,
     last_client_at: Option<Instant>,
 }
 
@@ -63,6 +68,7 @@ impl Default for Hub {
             state: Mutex::new(State {
                 ring: Ring::new(Limits::default()),
                 clients: 0,
+                clients_by_key: HashMap::new(),
                 last_client_at: None,
             }),
             told: watch::Sender::default(),
@@ -194,14 +200,24 @@ impl Hub {
 
     /// A place for one more client, unless there are so many already. While the server ends there is one too:
     /// a browser comes back from a stream that ended, but not from one that was refused.
-    pub(super) fn take_seat(self: &Arc<Self>, most: usize) -> Option<Seat> {
+    ///
+    /// `key` is the public id of the key that it comes with. One key has a quarter of the places at most, so
+    /// that no program takes them all by mistake.
+    pub(super) fn take_seat(self: &Arc<Self>, most: usize, key: Option<&str>) -> Option<Seat> {
         let mut state = self.state();
         if state.clients >= most {
             return None;
         }
+        if let Some(key) = key {
+            let own = state.clients_by_key.entry(key.to_owned()).or_default();
+            if *own >= most.div_ceil(KEY_SHARE) {
+                return None;
+            }
+            *own += 1;
+        }
         state.clients += 1;
         self.counts.clients.increment(1.0);
-        Some(Seat(Arc::clone(self)))
+        Some(Seat { hub: Arc::clone(self), key: key.map(str::to_owned) })
     }
 
     /// Clients that listen.
@@ -226,13 +242,25 @@ impl State {
 }
 
 /// The place of one client; free again when dropped.
-pub(super) struct Seat(Arc<Hub>);
+pub(super) struct Seat {
+    hub: Arc<Hub>,
+    key: Option<String>,
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.hub.state();
         state.clients -= 1;
         state.last_client_at = Some(Instant::now());
-        self.0.counts.clients.decrement(1.0);
+        if let Some(key) = &self.key
+            && let Some(own) = state.clients_by_key.get_mut(key)
+        {
+            *own -= 1;
+            if *own == 0 {
+                state.clients_by_key.remove(key);
+            }
+        }
+        drop(state);
+        self.hub.counts.clients.decrement(1.0);
     }
 }

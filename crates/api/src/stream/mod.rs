@@ -56,7 +56,8 @@ pub(crate) async fn begin(
     if !shared.view.loaded() {
         return Err(crate::data::not_loaded());
     }
-    let Some(seat) = shared.stream.take_seat(shared.settings.max_streams) else {
+    let key_id = caller.key.as_ref().map(|key| key.kept.key_id.as_str());
+    let Some(seat) = shared.stream.take_seat(shared.settings.max_streams, key_id) else {
         return Err(Problem::new(Code::Overloaded, "no more streams are taken"));
     };
     let start = start::find(shared, asked.last_seen).await?;

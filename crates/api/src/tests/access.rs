@@ -130,9 +130,15 @@ async fn k3_a_key_that_is_sent_twice_or_is_none_is_refused_and_never_read_from_t
             let reply = request(served.address, "GET", target, &headers).await;
             reply.assert_problem(400, "ambiguous_key");
         }
-        for headers in ["x-api-key: \r\n", "x-api-key: a b\r\n", "authorization: Basic eA==\r\n"] {
-            let reply = request(served.address, "GET", target, headers).await;
-            reply.assert_problem(400, "invalid_header");
+        let unknown = request(served.address, "GET", target, "x-api-key: unknown\r\n").await;
+        unknown.assert_problem(401, "key_invalid");
+        for headers in
+            ["x-api-key: ", "x-api-key: a b", "x-api-key: \u{e9}", "authorization: Basic eA=="]
+        {
+            let headers = format!("{headers}\r\n");
+            let reply = request(served.address, "GET", target, &headers).await;
+            assert_eq!(essence(&reply), essence(&unknown), "{headers}");
+            assert_eq!(reply.header("www-authenticate"), Some("Bearer"), "{headers}");
         }
         let both = format!("x-api-key: {read}\r\nauthorization: bearer {read}\r\n");
         assert_eq!(request(served.address, "GET", target, &both).await.status, 200, "{target}");

@@ -59,7 +59,7 @@ async fn anomalies_of_values_and_runs_are_listed_newest_first() {
         ("external_id=own".to_owned(), 0, 0),
         (format!("run_id={run_id}"), 1, 1),
         ("limit=2&page=2".to_owned(), 3, 1),
-        ("offset=18446744073709551615".to_owned(), 3, 0),
+        ("offset=9223372036854775807".to_owned(), 3, 0),
     ] {
         let page = get_json(served.address, &format!("/api/v1/anomalies/?{query}")).await;
         let rows = page["data"].as_array().unwrap().len();

@@ -143,7 +143,8 @@ async fn an_asset_explains_why_it_is_what_it_is_and_what_else_it_might_be() {
     );
     assert_eq!(
         (&found["decisions"][1]["verdict"], &found["decisions"][1]["who"]),
-        (&json!("link"), &json!("operator"))
+        (&json!("link"), &Value::Null),
+        "who decided is for those with a key"
     );
     let linked = get_json(served.address, "/assets/1/identity").await;
     assert_eq!(linked["listings"][1]["confidence"], 0.9987);

@@ -137,7 +137,11 @@ async fn a13_what_a_client_has_is_not_sent_again_until_it_changes() {
             assert_eq!(tag.starts_with("W/"), !strong, "{target}: {tag}");
             assert!(tag.trim_start_matches("W/").starts_with("\"1-"), "{tag}");
             assert_eq!(reply.header("cache-control"), Some("no-cache"), "{target}");
-            assert_eq!(reply.header("vary"), Some("accept, accept-encoding"), "{target}");
+            assert_eq!(
+                reply.header("vary"),
+                Some("accept, accept-encoding, x-min-generation"),
+                "{target}"
+            );
             let again = conditional(served.address, target, &tag).await;
             assert_eq!((again.status, again.body.as_str()), (304, ""), "{target}");
             for header in ["etag", "cache-control", "vary", "x-generation"] {
@@ -217,7 +221,7 @@ async fn large_answers_are_compressed_as_a_client_likes() {
         assert_eq!(reply.status, 200);
         assert_eq!(reply.header("content-encoding"), Some(expected), "{asked}");
         assert!(compressed.len() < body.len() / 4, "{} bytes", compressed.len());
-        assert_eq!(reply.header("vary"), Some("accept, accept-encoding"));
+        assert_eq!(reply.header("vary"), Some("accept, accept-encoding, x-min-generation"));
         let tag = reply.header("etag").unwrap();
         assert!(tag.ends_with(&format!("-ndjson.{expected}\"")), "{tag}");
         assert_ne!(Some(tag), plain.header("etag"), "other bytes, another strong tag");
@@ -287,7 +291,10 @@ async fn a16_pages_of_other_sites_read_only_where_they_are_configured() {
             request(served.address, "GET", "/data", &from("https://wallet.example")).await;
         assert_eq!(allowed.header("access-control-allow-origin"), Some("https://wallet.example"));
         assert!(allowed.header("access-control-expose-headers").unwrap().contains("x-generation"));
-        assert_eq!(allowed.header("vary"), Some("accept, accept-encoding, origin"));
+        assert_eq!(
+            allowed.header("vary"),
+            Some("accept, accept-encoding, x-min-generation, origin")
+        );
         let other = request(served.address, "GET", "/data", &from("https://evil.example")).await;
         assert_eq!((other.status, other.header("access-control-allow-origin")), (200, None));
         let preflight = format!(

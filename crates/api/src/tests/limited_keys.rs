@@ -7,10 +7,13 @@ use secrecy::ExposeSecret as _;
 use super::client::{ADMIN_KEY, get, request};
 use super::limits::{left, limited};
 use super::world::{World, serve};
-use crate::{ApiSettings, NewApiKey};
+use crate::{ApiSettings, KEY_RANDOM_BYTES, NewApiKey};
 
 async fn add_key(world: &World, requests: Option<u64>) -> String {
-    let key = NewApiKey::random();
+    add(world, NewApiKey::random(), requests).await
+}
+
+async fn add(world: &World, key: NewApiKey, requests: Option<u64>) -> String {
     let text = key.text.expose_secret().to_owned();
     let kept = ApiKey {
         key_id: key.key_id,
@@ -56,6 +59,7 @@ async fn a_key_has_a_limit_of_its_own_wherever_it_is_used() {
 async fn k5_after_twenty_keys_that_are_not_good_none_is_looked_at_for_a_while() {
     let world = World::with_many(3).await;
     let good = add_key(&world, None).await;
+    let own = add(&world, NewApiKey::of([7; KEY_RANDOM_BYTES]), None).await;
     let trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
     let served = serve(world.api(ApiSettings { trusted_proxies, ..limited(1_000) })).await;
     let with = async |client: &str, key: &str| {
@@ -79,7 +83,21 @@ async fn k5_after_twenty_keys_that_are_not_good_none_is_looked_at_for_a_while() 
     for number in 0..20 {
         with(&format!("198.51.100.{number}"), &guessed).await.assert_problem(401, "key_invalid");
     }
-    with("198.51.100.99", &guessed).await.assert_problem(429, "too_many_failures");
+    for number in 0..20 {
+        let reply = with(&format!("198.51.100.{number}"), &guessed).await;
+        reply.assert_problem(429, "too_many_failures");
+    }
+    // Whoever knows the public id of a key cannot lock its owner out.
+    let mut random = [7; KEY_RANDOM_BYTES];
+    random[KEY_RANDOM_BYTES - 1] ^= 1;
+    let guess = NewApiKey::of(random);
+    assert!(own.contains(&guess.key_id) && own != *guess.text.expose_secret());
+    for number in 100..130 {
+        let guess = guess.text.expose_secret();
+        with(&format!("198.51.100.{number}"), guess).await.assert_problem(401, "key_invalid");
+    }
+    assert_eq!(with("192.0.2.1", &own).await.status, 200);
+    assert_eq!(with("192.0.2.1", &good).await.status, 200);
     // Health checks with a key are no way to try keys.
     let headers = format!("x-forwarded-for: 203.0.113.1\r\nx-api-key: {good}\r\n");
     let reply = request(served.address, "GET", "/livez", &headers).await;

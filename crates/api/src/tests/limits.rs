@@ -88,7 +88,7 @@ async fn a9_whatever_is_asked_counts_but_health_metrics_and_documentation() {
         ("GET", "/data", "content-length: 99999999\r\n", 413),
         ("GET", "/runs", "authorization: Bearer wrong\r\n", 401),
         ("GET", "/keys", "x-api-key: other\r\n", 401),
-        ("GET", "/data", "x-api-key: \r\n", 400),
+        ("GET", "/data", "x-api-key: \r\n", 401),
         ("GET", "/data", "accept-encoding: gzip\r\n", 200),
         ("GET", "/", "", 200),
         ("GET", "/api", "", 200),

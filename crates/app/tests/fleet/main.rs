@@ -2,7 +2,7 @@
 //! the database (P5, P8, X6): the store ends as that of one undisturbed process, no batch of an old epoch is
 //! in it, and a client that reads all the while sees no torn answer.
 //!
-//! `KASPARRO_FLEET_EVENTS` says how many things happen (12 unless it is set), `KASPARRO_FLEET_SEED` which,
+//! `KASPARRO_FLEET_EVENTS` says how many things happen (8 unless it is set), `KASPARRO_FLEET_SEED` which,
 //! `KASPARRO_FLEET_LEASE_SECONDS` how long leases last (3 unless it is set); `KASPARRO_FLEET_EVIDENCE` names a file
 //! for what came of it (`make torture` writes `docs/evidence/fleet.json`).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -30,7 +30,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 
 #[test]
 fn i4_i14_a_fleet_survives_kills_freezes_and_restarts() {
-    let (events, seed) = (setting("KASPARRO_FLEET_EVENTS", 12), setting("KASPARRO_FLEET_SEED", 1));
+    let (events, seed) = (setting("KASPARRO_FLEET_EVENTS", 8), setting("KASPARRO_FLEET_SEED", 1));
     let lease_seconds = setting("KASPARRO_FLEET_LEASE_SECONDS", 3);
     let mut stack = Stack::start(lease_seconds);
     let reader = reader::Reader::start(stack.api_urls());

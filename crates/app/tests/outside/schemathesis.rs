@@ -11,6 +11,8 @@ use crate::tools;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
     Nobody,
+    /// With keys that are all no good, one kind after another.
+    Stranger,
     Reader,
     Admin,
 }
@@ -19,6 +21,7 @@ impl Caller {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nobody => "without a key",
+            Self::Stranger => "with keys that are no good",
             Self::Reader => "with a read key",
             Self::Admin => "with an admin key",
         }
@@ -59,7 +62,7 @@ pub(crate) fn round(served: &Served, caller: Caller, examples: u32, seed: u64) -
     let report_path = report.display().to_string();
     arguments.extend(["--report", "json", "--report-json-path", &report_path]);
     let key = match caller {
-        Caller::Nobody => None,
+        Caller::Nobody | Caller::Stranger => None,
         Caller::Reader => Some(served.read_key()),
         Caller::Admin => Some(ADMIN.to_owned()),
     };
@@ -67,7 +70,13 @@ pub(crate) fn round(served: &Served, caller: Caller, examples: u32, seed: u64) -
     if let Some(header) = &header {
         arguments.extend(["--header", header]);
     }
-    let tool = tools::start(&tool, &arguments, &[("PYTHONPATH", &hooks)], folder, &log);
+    if caller == Caller::Stranger {
+        // Whatever is asked, there is one answer: edge cases of every parameter tell nothing new.
+        arguments.extend(["--phases", "examples,fuzzing"]);
+    }
+    let stranger = if caller == Caller::Stranger { "yes" } else { "" };
+    let environment = [("PYTHONPATH", hooks.as_str()), ("KASPARRO_STRANGER", stranger)];
+    let tool = tools::start(&tool, &arguments, &environment, folder, &log);
     let ended = tools::wait(tool, &log, Duration::from_secs(3_600));
     let report = std::fs::read(report).unwrap_or_default();
     Round { ended, report: serde_json::from_slice(&report).unwrap_or_default() }

@@ -23,16 +23,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use compact_str::CompactString;
 use kasparro_domain::{
-    BodyHash, Clock, Command, CommandId, CommandKind, CommandState, Decision, DecisionKind, Generation,
-    PageId, PageRow, PageState, RawPage, Run, RunCounts, RunError, RunId, RunReason, RunStatus,
-    SourceName, Timestamp,
+    BodyHash, Clock, Command, CommandId, CommandKind, CommandState, Decision, DecisionKind,
+    Generation, PageId, PageRow, PageState, RawPage, Run, RunCounts, RunError, RunId, RunReason,
+    RunStatus, SourceName, Timestamp,
 };
 use tokio::sync::watch;
 
 use crate::{
     Batch, BatchStore, CHUNK_BYTES, CommandStore, Committed, CompressedBody, Examined,
-    KnownEvidence, KnownListing, KnownNews, KnownQuote, Lease, LeaseStore, NewPage, PageFilter,
-    Once, PageRecord, PageStore, Reopening, SourceMemory, StoreError, StoreResult, Submitted,
+    KnownEvidence, KnownListing, KnownNews, KnownQuote, Lease, LeaseStore, NewPage, Once,
+    PageFilter, PageRecord, PageStore, Reopening, SourceMemory, StoreError, StoreResult, Submitted,
 };
 use tables::{Body, Tables};
 

@@ -3,7 +3,7 @@
 mod asked;
 mod described;
 mod recorder;
-mod story;
+pub(super) mod story;
 
 use serde_json::{Map, Value};
 
@@ -16,7 +16,7 @@ use crate::openapi::{self, examples};
 /// Where the examples are kept.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/openapi/examples.json");
 
-fn document() -> Value {
+pub(super) fn document() -> Value {
     serde_json::from_str(&openapi::openapi_json()).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
 }
 
 /// Every operation of the document: `get`, `/data`, and what is said of it.
-fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+pub(super) fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = members(&document["paths"]);
     paths
         .flat_map(|(path, item)| members(item).map(move |(method, it)| (method, path, it)))
@@ -135,7 +135,7 @@ async fn every_example_of_a_query_is_taken_by_its_operation() {
     }
 }
 
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

@@ -19,8 +19,8 @@ use crate::tests::resolved::{USDC, decided};
 use crate::tests::world::{Brought, World, batch_row, known};
 
 /// What happened, and what it can be asked by.
-pub(super) struct Story {
-    pub(super) world: World,
+pub(in crate::tests) struct Story {
+    pub(in crate::tests) world: World,
     pub(super) first_run: RunId,
     pub(super) second_run: RunId,
     pub(super) refused_page: PageId,
@@ -33,7 +33,7 @@ pub(super) struct Story {
 type Told<'a> = (&'a str, &'a str, &'a str, [&'a str; 3]);
 
 /// Two sources and a file list Bitcoin, USD Coin and a namesake; everything that can be found was found once.
-pub(super) async fn story() -> Story {
+pub(in crate::tests) async fn story() -> Story {
     let mut world = World::new();
     let first_run = quotes(
         &mut world,

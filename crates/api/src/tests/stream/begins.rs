@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::listener::Listener;
 use super::{telling, unlimited};
 use crate::ApiSettings;
-use crate::tests::client::{get, request};
+use crate::tests::client::{ADMIN_KEY, get, request};
 use crate::tests::world::World;
 
 #[tokio::test]
@@ -96,6 +96,19 @@ async fn a10_more_streams_than_may_be_are_refused_until_one_ends() {
         }
     });
     freed.await.expect("a place in time");
+    Listener::new(address, "/stream").await;
+}
+
+#[tokio::test]
+async fn a10_one_key_has_a_quarter_of_the_places() {
+    let world = World::with_many(1).await;
+    let telling = telling(&world, ApiSettings { max_streams: 5, ..unlimited() }).await;
+    let address = telling.served.address;
+    let key = format!("x-api-key: {ADMIN_KEY}\r\n");
+    let _first = Listener::ask(address, "/stream", &key).await;
+    let _second = Listener::ask(address, "/stream", &key).await;
+    let reply = request(address, "GET", "/stream", &key).await;
+    reply.assert_problem(503, "overloaded");
     Listener::new(address, "/stream").await;
 }
 

@@ -1,0 +1,150 @@
+//! Bodies of requests that come slowly, and those who have to wait for nobody.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use kasparro_domain::Scope;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::client::{ADMIN_KEY, get, parse, request};
+use super::keyed::unlimited;
+use super::world::{World, serve};
+use crate::ApiSettings;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bodies that are waited for at most, but for those of operators.
+const WAITED_FOR: usize = 256;
+const SLOW: usize = 2_000;
+
+fn settings() -> ApiSettings {
+    ApiSettings { request_timeout: PATIENCE, max_connections_per_client: 0, ..unlimited() }
+}
+
+/// Begins a request with a body and sends one byte of that.
+async fn begin(address: SocketAddr, key: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /compare-runs HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\ncontent-length: 2\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn first_answer(stream: &mut TcpStream) -> super::client::Reply {
+    let mut read = Vec::new();
+    let answer = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let bytes = stream.read_buf(&mut read).await.unwrap();
+            let text = String::from_utf8_lossy(&read);
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head.split("content-length: ").nth(1).unwrap();
+                let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+                if body.len() >= length {
+                    return parse(&read);
+                }
+            }
+            assert_ne!(bytes, 0, "an answer");
+        }
+    });
+    answer.await.expect("an answer in time")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a10_two_thousand_slow_bodies_keep_nobody_out() {
+    let world = World::with_many(3).await;
+    let key = world.key(Scope::Read).await;
+    let api = world.api(settings());
+    let shared = Arc::clone(&api.shared);
+    let served = serve(api).await;
+    let address = served.address;
+    let over = Arc::new(AtomicBool::new(false));
+    let ended = Arc::clone(&over);
+    let good = tokio::spawn(async move {
+        let mut answered = 0;
+        while !ended.load(Ordering::Relaxed) {
+            assert_eq!(get(address, "/data").await.status, 200, "after {answered}");
+            answered += 1;
+        }
+        answered
+    });
+    let mut slow = Vec::new();
+    for _ in 0..SLOW {
+        slow.push(begin(address, &key).await);
+    }
+    let mut waiting = Vec::new();
+    for mut stream in slow {
+        // Those that are not waited for are told so.
+        let told = tokio::time::timeout(Duration::from_millis(5), stream.readable()).await;
+        if told.is_err() && waiting.len() < WAITED_FOR {
+            waiting.push(stream);
+            continue;
+        }
+        let reply = first_answer(&mut stream).await;
+        reply.assert_problem(503, "overloaded");
+        assert_eq!(reply.header("retry-after"), Some("5"));
+    }
+    assert_eq!(waiting.len(), WAITED_FOR);
+    let under_way = || shared.load.under_way();
+    assert!(under_way() < 8, "{}", under_way());
+    // Others are not waited for either, but those who operate are.
+    let mut other = begin(address, &key).await;
+    first_answer(&mut other).await.assert_problem(503, "overloaded");
+    let mut operator = begin(address, ADMIN_KEY).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    operator.write_all(b"}").await.unwrap();
+    assert_eq!(first_answer(&mut operator).await.status, 400, "it was read");
+    // What is complete is answered, and leaves its place to others.
+    for stream in &mut waiting {
+        stream.write_all(b"}").await.unwrap();
+        assert_eq!(first_answer(stream).await.status, 400);
+    }
+    let mut next = begin(address, &key).await;
+    next.write_all(b"}").await.unwrap();
+    assert_eq!(first_answer(&mut next).await.status, 400);
+    over.store(true, Ordering::Relaxed);
+    assert!(good.await.unwrap() > 10);
+}
+
+#[tokio::test]
+async fn a10_a_client_that_leaves_within_its_body_leaves_its_place() {
+    let world = World::with_many(3).await;
+    let served = serve(world.api(settings())).await;
+    let key = ADMIN_KEY;
+    // More than there are places of any kind.
+    for _ in 0..WAITED_FOR + 100 {
+        drop(begin(served.address, key).await);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut stream = begin(served.address, key).await;
+        stream.write_all(b"}").await.unwrap();
+        if first_answer(&mut stream).await.status == 400 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the places are free again");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_ask_is_told_so_before_a_body_comes() {
+    let world = World::with_many(3).await;
+    let key = world.key(Scope::Read).await;
+    let served = serve(world.api(settings())).await;
+    for (target, key, status, code) in [
+        ("/keys", key.as_str(), 403, "scope_missing"),
+        ("/keys", "kp_unknown", 401, "key_invalid"),
+        ("/nothing", key.as_str(), 404, "not_found"),
+    ] {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\ncontent-length: 9\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        first_answer(&mut stream).await.assert_problem(status, code);
+    }
+    let reply = request(served.address, "GET", "/data", "content-length: 9\r\n").await;
+    assert_eq!(reply.status, 200, "where no body is read none is waited for");
+}
