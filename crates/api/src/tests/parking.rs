@@ -228,6 +228,27 @@ async fn parked_connections_end_at_their_idle_limit_with_the_client_and_with_the
 }
 
 #[tokio::test]
+async fn http2_is_recognised_wherever_its_first_bytes_are_cut_and_never_parked() {
+    let served = served().await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let ping = b"\0\0\x08\x06\0\0\0\0\x0012345678";
+    for cut in [1, 3, 10, 14, 16, 23, 24, 25, preface.len()] {
+        let mut client = Client::new(served.address).await;
+        client.send(&preface[..cut]).await;
+        tokio::time::sleep(PAUSE).await;
+        client.send(&preface[cut..]).await;
+        tokio::time::sleep(PAUSE).await;
+        client.send(ping).await;
+        let pong = async {
+            while !client.read.windows(8).any(|part| part == b"12345678") {
+                assert_ne!(client.stream.read_buf(&mut client.read).await.unwrap(), 0, "{cut}");
+            }
+        };
+        tokio::time::timeout(PATIENCE, pong).await.expect("an answer in time");
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_cannot_be_read_is_refused_with_a_problem_after_parking_too() {
     let served = served().await;
     for (bytes, status) in [

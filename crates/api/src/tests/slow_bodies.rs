@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use kasparro_domain::Scope;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 
 use super::client::{ADMIN_KEY, get, parse, request};
 use super::keyed::unlimited;
@@ -74,14 +76,15 @@ async fn a10_two_thousand_slow_bodies_keep_nobody_out() {
     for _ in 0..SLOW {
         slow.push(begin(address, &key).await);
     }
-    let mut waiting = Vec::new();
-    for mut stream in slow {
-        // Those that are not waited for are told so.
-        let told = tokio::time::timeout(Duration::from_millis(5), stream.readable()).await;
-        if told.is_err() && waiting.len() < WAITED_FOR {
-            waiting.push(stream);
-            continue;
-        }
+    // Those that are not waited for are told so.
+    let told = |stream: &TcpStream| unconstrained(stream.readable()).now_or_never().is_some();
+    let deadline = Instant::now() + PATIENCE;
+    while slow.iter().filter(|stream| told(stream)).count() < SLOW - WAITED_FOR {
+        assert!(Instant::now() < deadline, "all that are too many are told so");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (refused, mut waiting): (Vec<_>, Vec<_>) = slow.into_iter().partition(told);
+    for mut stream in refused {
         let reply = first_answer(&mut stream).await;
         reply.assert_problem(503, "overloaded");
         assert_eq!(reply.header("retry-after"), Some("5"));
@@ -93,7 +96,8 @@ async fn a10_two_thousand_slow_bodies_keep_nobody_out() {
     let mut other = begin(address, &key).await;
     first_answer(&mut other).await.assert_problem(503, "overloaded");
     let mut operator = begin(address, ADMIN_KEY).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let told = tokio::time::timeout(Duration::from_millis(50), operator.readable()).await;
+    assert!(told.is_err(), "it is waited for");
     operator.write_all(b"}").await.unwrap();
     assert_eq!(first_answer(&mut operator).await.status, 400, "it was read");
     // What is complete is answered, and leaves its place to others.
