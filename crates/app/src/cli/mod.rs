@@ -148,7 +148,7 @@ enum Command {
     /// Measure how well listings of several sources are known to be one asset.
     #[command(subcommand)]
     Identity(identity::Action),
-    /// Look after the keys of the API: make, list, revoke, rotate; beside a server or without one.
+    /// Look after the keys of the API: make, list, revoke, rotate
     #[command(subcommand)]
     Keys(keys::Action),
     /// Check that everything stored holds together, and print its digest.
