@@ -8,26 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::access::{key, once, run, usage};
-use common::{LEASE, at, new_store, run_id, settings, source};
+use common::{HANDLES, LEASE, at, handles, new_store, run_id, source};
 use kasparro_domain::{CommandKind, SourceName, Timestamp};
 use kasparro_store::{
     AuditStore, CommandStore, KeyEnd, KeyStore, LeaseStore, NewKey, Once, StoreError, StoreResult,
     Submitted, UsageStore,
 };
 use kasparro_store_postgres::PostgresStore;
-use kasparro_testkit::postgres::{Database, Postgres, connect};
-
-const HANDLES: usize = 8;
-
-async fn handles() -> (Database, Vec<Arc<PostgresStore>>) {
-    let database = Postgres::shared().fresh_database();
-    let mut handles = Vec::new();
-    for _ in 0..HANDLES {
-        let store = PostgresStore::open(settings(&database.url())).await.unwrap();
-        handles.push(Arc::new(store));
-    }
-    (database, handles)
-}
+use kasparro_testkit::postgres::connect;
 
 /// Does as much at once as `times` says, each with the next handle.
 async fn at_once<T, F>(

@@ -8,26 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::findings::{change, examined};
-use common::{LEASE, at, batch, body, landed, new_page, new_row, run_id, settings, source};
+use common::{HANDLES, LEASE, at, batch, body, handles, landed, new_page, new_row, run_id, source};
 use kasparro_domain::{CommandKind, DriftId, DriftStatus, ListingId, RunReason, SourceName};
 use kasparro_store::{
     AuditStore, BatchStore, CommandStore, DriftFilter, DriftStore, HistoryRange, HistoryStore,
     LeaseStore, ListingRef, NewPage, PageStore, RowChange, RunStore, StoreError, StoreResult,
 };
 use kasparro_store_postgres::PostgresStore;
-use kasparro_testkit::postgres::{Database, Postgres};
-
-const HANDLES: usize = 8;
-
-async fn handles() -> (Database, Vec<Arc<PostgresStore>>) {
-    let database = Postgres::shared().fresh_database();
-    let mut handles = Vec::new();
-    for _ in 0..HANDLES {
-        let store = PostgresStore::open(settings(&database.url())).await.unwrap();
-        handles.push(Arc::new(store));
-    }
-    (database, handles)
-}
 
 /// Has every handle do the same at once.
 async fn all<T, F>(

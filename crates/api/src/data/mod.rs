@@ -57,7 +57,6 @@ pub(crate) fn answer(
     };
     let (generation, format) = (snapshot.generation(), query.format);
     let tag = Tag::new(generation, &(selection, &query), &shown(&snapshot), format);
-    let answered = |page| Answered { generation, format, tag: tag.clone(), page };
     if let Some(tag) = represent::matched(headers, &tag) {
         shared.metrics.pages_not_modified.increment(1);
         return Ok(Answered { generation, format, tag, page: None });
@@ -65,7 +64,7 @@ pub(crate) fn answer(
     let present = query.pinned.is_none();
     if present && let Some(page) = shared.pages.get(snapshot.version(), &query) {
         shared.metrics.pages_cached.increment(1);
-        return Ok(answered(Some(page)));
+        return Ok(Answered { generation, format, tag, page: Some(page) });
     }
     shared.metrics.pages_rendered.increment(1);
     let found = snapshot.page(&query.listings);
@@ -73,7 +72,7 @@ pub(crate) fn answer(
     if present {
         shared.pages.put(snapshot.version(), query, page.clone());
     }
-    Ok(answered(Some(page)))
+    Ok(Answered { generation, format, tag, page: Some(page) })
 }
 
 /// The snapshot that a cursor goes over, as long as it is kept.

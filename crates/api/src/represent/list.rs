@@ -1,5 +1,6 @@
 //! Lists that routes make, in the form that was asked for and with a tag.
 
+use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, ETAG, LINK};
 use http::{HeaderMap, HeaderName, StatusCode, Uri};
@@ -41,9 +42,8 @@ impl<'a> Asked<'a> {
     /// The answer to a client that has it already.
     pub(crate) fn known(&self) -> Option<Response> {
         matched(self.headers, &self.tag).map(|tag| {
-            let mut response = respond::text("application/json", axum::body::Body::empty());
+            let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response.headers_mut().remove(http::header::CONTENT_TYPE);
             self.tagged(response, &tag)
         })
     }

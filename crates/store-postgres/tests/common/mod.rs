@@ -53,6 +53,20 @@ pub(crate) async fn new_store() -> (Database, PostgresStore) {
     (database, store)
 }
 
+/// As many handles as a busy fleet has.
+pub(crate) const HANDLES: usize = 8;
+
+/// Several handles to one fresh store, as several processes have them.
+pub(crate) async fn handles() -> (Database, Vec<Arc<PostgresStore>>) {
+    let database = Postgres::shared().fresh_database();
+    let mut handles = Vec::new();
+    for _ in 0..HANDLES {
+        let store = PostgresStore::open(settings(&database.url())).await.unwrap();
+        handles.push(Arc::new(store));
+    }
+    (database, handles)
+}
+
 /// Opens a store outside of the test's runtime: its pool connects later, within it.
 pub(crate) fn open_blocking(settings: PostgresSettings) -> PostgresStore {
     let opening = move || {
