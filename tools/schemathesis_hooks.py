@@ -115,6 +115,8 @@ def mend_body(body: dict, path: str) -> None:
     if isinstance(body.get("listings"), list):
         # Each is `source:external_id`, and no two are the same.
         body["listings"] = [f"coingecko:nobody-{number}" for number, _ in enumerate(body["listings"])]
+    if path == "/assets/relate":
+        body.update({name: f"coingecko:nobody-{name}" for name in ["from", "to"] if isinstance(body.get(name), str)})
     # JSON Schema calls 17.0 an integer.
     for name in ["rows", "drift"]:
         if isinstance(body.get(name), list):

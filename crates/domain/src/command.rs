@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DecisionKind, DriftId, ListingKey, PageId, RunId, SourceName, Timestamp};
+use crate::{
+    AssetRelation, DecisionKind, DriftId, ListingKey, PageId, RunId, SourceName, Timestamp,
+};
 
 /// The number of a command row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,6 +79,9 @@ pub enum CommandKind {
         decision: DecisionKind,
         /// The pairs, each sorted, all sorted.
         pairs: Vec<(ListingKey, ListingKey)>,
+        /// How one listing of the only pair relates to the other, where that is decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        relation: Option<AssetRelation>,
         /// Who asks.
         who: String,
         /// Why.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DriftKey, ListingKey, OverrideVerdict, PageId, RunId, SourceName, Timestamp};
+use crate::{
+    AssetRelation, DriftKey, ListingKey, OverrideVerdict, PageId, RunId, SourceName, Timestamp,
+};
 
 /// The number of a decision, in the order in which they were made.
 #[derive(
@@ -31,6 +33,10 @@ pub enum DecisionKind {
     Merge,
     /// Listings were taken out of an asset.
     Split,
+    /// One listing's asset was said to relate to another's.
+    Relate,
+    /// Listings were said not to relate to each other.
+    Unrelate,
     /// What was said of listings earlier was withdrawn.
     Withdraw,
 }
@@ -46,6 +52,8 @@ impl DecisionKind {
         Self::Unlink,
         Self::Merge,
         Self::Split,
+        Self::Relate,
+        Self::Unrelate,
         Self::Withdraw,
     ];
 
@@ -61,6 +69,8 @@ impl DecisionKind {
             Self::Unlink => "unlink",
             Self::Merge => "merge",
             Self::Split => "split",
+            Self::Relate => "relate",
+            Self::Unrelate => "unrelate",
             Self::Withdraw => "withdraw",
         }
     }
@@ -77,6 +87,8 @@ impl DecisionKind {
         match self {
             Self::Link | Self::Merge => Some(OverrideVerdict::Link),
             Self::Unlink | Self::Split => Some(OverrideVerdict::Separate),
+            Self::Relate => Some(OverrideVerdict::Related),
+            Self::Unrelate => Some(OverrideVerdict::Unrelated),
             Self::Withdraw => Some(OverrideVerdict::Withdraw),
             Self::Retry | Self::Discard | Self::Reopen | Self::AcceptDrift => None,
         }
@@ -108,6 +120,10 @@ pub struct Decision {
     /// The pairs of listings it is about, each sorted, all sorted.
     #[serde(default)]
     pub pairs: Vec<(ListingKey, ListingKey)>,
+    /// How one listing of its only pair relates to the other; there exactly where the kind is
+    /// [`DecisionKind::Relate`].
+    #[serde(default)]
+    pub relation: Option<AssetRelation>,
     /// True where a page was to be read whatever speaks against it.
     pub forced: bool,
     /// Who decided.

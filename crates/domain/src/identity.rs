@@ -6,7 +6,7 @@ use std::str::FromStr;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use crate::{DecisionId, SourceName};
+use crate::{AssetRelation, DecisionId, EdgeTerms, SourceName};
 
 /// A listing by the names that outlive every store: its source and the source's own id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -145,10 +145,22 @@ named!(
         Link = "link",
         /// They are two.
         Separate = "separate",
+        /// They are two, and one relates to the other as stated.
+        Related = "related",
+        /// They are two, and neither relates to the other.
+        Unrelated = "unrelated",
         /// Nothing any more: what was said earlier is withdrawn.
         Withdraw = "withdraw",
     }
 );
+
+impl OverrideVerdict {
+    /// True where it says that they are two assets.
+    #[must_use]
+    pub const fn separates(self) -> bool {
+        matches!(self, Self::Separate | Self::Related | Self::Unrelated)
+    }
+}
 
 /// What a person decided about two listings. The newest decision about a pair counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +171,8 @@ pub struct IdentityOverride {
     pub b: ListingKey,
     /// What they are to each other.
     pub verdict: OverrideVerdict,
+    /// How one relates to the other; there exactly where the verdict is [`OverrideVerdict::Related`].
+    pub relation: Option<AssetRelation>,
     /// The decision that says so.
     pub decision_id: DecisionId,
 }
@@ -174,6 +188,9 @@ pub struct AssetEdge {
     pub to: ListingKey,
     /// What says so, in one sentence.
     pub why: CompactString,
+    /// What is known of it besides.
+    #[serde(flatten)]
+    pub terms: EdgeTerms,
 }
 
 #[cfg(test)]

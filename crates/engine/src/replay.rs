@@ -399,8 +399,8 @@ impl Replay<'_> {
     }
 
     async fn decide_identity(&self, decision: &Decision) -> Result<(), EngineError> {
-        let Decision { kind, source, pairs, who, why, decided_at, .. } = decision.clone();
-        let decision = IdentityDecision { kind, source, pairs, who, why, decided_at };
+        let Decision { kind, source, pairs, relation, who, why, decided_at, .. } = decision.clone();
+        let decision = IdentityDecision { kind, source, pairs, relation, who, why, decided_at };
         self.into.decide_identity(decision).await?;
         Ok(())
     }

@@ -297,9 +297,9 @@ impl Engine {
             CommandKind::AcceptDrift { source, drift, who, why } => {
                 Ok(json!({"accepted": self.accept_drift_of(source, epoch, drift, who, why).await?}))
             }
-            CommandKind::DecideIdentity { source: _, decision, pairs, who, why } => {
-                let pairs = pairs.clone();
-                let decided = self.decide_identity_once(command, *decision, pairs, who, why);
+            CommandKind::DecideIdentity { source: _, decision, pairs, relation, who, why } => {
+                let (kind, pairs, relation) = (*decision, pairs.clone(), relation.clone());
+                let decided = self.decide_identity_once(command, kind, pairs, relation, who, why);
                 let decided = decided.await?;
                 Ok(json!({"decision_id": decided}))
             }

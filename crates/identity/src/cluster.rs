@@ -38,7 +38,9 @@ pub(crate) fn clusters<'a>(
     for decided in said {
         match decided.verdict {
             OverrideVerdict::Link => groups.join(&decided.a, &decided.b),
-            OverrideVerdict::Separate => groups.part(&decided.a, &decided.b),
+            OverrideVerdict::Separate | OverrideVerdict::Related | OverrideVerdict::Unrelated => {
+                groups.part(&decided.a, &decided.b)
+            }
             OverrideVerdict::Withdraw => {}
         }
     }

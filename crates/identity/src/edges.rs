@@ -1,15 +1,37 @@
-//! How listings relate to assets that they are not: what stands for another one says so itself.
+//! How listings relate to assets that they are not: what stands for another one says so itself, and what
+//! people said of it wins.
 
 use compact_str::format_compact;
-use kasparro_domain::{AssetEdge, EdgeKind};
+use kasparro_domain::{AssetEdge, EdgeKind, EdgeTerms};
 
 use crate::Resolver;
 use crate::index::{Kind, Slot};
 use crate::markers;
 use crate::profile::Profile;
 
-/// The relations that a listing's own words state, as far as exactly one listing fits them.
+/// The relations of a listing in the order of their kinds: those that people stated, and the one that its own
+/// words state, unless people said something else of the two listings.
 pub(crate) fn edges(resolver: &Resolver, slot: Slot, own: &Profile) -> Vec<AssetEdge> {
+    let said = resolver.overrides.relations_of(&own.key);
+    let mut edges: Vec<AssetEdge> = said
+        .map(|(relation, decision)| AssetEdge {
+            from: own.key.clone(),
+            kind: relation.kind,
+            to: relation.to.clone(),
+            why: format_compact!("Decision {} says so.", decision.0),
+            terms: relation.terms.clone(),
+        })
+        .collect();
+    let by_words = by_words(resolver, slot, own);
+    edges.extend(
+        by_words.into_iter().filter(|edge| !resolver.overrides.relation_said(&edge.from, &edge.to)),
+    );
+    edges.sort_unstable();
+    edges
+}
+
+/// The relation that a listing's own words state, where exactly one listing fits them.
+fn by_words(resolver: &Resolver, slot: Slot, own: &Profile) -> Option<AssetEdge> {
     let by_mark = [
         (markers::BRIDGED, EdgeKind::BridgedOf, "bridged"),
         (markers::PEGGED, EdgeKind::PeggedTo, "pegged"),
@@ -17,11 +39,12 @@ pub(crate) fn edges(resolver: &Resolver, slot: Slot, own: &Profile) -> Vec<Asset
         (markers::OLD, EdgeKind::MigratedTo, "old"),
     ];
     let marked = by_mark.into_iter().find(|(sort, _, _)| own.marks.sorts & sort != 0);
-    let Some((_, kind, word)) = marked else { return Vec::new() };
-    let Some(to) = target(resolver, slot, own, kind) else { return Vec::new() };
+    let (_, kind, word) = marked?;
+    let to = target(resolver, slot, own, kind)?;
     let why =
         format_compact!("It is marked as {word}, and {} is called so without the mark.", to.key);
-    vec![AssetEdge { from: own.key.clone(), kind, to: to.key.clone(), why }]
+    let (from, to) = (own.key.clone(), to.key.clone());
+    Some(AssetEdge { from, kind, to, why, terms: EdgeTerms::default() })
 }
 
 /// The one listing that is called like this one without its marks: of the same source if there is one,

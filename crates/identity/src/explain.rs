@@ -90,7 +90,7 @@ fn contradiction(
             "The asset would hold two listings of one source, or a newer decision keeps them apart.",
             false,
         ),
-        OverrideVerdict::Separate if together => {
+        verdict if verdict.separates() && together => {
             said("Newer decisions make them one asset.", false)
         }
         OverrideVerdict::Link => {
@@ -106,7 +106,9 @@ fn contradiction(
                 _ => None,
             }
         }
-        OverrideVerdict::Separate => {
+        // Whatever stands for another asset may well share a contract with it.
+        OverrideVerdict::Related => None,
+        OverrideVerdict::Separate | OverrideVerdict::Unrelated => {
             let pair = resolver.examine(own, two)?;
             let equal = pair.shares_contract() && pair.score >= pair.bar();
             // Representations share contracts with what they represent, so a difference of class explains it.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kasparro_domain::{DecisionId, IdentityOverride, ListingKey, OverrideVerdict};
+use kasparro_domain::{AssetRelation, DecisionId, IdentityOverride, ListingKey, OverrideVerdict};
 
 /// The newest decision about each pair.
 #[derive(Debug, Default)]
@@ -50,12 +50,29 @@ impl Overrides {
 
     /// True where a person said that the two are not one.
     pub(crate) fn separate(&self, a: &ListingKey, b: &ListingKey) -> bool {
-        self.about(a, b).is_some_and(|said| said.verdict == OverrideVerdict::Separate)
+        self.about(a, b).is_some_and(|said| said.verdict.separates())
     }
 
     /// True where a person said that the two are one.
     pub(crate) fn link(&self, a: &ListingKey, b: &ListingKey) -> bool {
         self.about(a, b).is_some_and(|said| said.verdict == OverrideVerdict::Link)
+    }
+
+    /// How a listing's asset relates to others, by the words of people, in the order of those.
+    pub(crate) fn relations_of<'a>(
+        &'a self,
+        key: &'a ListingKey,
+    ) -> impl Iterator<Item = (&'a AssetRelation, DecisionId)> {
+        let said = self.partners(key).filter_map(move |partner| self.about(key, partner));
+        let related = said.filter_map(|said| Some((said.relation.as_ref()?, said.decision_id)));
+        related.filter(move |(relation, _)| relation.from == *key)
+    }
+
+    /// True where a person said how the two relate, or that they do not.
+    pub(crate) fn relation_said(&self, a: &ListingKey, b: &ListingKey) -> bool {
+        self.about(a, b).is_some_and(|said| {
+            matches!(said.verdict, OverrideVerdict::Related | OverrideVerdict::Unrelated)
+        })
     }
 
     /// The listings about which something was decided together with this one.

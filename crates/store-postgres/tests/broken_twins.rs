@@ -216,6 +216,14 @@ async fn an_edge_that_stays() {
 }
 
 #[tokio::test]
+async fn an_edge_that_loses_what_is_known_of_it() {
+    let change = trigger!("asset_edge", "new.ratio := round(new.ratio, 18); RETURN new;");
+    finds_out("reasons_and_edges_come_back", change).await;
+    let change = trigger!("asset_edge", "new.effective_on := NULL; RETURN new;");
+    finds_out("reasons_and_edges_come_back", change).await;
+}
+
+#[tokio::test]
 async fn what_was_said_before_is_forgotten() {
     let change = trigger!("evidence_past", "RETURN NULL;");
     finds_out("evidence_counts_its_changes_and_keeps_what_was_said", change).await;
@@ -238,6 +246,13 @@ async fn a_decision_that_loses_its_pairs() {
         "decision",
         "IF new.pairs::text <> '[]' THEN new.pairs := '[[]]'; END IF; RETURN new;"
     );
+    finds_out("what_people_say_of_listings_is_kept_and_counts_as_evidence", change).await;
+}
+
+#[tokio::test]
+async fn a_relation_that_loses_its_ratio() {
+    let change =
+        trigger!("decision", "new.relation := (new.relation::jsonb - 'ratio')::json; RETURN new;");
     finds_out("what_people_say_of_listings_is_kept_and_counts_as_evidence", change).await;
 }
 

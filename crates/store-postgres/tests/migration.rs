@@ -12,7 +12,7 @@ use kasparro_store_postgres::{MigrateMode, Migrated, PostgresStore, migrate, sta
 use kasparro_testkit::postgres::Postgres;
 
 /// Migrations with XXH3-64 of their text. A released one is never changed: add another.
-const RELEASED: [(&str, &str, u64); 4] = [
+const RELEASED: [(&str, &str, u64); 5] = [
     (
         "V1__first_store",
         include_str!("../migrations/V1__first_store.sql"),
@@ -29,6 +29,7 @@ const RELEASED: [(&str, &str, u64); 4] = [
         include_str!("../migrations/V4__trusted_api.sql"),
         3_539_033_642_578_943_993,
     ),
+    ("V5__relations", include_str!("../migrations/V5__relations.sql"), 4_947_795_346_940_077_422),
 ];
 
 #[test]
@@ -46,17 +47,17 @@ async fn a_schema_is_made_once() {
     let database = Postgres::shared().fresh_database();
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.known, before.size_bytes), (0, 4, 0));
+    assert_eq!((before.found, before.known, before.size_bytes), (0, 5, 0));
     assert_eq!(before.pending, RELEASED.map(|(name, ..)| name));
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 0, to: 4 });
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 4, to: 4 });
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 0, to: 5 });
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 5, to: 5 });
     let after = status(&settings).await.unwrap();
-    assert_eq!((after.found, after.pending.len()), (4, 0));
+    assert_eq!((after.found, after.pending.len()), (5, 0));
     assert!(after.size_bytes > 0 && !after.server.is_empty(), "{after:?}");
     let mut checking = settings.clone();
     checking.migrate = MigrateMode::Check;
     let info = PostgresStore::open(checking).await.unwrap().ping().await.unwrap();
-    assert_eq!((info.kind, info.schema_version), ("postgres", 4));
+    assert_eq!((info.kind, info.schema_version), ("postgres", 5));
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn processes_that_migrate_at_once_come_one_after_another() {
     let mut made = 0;
     for outcome in migrating.collect::<Vec<_>>() {
         let migrated = outcome.await.unwrap().unwrap();
-        assert_eq!(migrated.to, 4);
+        assert_eq!(migrated.to, 5);
         made += u32::from(migrated.from == 0);
     }
     assert_eq!(made, 1, "one of them made it");
@@ -99,7 +100,7 @@ async fn a_newer_schema_is_left_as_it_is() {
         let mut settings = settings(&database.url());
         settings.migrate = mode;
         let refused = PostgresStore::open(settings).await.unwrap_err();
-        assert_eq!(refused, StoreError::Newer { found: 99, known: 4 }, "{mode:?}");
+        assert_eq!(refused, StoreError::Newer { found: 99, known: 5 }, "{mode:?}");
     }
     assert_eq!(status(&settings(&database.url())).await.unwrap().found, 99);
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use common::access::ask;
 use common::findings::watch;
-use common::resolved::resolve;
+use common::resolved::{relate, resolve};
 use common::whole::fill;
 use common::{at, run_id, settings, source};
-use kasparro_domain::{Generation, IdentityState, ListingId};
+use kasparro_domain::{EdgeTerms, Generation, IdentityState, ListingId};
 use kasparro_store::{
     AlertStore, AnomalyFilter, AnomalyStore, AuditStore, BudgetStore, DriftFilter, DriftStore,
     IdentityPosition, IdentityStore, KeyStore, PageFilter, PageStore, QuarantineFilter,
@@ -83,6 +83,9 @@ async fn both(version: i32) -> (Database, PostgresStore) {
     if version > 2 {
         resolve(&now).await;
     }
+    if version > 3 {
+        ask(&now).await;
+    }
     earlier_version(&database, version).await;
     hold_what(&database, "now", version).await;
     (database, now)
@@ -93,13 +96,13 @@ async fn every_row_of_the_first_version_is_there_with_the_same_digest() {
     let (database, now) = both(1).await;
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.pending.len()), (1, 3));
+    assert_eq!((before.found, before.pending.len()), (1, 4));
     let mut checking = settings.clone();
     checking.migrate = MigrateMode::Check;
     let refused = PostgresStore::open(checking).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Unavailable(why) if why.contains("db migrate")));
 
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 1, to: 4 });
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 1, to: 5 });
     let store = PostgresStore::open(settings).await.unwrap();
     let (report, expected) = (store.verify().await.unwrap(), now.verify().await.unwrap());
     assert_eq!(report.violations, []);
@@ -141,8 +144,9 @@ async fn every_row_of_the_second_version_is_there_with_the_same_digest() {
     let (database, now) = both(2).await;
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.pending), (2, pending(&["V3__one_asset", "V4__trusted_api"])));
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 2, to: 4 });
+    let names = ["V3__one_asset", "V4__trusted_api", "V5__relations"];
+    assert_eq!((before.found, before.pending), (2, pending(&names)));
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 2, to: 5 });
     let store = PostgresStore::open(settings).await.unwrap();
     let (report, expected) = (store.verify().await.unwrap(), now.verify().await.unwrap());
     assert_eq!(report.violations, []);
@@ -180,8 +184,8 @@ async fn every_row_of_the_third_version_is_there_with_the_same_digest() {
     let (database, now) = both(3).await;
     let settings = settings(&database.url());
     let before = status(&settings).await.unwrap();
-    assert_eq!((before.found, before.pending), (3, pending(&["V4__trusted_api"])));
-    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 3, to: 4 });
+    assert_eq!((before.found, before.pending), (3, pending(&["V4__trusted_api", "V5__relations"])));
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 3, to: 5 });
     let store = PostgresStore::open(settings).await.unwrap();
     let (report, expected) = (store.verify().await.unwrap(), now.verify().await.unwrap());
     assert_eq!(report.violations, []);
@@ -198,6 +202,34 @@ async fn every_row_of_the_third_version_is_there_with_the_same_digest() {
     ask(&now).await;
     assert_eq!(store.keys().await.unwrap(), now.keys().await.unwrap());
     assert_eq!(store.verify().await.unwrap(), now.verify().await.unwrap());
+}
+
+#[tokio::test]
+async fn every_row_of_the_fourth_version_is_there_with_the_same_digest() {
+    let (database, now) = both(4).await;
+    let settings = settings(&database.url());
+    let before = status(&settings).await.unwrap();
+    assert_eq!((before.found, before.pending), (4, pending(&["V5__relations"])));
+    assert_eq!(migrate(&settings).await.unwrap(), Migrated { from: 4, to: 5 });
+    let store = PostgresStore::open(settings).await.unwrap();
+    let (report, expected) = (store.verify().await.unwrap(), now.verify().await.unwrap());
+    assert_eq!(report.violations, []);
+    assert_eq!(report, expected);
+    assert_eq!(store.dump().await.unwrap(), now.dump().await.unwrap());
+    let decisions = store.decisions().await.unwrap();
+    assert_eq!(decisions, now.decisions().await.unwrap());
+    assert!(decisions.len() == 3 && decisions.iter().all(|decision| decision.relation.is_none()));
+    let edges = store.asset_edges(&[ListingId(2)]).await.unwrap();
+    assert_eq!(edges, now.asset_edges(&[ListingId(2)]).await.unwrap());
+    assert!(edges.len() == 1 && edges[0].terms == EdgeTerms::default());
+    assert_eq!(store.keys().await.unwrap(), now.keys().await.unwrap());
+
+    relate(&store).await;
+    relate(&now).await;
+    let edges = store.asset_edges(&[ListingId(2)]).await.unwrap();
+    assert!(edges.len() == 2 && edges[0].terms.ratio.is_some());
+    assert_eq!(store.dump().await.unwrap(), now.dump().await.unwrap());
+    assert_eq!(store.verify().await.unwrap().violations, []);
 }
 
 /// A program of the first version goes on until it is replaced.
@@ -246,5 +278,6 @@ async fn roles_get_their_rights_on_what_is_new() {
     fill(&worker).await;
     watch(&worker).await;
     resolve(&worker).await;
+    relate(&worker).await;
     assert_eq!(worker.verify().await.unwrap().violations, []);
 }

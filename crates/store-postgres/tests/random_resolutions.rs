@@ -5,7 +5,9 @@ mod common;
 
 use common::resolved::alone;
 use common::{LEASE, at, batch, body, new_page, new_row, new_store, run_id};
-use kasparro_domain::{EdgeKind, Generation, IdentityState, ListingId, RunReason, SourceName};
+use kasparro_domain::{
+    EdgeKind, EdgeTerms, Generation, IdentityState, ListingId, RunReason, SourceName,
+};
 use kasparro_store::{
     AuditStore, EdgeRow, IdentityRow, IdentityStore, IdentityTotals, ListingRow, MemoryStore,
     NewPage, Resolution, Store,
@@ -30,6 +32,23 @@ impl Lot {
         ListingId(number.cast_signed())
     }
 
+    /// A ratio of up to 36 digits, a day, both, or neither.
+    fn terms(&mut self) -> EdgeTerms {
+        let mut terms = EdgeTerms::default();
+        if self.below(2) == 0 {
+            let (digits, places) =
+                (1 + self.below(1 << 60), 1 + usize::try_from(self.below(30)).unwrap());
+            let ratio = format!("{}.{digits:0places$}", self.below(1_000_000));
+            terms.ratio = Some(EdgeTerms::read_ratio(&ratio).unwrap());
+        }
+        if self.below(2) == 0 {
+            let (year, month) = (1 + self.below(9999), 1 + self.below(12));
+            let day = format!("{year:04}-{month:02}-{:02}", 1 + self.below(28));
+            terms.effective_on = Some(EdgeTerms::read_day(&day).unwrap());
+        }
+        terms
+    }
+
     /// A row about this listing.
     fn row(&mut self, listing_id: ListingId) -> IdentityRow {
         if self.below(3) == 0 {
@@ -40,7 +59,8 @@ impl Lot {
         let mut row = IdentityRow { founder, state: linked, ..alone(listing_id) };
         let to = self.listing();
         if self.below(4) == 0 && to != listing_id {
-            row.edges = vec![EdgeRow { kind: EdgeKind::WrappedOf, to, why: "so".into() }];
+            let (kind, terms) = (EdgeKind::WrappedOf, self.terms());
+            row.edges = vec![EdgeRow { kind, to, why: "so".into(), terms }];
         }
         row
     }
@@ -80,7 +100,8 @@ async fn both_stores_take_and_refuse_the_same_resolutions() {
         fill(store).await;
     }
     let mut lot = Lot(0x9e37_79b9_7f4a_7c15);
-    let (mut taken, mut moved) = (0, 0);
+    let all: Vec<ListingId> = (1..=LISTINGS).map(|id| ListingId(id.cast_signed())).collect();
+    let (mut taken, mut moved, mut ratios, mut days) = (0, 0, 0, 0);
     for step in 0..300 {
         let mut listings: Vec<ListingId> = (0..=lot.below(3)).map(|_| lot.listing()).collect();
         listings.sort_unstable();
@@ -109,10 +130,15 @@ async fn both_stores_take_and_refuse_the_same_resolutions() {
             let rows = changes(&store, position.generation).await;
             moved += rows.len();
             assert_eq!(rows, changes(&memory, position.generation).await, "{told:?}");
+            let edges = store.asset_edges(&all).await.unwrap();
+            assert_eq!(edges, memory.asset_edges(&all).await.unwrap(), "{told:?}");
+            ratios += edges.iter().filter(|edge| edge.terms.ratio.is_some()).count();
+            days += edges.iter().filter(|edge| edge.terms.effective_on.is_some()).count();
         }
     }
     assert_eq!(store.dump().await.unwrap(), memory.dump().await.unwrap());
     assert_eq!(store.verify().await.unwrap().violations, []);
     // Refusals alone would say little, and so would a story without any.
     assert!(taken > 60 && taken < 240 && moved > 60, "{taken} taken, {moved} moved");
+    assert!(ratios > 20 && days > 20, "{ratios} ratios, {days} days");
 }

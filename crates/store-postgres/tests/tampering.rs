@@ -287,6 +287,9 @@ async fn what_was_decided_and_cannot_be_read_is_damage() {
     for change in [
         "UPDATE identity SET class = 'of_a_newer_program'",
         "UPDATE asset_edge SET kind = 'of_a_newer_program'",
+        "UPDATE asset_edge SET effective_on = '2023-02-29'",
+        "UPDATE asset_edge SET effective_on = '0000-01-01'",
+        "UPDATE asset_edge SET ratio = 1e-61",
         "UPDATE evidence_past SET contracts = '{}' WHERE endpoint <> ''",
         "UPDATE evidence_past SET same_as = '{}' WHERE endpoint <> ''",
         "UPDATE resolution SET changed = '\\x80'",

@@ -5,16 +5,16 @@ mod common;
 
 use common::access::ask;
 use common::findings::{findings, watched_store};
-use common::resolved::resolved_store;
+use common::resolved::{relate, resolved_store};
 use common::{
     LEASE, at, batch, body, first_batch, new_page, new_row, new_store, run_id, settings, source,
 };
-use kasparro_domain::{RunReason, RunStatus};
+use kasparro_domain::{ListingId, RunReason, RunStatus};
 use kasparro_store::contract::transfer::{self, Schema};
 use kasparro_store::{
     AlertStore, AnomalyFilter, AnomalyStore, AuditStore, Batch, BatchStore, BudgetStore, CellKind,
     CopyError, DriftFilter, DriftStore, IdentityStore, KeyStore, LeaseStore, NewPage, PageStore,
-    ReadStore, RunStore, RunUpdate, StoreError, TransferStore, UsageStore, copy,
+    QuarantineStore, ReadStore, RunStore, RunUpdate, StoreError, TransferStore, UsageStore, copy,
 };
 use kasparro_store_postgres::PostgresStore;
 use kasparro_testkit::postgres::{Database, connect};
@@ -143,15 +143,22 @@ async fn what_was_found_travels_too() {
 #[tokio::test]
 async fn what_was_decided_of_listings_travels_too() {
     let (_origin, from) = resolved_store().await;
+    relate(&from).await;
     let (_target, to) = new_store().await;
     let copied = copy(&from, &to, |_| {}).await.unwrap();
     assert!(copied.is_equal());
     let rows = ["evidence_past", "identity", "asset_edge", "resolution"];
-    assert_eq!(rows.map(|table| copied.tables[table]), [2, 3, 1, 1]);
+    assert_eq!(rows.map(|table| copied.tables[table]), [2, 3, 2, 2]);
     assert_eq!(to.dump().await.unwrap(), from.dump().await.unwrap());
     let position = to.identity_position().await.unwrap();
     assert_eq!(position, from.identity_position().await.unwrap());
     assert!(position.evidence_version > 0);
+    let edges = to.asset_edges(&[ListingId(2)]).await.unwrap();
+    assert!(edges.len() == 2 && edges[0].terms.ratio.is_some());
+    assert_eq!(edges, from.asset_edges(&[ListingId(2)]).await.unwrap());
+    let decisions = to.decisions().await.unwrap();
+    assert!(decisions.last().is_some_and(|newest| newest.relation.is_some()));
+    assert_eq!(decisions, from.decisions().await.unwrap());
 }
 
 #[tokio::test]

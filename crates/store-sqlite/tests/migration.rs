@@ -182,7 +182,7 @@ async fn every_row_of_the_first_version_is_there_afterwards() {
     let before = rows(&path);
     assert!(before.len() >= 24, "{before:?}");
     let store = SqliteStore::open(&path, clock()).unwrap();
-    assert_eq!(store.ping().await.unwrap().schema_version, 6);
+    assert_eq!(store.ping().await.unwrap().schema_version, 7);
     assert_eq!(rows(&path), before);
 }
 

@@ -1,15 +1,16 @@
 //! What the sixth migration makes of a store of the fifth version: everything stays, nobody has a key, and
 //! nothing was asked.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "common/fifth_version.rs"]
+mod fifth_version;
 #[path = "common/keys.rs"]
 mod keys;
 #[path = "common/old_versions.rs"]
 mod old_versions;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use fifth_version::{V5, fifth_version};
 use kasparro_domain::{CommandId, ManualClock, Timestamp};
 use kasparro_store::{
     CommandStore, IdentityStore, KeyStore, QuarantineStore, ReadStore, SharedUsage, Submitted,
@@ -17,49 +18,13 @@ use kasparro_store::{
 };
 use kasparro_store_sqlite::SqliteStore;
 use keys::{key, kinds, minute, once, usage};
-use old_versions::{ROWS, TO_THIRD, columns, digests, migrate, third_version};
-use rusqlite::Connection;
-use tempfile::TempDir;
-
-const V4: &str = include_str!("../migrations/V4__watchfulness.sql");
-const V5: &str = include_str!("../migrations/V5__one_asset.sql");
+use old_versions::{columns, digests};
 
 /// XXH3-64 of V5 as it was released.
 const V5_HASH: u64 = 11_652_994_100_079_407_232;
 
-/// What the fourth and the fifth version added, such as they would have written it.
-const NEW_ROWS: &str = r#"
-    UPDATE quote SET unusual = 1;
-    UPDATE generation SET value = 2, evidence_version = 4;
-    UPDATE evidence SET kind = 'coin';
-    INSERT INTO drift_profile VALUES (1, 'tickers', '{}');
-    INSERT INTO drift VALUES (7, 1, 'tickers', 'type_changed', '/a', 'number', 'string', 'info', 1, 2, 90,
-        '', '[]', 1, 0, 1500, 1500, 1, 'accepted');
-    INSERT INTO anomaly VALUES (1, 1, 'price_jump', 1, 1400, 1, NULL, '9', '1', 1500);
-    INSERT INTO budget VALUES (1, 'day', 3, '{}');
-    INSERT INTO alert VALUES (2, 1, '00000000-0000-0000-0000-000000000001', 'x', 'm', 'h', 1500, 0, NULL,
-        NULL);
-    INSERT INTO evidence_past VALUES (1, '', '', 1300, 'XBT', NULL, NULL, NULL);
-    INSERT INTO identity VALUES (1, 1, 'coin', 'single', NULL, '[]'), (2, 2, 'other', 'unresolved', NULL, '[]');
-    INSERT INTO asset_edge VALUES (2, 'wrapped_of', 1, 'its name says so');
-    INSERT INTO resolution VALUES (2, 4, 'identity/1', 1700, 2, 2, 0, 0, 0, x'01');
-    INSERT INTO decision (decision_id, kind, source_id, page_rows, who, why, decided_at, after_page, pairs)
-        VALUES (45, 'unlink', 1, '[]', 'ada', 'two chains', 1900, 2,
-            '[[{"source":"coinpaprika","external_id":"btc"},{"source":"coinpaprika","external_id":"eth"}]]');
-"#;
-
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(Timestamp::EPOCH))
-}
-
-/// A store of the fifth version, which was one of the third before.
-fn fifth_version() -> (TempDir, PathBuf) {
-    let (folder, path) = third_version(ROWS);
-    let mut connection = Connection::open(&path).unwrap();
-    let [first, second, third] = TO_THIRD;
-    migrate(&mut connection, &[first, second, third, ("watchfulness", V4), ("one_asset", V5)]);
-    connection.execute_batch(NEW_ROWS).unwrap();
-    (folder, path)
 }
 
 #[test]
@@ -75,7 +40,7 @@ async fn every_table_of_the_fifth_version_has_the_same_digest_afterwards() {
     assert_eq!(before.len(), 29, "{before:?}");
     assert!(before.values().all(|(rows, _)| *rows > 0), "{before:?}");
     let store = SqliteStore::open(&path, clock()).unwrap();
-    assert_eq!(store.ping().await.unwrap().schema_version, 6);
+    assert_eq!(store.ping().await.unwrap().schema_version, 7);
     drop(store);
     assert_eq!(digests(&path, &tables), before);
 }

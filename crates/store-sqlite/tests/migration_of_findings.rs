@@ -35,7 +35,7 @@ async fn every_table_of_the_third_version_has_the_same_digest_afterwards() {
     assert_eq!(before.len(), 20, "{before:?}");
     assert!(before.values().all(|(rows, _)| *rows > 0), "{before:?}");
     let store = SqliteStore::open(&path, clock()).unwrap();
-    assert_eq!(store.ping().await.unwrap().schema_version, 6);
+    assert_eq!(store.ping().await.unwrap().schema_version, 7);
     drop(store);
     assert_eq!(digests(&path, &tables), before);
 }

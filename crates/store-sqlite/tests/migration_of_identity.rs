@@ -71,7 +71,7 @@ async fn every_table_of_the_fourth_version_has_the_same_digest_afterwards() {
     assert_eq!(before.len(), 25, "{before:?}");
     assert!(before.values().all(|(rows, _)| *rows > 0), "{before:?}");
     let store = SqliteStore::open(&path, clock()).unwrap();
-    assert_eq!(store.ping().await.unwrap().schema_version, 6);
+    assert_eq!(store.ping().await.unwrap().schema_version, 7);
     drop(store);
     assert_eq!(digests(&path, &tables), before);
 }
@@ -120,6 +120,7 @@ async fn people_go_on_deciding_with_the_next_number() {
         kind: DecisionKind::Unlink,
         source: SourceName::new("coinpaprika"),
         pairs: vec![(key("btc"), key("eth"))],
+        relation: None,
         who: "ada".to_owned(),
         why: "two chains".to_owned(),
         decided_at: Timestamp::EPOCH,

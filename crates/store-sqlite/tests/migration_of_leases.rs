@@ -62,7 +62,7 @@ fn the_second_migration_is_as_it_was_released() {
 async fn a_lease_of_the_second_version_has_ended_and_its_epochs_go_on() {
     let (_folder, path) = second_version();
     let store = SqliteStore::open(&path, clock()).unwrap();
-    assert_eq!(store.ping().await.unwrap().schema_version, 6);
+    assert_eq!(store.ping().await.unwrap().schema_version, 7);
     let leases = store.leases().await.unwrap();
     assert_eq!((leases[0].epoch, leases[0].live), (4, false));
     assert_eq!(store.acquire(&source(), "somebody else", LEASE).await.unwrap(), 5);

@@ -60,7 +60,7 @@ async fn i19_a_store_of_a_newer_program_is_refused_and_not_touched() {
         .unwrap();
     drop(direct);
     let before = std::fs::read(&path).unwrap();
-    let newer = StoreError::Newer { found: 99, known: 6 };
+    let newer = StoreError::Newer { found: 99, known: 7 };
     assert_eq!(SqliteStore::open(&path, clock()).unwrap_err(), newer);
     assert_eq!(SqliteStore::open_read_only(&path, clock()).unwrap_err(), newer);
     assert_eq!(SqliteStore::open_beside(&path, clock()).unwrap_err(), newer);

@@ -6,7 +6,9 @@
 mod common;
 
 use common::{LEASE, at, batch, body, new_page, new_row, new_store, run_id};
-use kasparro_domain::{AssetClass, EdgeKind, IdentityState, ListingId, RunReason, SourceName};
+use kasparro_domain::{
+    AssetClass, EdgeKind, EdgeTerms, IdentityState, ListingId, RunReason, SourceName,
+};
 use kasparro_store::{
     AuditStore, EdgeRow, IdentityRow, IdentityTotals, MemoryStore, NewPage, Resolution, Store,
     StoreError,
@@ -37,6 +39,17 @@ impl Lot {
         ListingId(if self.below(60) == 0 { last + 1 } else { self.below(last) + 1 })
     }
 
+    /// Mostly nothing more than the kind, as edges are that names suggest.
+    fn terms(&mut self) -> EdgeTerms {
+        let ratio =
+            self.one(&[None, None, Some("1e-60"), Some("1000.000000000000000000000000000000001")]);
+        let day = self.one(&[None, None, Some("0001-01-01"), Some("2024-02-29")]);
+        EdgeTerms {
+            ratio: ratio.map(|text| EdgeTerms::read_ratio(text).unwrap()),
+            effective_on: day.map(|text| EdgeTerms::read_day(text).unwrap()),
+        }
+    }
+
     /// Mostly a listing of another source or its own founder, so that a good part is taken.
     fn row(&mut self, listing_id: ListingId) -> IdentityRow {
         let founder = if self.below(3) == 0 { self.listing() } else { listing_id };
@@ -45,6 +58,7 @@ impl Lot {
                 kind: self.one(EdgeKind::ALL),
                 to: self.listing(),
                 why: "so".into(),
+                terms: self.terms(),
             })
             .collect();
         edges.sort_unstable();

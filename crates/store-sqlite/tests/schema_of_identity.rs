@@ -106,6 +106,8 @@ async fn an_edge_leads_from_one_listing_to_another() {
         ("kind", "'wrapped_of'"),
         ("to_listing_id", "2"),
         ("why", "'its name says so'"),
+        ("ratio", "NULL"),
+        ("effective_on", "NULL"),
     ];
     let changes = [
         ("from_listing_id", "99"),
@@ -116,6 +118,45 @@ async fn an_edge_leads_from_one_listing_to_another() {
         ("why", NUL),
     ];
     refused_but_for("asset_edge", &good, &changes).await;
+}
+
+#[tokio::test]
+async fn what_is_known_of_an_edge_is_a_ratio_above_zero_and_a_day() {
+    let changes = [
+        ("ratio", "'0'"),
+        ("ratio", "'0.0'"),
+        ("ratio", "'-1'"),
+        ("ratio", "''"),
+        ("ratio", "'1:1000'"),
+        ("ratio", "'1 '"),
+        ("ratio", "'Infinity'"),
+        ("ratio", "'1' || char(0)"),
+        ("ratio", "x'31'"),
+        ("effective_on", "''"),
+        ("effective_on", "'2024-02-30'"),
+        ("effective_on", "'2023-02-29'"),
+        ("effective_on", "'2024-13-01'"),
+        ("effective_on", "'2024-1-01'"),
+        ("effective_on", "'0000-01-01'"),
+        ("effective_on", "'20240229'"),
+        ("effective_on", "'now'"),
+        ("effective_on", "'2024-02-29T00:00:00Z'"),
+        ("effective_on", "'2024-02-29' || char(0)"),
+        ("effective_on", "5"),
+    ];
+    for (ratio, day) in
+        [("'1000'", "'2024-02-29'"), ("'1e-60'", "'0001-01-01'"), ("'1e80'", "'9999-12-31'")]
+    {
+        let good = [
+            ("from_listing_id", "1"),
+            ("kind", "'migrated_to'"),
+            ("to_listing_id", "2"),
+            ("why", "''"),
+            ("ratio", ratio),
+            ("effective_on", day),
+        ];
+        refused_but_for("asset_edge", &good, &changes).await;
+    }
 }
 
 #[tokio::test]
@@ -160,14 +201,18 @@ async fn a_decision_about_listings_names_pairs_and_nothing_else() {
         ("drift", "'[]'"),
         ("forced", "0"),
         ("pairs", "'[[{},{}]]'"),
+        ("relation", "NULL"),
     ];
-    for kind in ["'link'", "'unlink'", "'merge'", "'split'", "'withdraw'"] {
+    for kind in ["'link'", "'unlink'", "'merge'", "'split'", "'unrelate'", "'withdraw'"] {
         let mut row = good;
         row[0].1 = kind;
         let changes = [
             ("pairs", "'[]'"),
             ("pairs", "'['"),
+            ("relation", "'{}'"),
             ("kind", "'discard'"),
+            ("kind", "'relate'"),
+            ("kind", "'forget'"),
             ("page_rows", "'[{}]'"),
             ("run_id", "(SELECT run_id FROM run)"),
             ("drift", "'[{}]'"),
@@ -175,4 +220,33 @@ async fn a_decision_about_listings_names_pairs_and_nothing_else() {
         ];
         refused_but_for("decision", &row, &changes).await;
     }
+}
+
+#[tokio::test]
+async fn a_decision_that_relates_listings_says_how() {
+    let good = [
+        ("kind", "'relate'"),
+        ("source_id", "1"),
+        ("page_rows", "'[]'"),
+        ("who", "'me'"),
+        ("why", "''"),
+        ("decided_at", "0"),
+        ("after_page", "1"),
+        ("pairs", "'[[{},{}]]'"),
+        ("relation", "'{\"kind\": \"wrapped_of\"}'"),
+    ];
+    let changes = [
+        ("kind", "'link'"),
+        ("kind", "'unrelate'"),
+        ("kind", "'discard'"),
+        ("pairs", "'[]'"),
+        ("page_rows", "'[{}]'"),
+        ("relation", "NULL"),
+        ("relation", "'null'"),
+        ("relation", "'[]'"),
+        ("relation", "'{'"),
+        ("relation", "''"),
+        ("relation", "'{}' || char(0)"),
+    ];
+    refused_but_for("decision", &good, &changes).await;
 }

@@ -2,8 +2,9 @@
 
 use compact_str::CompactString;
 use kasparro_domain::{
-    AssetClass, AssetId, Attributes, Contract, DecisionKind, EdgeKind, Evidence, Generation,
-    IdentityState, ListingId, ListingKey, NewAlert, RunId, SourceName, Timestamp,
+    AssetClass, AssetId, AssetRelation, Attributes, Contract, DecisionKind, EdgeKind, EdgeTerms,
+    Evidence, Generation, IdentityState, ListingId, ListingKey, NewAlert, RunId, SourceName,
+    Timestamp,
 };
 use serde_json::Value;
 
@@ -141,6 +142,8 @@ pub struct EdgeRow {
     pub to: ListingId,
     /// What says so.
     pub why: CompactString,
+    /// What is known of it besides.
+    pub terms: EdgeTerms,
 }
 
 /// The changed part of a resolution, on its way into the store.
@@ -206,6 +209,9 @@ pub struct IdentityDecision {
     pub source: SourceName,
     /// The pairs, each sorted, all sorted, each once.
     pub pairs: Vec<(ListingKey, ListingKey)>,
+    /// How one listing of the only pair relates to the other; there exactly where the kind is
+    /// [`DecisionKind::Relate`].
+    pub relation: Option<AssetRelation>,
     /// Who.
     pub who: String,
     /// Why.
@@ -215,7 +221,8 @@ pub struct IdentityDecision {
 }
 
 impl IdentityDecision {
-    /// Refuses kinds that are about rows, no pairs, and pairs of one listing or out of order.
+    /// Refuses kinds that are about rows, no pairs, pairs of one listing or out of order, and relations of
+    /// other listings or without their kind.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] with what is wrong.
@@ -229,6 +236,12 @@ impl IdentityDecision {
         }
         if self.pairs.iter().any(|(a, b)| a >= b) {
             return wrong("a pair is out of order or of one listing");
+        }
+        if self.relation.is_some() != (self.kind == DecisionKind::Relate) {
+            return wrong("a relation is there exactly where the decision relates two listings");
+        }
+        if self.relation.as_ref().is_some_and(|relation| self.pairs != [relation.pair()]) {
+            return wrong("the relation is of other listings than the pair");
         }
         Ok(())
     }
@@ -266,4 +279,6 @@ pub struct StoredEdge {
     pub to: ListingId,
     /// What says so.
     pub why: CompactString,
+    /// What is known of it besides.
+    pub terms: EdgeTerms,
 }

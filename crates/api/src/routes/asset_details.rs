@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kasparro_domain::{Attributes, Deployment, IdentityState, ListingId, Timestamp};
+use kasparro_domain::{Attributes, Decimal, Deployment, IdentityState, ListingId, Timestamp};
 use kasparro_store::{IdentityRecord, StoreResult, StoredEdge};
 use kasparro_view::{Row, Snapshot};
 use serde::Serialize;
@@ -31,6 +31,13 @@ pub(crate) struct EdgeBody {
     why: String,
     /// `out`: this asset is it of the other one; `in`: the other one is it of this asset.
     direction: &'static str,
+    /// Units that one unit gives: `out`, of the other asset for one of this one; `in`, of this asset for one
+    /// of the other one; `null` where it is not known.
+    #[schema(value_type = Option<f64>)]
+    ratio: Option<Decimal>,
+    /// The day (UTC) from which it holds; `null` where it is not known.
+    #[schema(format = Date)]
+    effective_on: Option<String>,
 }
 
 /// A contract of an asset.
@@ -117,6 +124,8 @@ fn bodies(edges: &[StoredEdge], rows: &[Arc<Row>], snapshot: &Snapshot) -> Vec<E
             listing: format!("{}:{}", other.source(), other.external_id()),
             why: edge.why.to_string(),
             direction,
+            ratio: edge.terms.ratio.clone(),
+            effective_on: edge.terms.effective_on.map(|day| day.to_string()),
         })
     };
     let mut bodies: Vec<EdgeBody> = edges.iter().filter_map(body).collect();

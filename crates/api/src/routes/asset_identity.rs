@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{OriginalUri, Path, RawQuery, State};
 use axum::response::Response;
-use kasparro_domain::{AssetId, Decision, Generation, ListingId, ListingKey, Timestamp};
+use kasparro_domain::{AssetId, Generation, ListingId, ListingKey, Timestamp};
 use kasparro_store::IdentityRecord;
 use kasparro_view::{Row, Snapshot, asset_class, asset_identity};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::asset_decisions::{self, DecisionBody};
 use super::listing::number_id;
 use super::moved::{self, Found, MovedBody};
 use crate::access::Caller;
@@ -107,28 +108,6 @@ pub(crate) struct FeatureBody {
     bits: f64,
 }
 
-/// What a person decided about pairs of listings.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = IdentityDecision)]
-pub(crate) struct DecisionBody {
-    /// Its number, in the order in which decisions were made.
-    id: i64,
-    /// `link`, `unlink`, `merge`, `split` or `withdraw`.
-    kind: &'static str,
-    /// What it says of its pairs: `link` (they are one asset), `separate` (they are two) or `withdraw`
-    /// (nothing any more).
-    verdict: &'static str,
-    /// The pairs, each two listings as `source:id`.
-    pairs: Vec<[String; 2]>,
-    /// Who decided.
-    who: Option<String>,
-    /// Why.
-    why: String,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    decided_at: Timestamp,
-}
-
 /// A candidate as it is stored.
 #[derive(Debug, Deserialize)]
 struct StoredCandidate {
@@ -209,7 +188,7 @@ pub(crate) async fn identity(
         evidence_version: position.evidence_version,
         resolved_version: resolved.map(|resolved| resolved.evidence_version),
         resolved_at: resolved.map(|resolved| resolved.resolved_at),
-        decisions: about(decisions, &rows, shows_who),
+        decisions: asset_decisions::about(decisions, &rows, shows_who),
         listings: Vec::new(),
     };
     // Finding the candidates' ids reads the names of all listings.
@@ -278,27 +257,4 @@ fn candidates(record: IdentityRecord, snapshot: &Snapshot) -> Vec<CandidateBody>
 /// The nearest number to so many hundredths, which JSON writes with at most two decimals.
 fn bits(centibits: i32) -> f64 {
     f64::from(centibits) / 100.0
-}
-
-/// The decisions about pairs that one of the listings belongs to, newest first.
-fn about(decisions: Vec<Decision>, rows: &[Arc<Row>], shows_who: bool) -> Vec<DecisionBody> {
-    let own = |key: &ListingKey| {
-        rows.iter()
-            .any(|row| *row.source() == key.source && row.external_id() == key.external_id.as_str())
-    };
-    let body = |decision: Decision| {
-        let verdict = decision.kind.identity_verdict()?;
-        decision.pairs.iter().any(|(a, b)| own(a) || own(b)).then(|| DecisionBody {
-            id: decision.decision_id.0,
-            kind: decision.kind.name(),
-            verdict: verdict.name(),
-            pairs: decision.pairs.iter().map(|(a, b)| [a.to_string(), b.to_string()]).collect(),
-            who: shows_who.then_some(decision.who),
-            why: decision.why,
-            decided_at: decision.decided_at,
-        })
-    };
-    let mut bodies: Vec<DecisionBody> = decisions.into_iter().filter_map(body).collect();
-    bodies.sort_by_key(|body| std::cmp::Reverse(body.id));
-    bodies
 }

@@ -68,7 +68,7 @@ pub(super) async fn pairs(
                 .collect();
             let mut pairs: Vec<Pair> = one.into_iter().zip(two).take(1).collect();
             let in_force = in_force(shared, &all).await?.into_iter();
-            let apart = in_force.filter(|(_, verdict)| *verdict == OverrideVerdict::Separate);
+            let apart = in_force.filter(|(_, verdict)| verdict.separates());
             pairs.extend(apart.map(|(pair, _)| pair));
             Ok(pairs)
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use kasparro_domain::{CommandKind, DecisionKind, ListingKey};
+use kasparro_domain::{AssetRelation, CommandKind, DecisionKind, ListingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -157,11 +157,15 @@ pub(crate) async fn split(
     let SplitRequest { listings, why } = change.body()?;
     let (leaving, why) = read(&listings, 1..=MAX_LISTINGS, &why)?;
     let decided = leaving_pairs(&shared, &leaving)
-        .map(|pairs| command(DecisionKind::Split, pairs, &change, why));
+        .map(|pairs| command(DecisionKind::Split, pairs, None, &change, why));
     decide(&shared, &context, &change, decided).await
 }
 
-async fn of_pair(
+/// Decides about the two listings of a body.
+///
+/// # Errors
+/// 400, 404 and 409 for what is wrong with them.
+pub(super) async fn of_pair(
     shared: &Arc<Shared>,
     context: &RequestContext,
     query: Option<&str>,
@@ -175,11 +179,15 @@ async fn of_pair(
         return Err(Problem::new(Code::InvalidBody, "listings: holds not two listings"));
     };
     let decided = pairs(shared, kind, a, b).await;
-    let decided = decided.map(|pairs| command(kind, pairs, change, why));
+    let decided = decided.map(|pairs| command(kind, pairs, None, change, why));
     decide(shared, context, change, decided).await
 }
 
-async fn decide(
+/// Has what was decided carried out, and says what came of it.
+///
+/// # Errors
+/// The problem that was decided, and what the process says that carries it out.
+pub(super) async fn decide(
     shared: &Arc<Shared>,
     context: &RequestContext,
     change: &Change,
@@ -211,15 +219,12 @@ fn read(
     } else {
         for (place, text) in listings.iter().enumerate() {
             let field = format!("listings[{place}]");
-            match text.parse::<ListingKey>() {
+            match listing(text) {
                 Ok(key) if keys.contains(&key) => {
                     mistakes.add(Code::InvalidBody, &field, "is named twice; name different ones");
                 }
                 Ok(key) => keys.push(key),
-                Err(_) => {
-                    let message = "is no listing; write it as source:external_id";
-                    mistakes.add(Code::InvalidBody, &field, message);
-                }
+                Err(message) => mistakes.add(Code::InvalidBody, &field, message),
             }
         }
     }
@@ -227,10 +232,19 @@ fn read(
     mistakes.check((keys, why))
 }
 
+/// Reads the name of a listing.
+///
+/// # Errors
+/// What to write instead.
+pub(super) fn listing(text: &str) -> Result<ListingKey, &'static str> {
+    text.parse().map_err(|_| "is no listing; write it as source:external_id")
+}
+
 /// The command of a decision about these pairs.
-fn command(
+pub(super) fn command(
     decision: DecisionKind,
     pairs: Vec<Pair>,
+    relation: Option<AssetRelation>,
     change: &Change,
     why: String,
 ) -> (Vec<CommandKind>, Value) {
@@ -239,7 +253,13 @@ fn command(
     pairs.dedup();
     let source = pairs.first().map(|(a, _)| a.source.clone());
     let who = change.caller.who();
-    let command =
-        source.map(|source| CommandKind::DecideIdentity { source, decision, pairs, who, why });
+    let command = source.map(|source| CommandKind::DecideIdentity {
+        source,
+        decision,
+        pairs,
+        relation,
+        who,
+        why,
+    });
     (command.into_iter().collect(), json!(null))
 }

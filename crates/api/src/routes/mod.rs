@@ -2,6 +2,7 @@
 
 pub(crate) mod anomalies;
 mod asset;
+mod asset_decisions;
 mod asset_details;
 mod asset_identity;
 mod asset_pairs;
@@ -35,6 +36,7 @@ mod quarantine_pages;
 mod readyz;
 mod redoc;
 pub(crate) mod registry;
+mod relate_assets;
 pub(crate) mod rss_feed;
 mod run;
 mod run_body;
@@ -121,6 +123,8 @@ fn registry() -> Registry {
         .routes(Needs(Admin), routes!(decide_assets::unlink))
         .routes(Needs(Admin), routes!(decide_assets::merge))
         .routes(Needs(Admin), routes!(decide_assets::split))
+        .routes(Needs(Admin), routes!(relate_assets::relate))
+        .routes(Needs(Admin), routes!(relate_assets::unrelate))
         .routes(Needs(Admin), routes!(decide_assets::withdraw))
         .routes(Needs(Admin), routes!(keys::keys, keys::create))
         .routes(Needs(Admin), routes!(keys::revoke))

@@ -89,6 +89,7 @@ async fn an_asset_explains_why_it_is_what_it_is_and_what_else_it_might_be() {
         kind,
         source: SourceName::new("coingecko"),
         pairs: vec![(a, b)],
+        relation: None,
         who: "operator".to_owned(),
         why: why.to_owned(),
         decided_at: world.clock.now(),

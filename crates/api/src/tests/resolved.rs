@@ -1,7 +1,7 @@
 //! A world in which it is decided which listings are one asset.
 
 use kasparro_domain::{
-    AssetClass, Clock as _, Contract, EdgeKind, Evidence, IdentityState, ListingId,
+    AssetClass, Clock as _, Contract, EdgeKind, EdgeTerms, Evidence, IdentityState, ListingId,
 };
 use kasparro_store::{
     EdgeRow, EvidenceChange, EvidenceRow, IdentityRow, IdentityStore as _, IdentityTotals,
@@ -116,6 +116,7 @@ pub(super) async fn resolved() -> World {
             kind: EdgeKind::ForkedFrom,
             to: ListingId(3),
             why: "its name says so".into(),
+            terms: EdgeTerms::default(),
         }],
         ..decided(5, 5, AssetClass::Coin, IdentityState::Ambiguous)
     };

@@ -55,9 +55,9 @@ async fn outcome(store: &MemoryStore, command: &Command, now: kasparro_domain::T
         CommandKind::AcceptDrift { drift, who, why, .. } => {
             json!({"accepted": store.accept_drift(drift, &who, &why, now).await.unwrap()})
         }
-        CommandKind::DecideIdentity { source, decision, pairs, who, why } => {
-            let decision =
-                IdentityDecision { kind: decision, source, pairs, who, why, decided_at: now };
+        CommandKind::DecideIdentity { source, decision: kind, pairs, relation, who, why } => {
+            let decided_at = now;
+            let decision = IdentityDecision { kind, source, pairs, relation, who, why, decided_at };
             json!({"decision_id": store.decide_identity(decision).await.unwrap()})
         }
     }

@@ -137,11 +137,12 @@ async fn decide(
             let accepted = store.accept_drift(drift.clone(), who, why, clock.now()).await;
             Ok(json!({ "accepted": accepted.map_err(failed)? }))
         }
-        CommandKind::DecideIdentity { source, decision, pairs, who, why } => {
+        CommandKind::DecideIdentity { source, decision, pairs, relation, who, why } => {
             let decision = IdentityDecision {
                 kind: *decision,
                 source: source.clone(),
                 pairs: pairs.clone(),
+                relation: relation.clone(),
                 who: who.clone(),
                 why: why.clone(),
                 decided_at: clock.now(),

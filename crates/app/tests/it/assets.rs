@@ -35,14 +35,14 @@ pub(crate) fn fill(call: Call<'_>) {
     done(call, &["assets", "resolve"]);
 }
 
-fn done(call: Call<'_>, arguments: &[&str]) -> Value {
+pub(crate) fn done(call: Call<'_>, arguments: &[&str]) -> Value {
     let finished = call(&[arguments, &["--json"]].concat());
     assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:?}");
     finished.json()
 }
 
 /// A refusal's exit code and code.
-fn refused(call: Call<'_>, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn refused(call: Call<'_>, arguments: &[&str]) -> (Option<i32>, String, String) {
     let finished = call(&[arguments, &["--json"]].concat());
     let error = finished.json()["error"].clone();
     let text = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
@@ -60,7 +60,7 @@ pub(crate) fn partition(call: Call<'_>) -> BTreeSet<BTreeSet<String>> {
 }
 
 /// The digest of the partition, whose invariants hold.
-fn digest(call: Call<'_>) -> Value {
+pub(crate) fn digest(call: Call<'_>) -> Value {
     done(call, &["verify"])["tables"]["partition"]["digest"].clone()
 }
 

@@ -1,6 +1,8 @@
 //! What people decide about listings.
 
-use kasparro_domain::{Command, DecisionId, DecisionKind, ListingKey, OverrideVerdict};
+use kasparro_domain::{
+    AssetRelation, Command, DecisionId, DecisionKind, ListingKey, OverrideVerdict,
+};
 use kasparro_store::{IdentityDecision, StoreError};
 
 use crate::{Engine, EngineError};
@@ -18,7 +20,8 @@ pub(crate) fn in_order(
 }
 
 impl Engine {
-    /// Keeps what a person decided about pairs of listings, and resolves identity anew.
+    /// Keeps what a person decided about pairs of listings, and resolves identity anew. The relation is there
+    /// exactly where the kind is [`DecisionKind::Relate`].
     ///
     /// # Errors
     /// [`EngineError::Decision`] where it cannot be: a listing that is not known, a pair of one listing, or
@@ -27,6 +30,7 @@ impl Engine {
         &self,
         kind: DecisionKind,
         pairs: Vec<(ListingKey, ListingKey)>,
+        relation: Option<AssetRelation>,
         who: &str,
         why: &str,
     ) -> Result<DecisionId, EngineError> {
@@ -50,6 +54,7 @@ impl Engine {
             kind,
             source,
             pairs,
+            relation,
             who: crate::retry::plain(who),
             why: crate::retry::plain(why),
             decided_at: self.clock.now(),
@@ -72,6 +77,7 @@ impl Engine {
         command: &Command,
         kind: DecisionKind,
         pairs: Vec<(ListingKey, ListingKey)>,
+        relation: Option<AssetRelation>,
         who: &str,
         why: &str,
     ) -> Result<DecisionId, EngineError> {
@@ -80,11 +86,12 @@ impl Engine {
         let decided = self.store.decisions().await?.into_iter().find(|decision| {
             decision.decided_at >= command.created_at
                 && (decision.kind, &decision.pairs) == (kind, &pairs)
+                && decision.relation == relation
                 && (&decision.who, &decision.why) == (&plain_who, &plain_why)
         });
         match decided {
             Some(decision) => Ok(decision.decision_id),
-            None => self.decide_identity(kind, pairs, who, why).await,
+            None => self.decide_identity(kind, pairs, relation, who, why).await,
         }
     }
 }

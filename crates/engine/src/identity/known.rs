@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use kasparro_domain::{AssetId, Generation, IdentityState, ListingId, ListingKey, Timestamp};
+use kasparro_domain::{
+    AssetEdge, AssetId, Generation, IdentityState, ListingId, ListingKey, Timestamp,
+};
 use kasparro_identity::{Explanation, RULE_VERSION, Resolved, Resolver};
 use kasparro_store::{
     EdgeRow, IdentityInput, IdentityRecord, IdentityRow, IdentityTotals, Resolution, Store,
@@ -189,9 +191,9 @@ impl Known {
     /// True where a row says what is stored.
     fn says(&self, row: &IdentityRow, record: &IdentityRecord, edges: &[StoredEdge]) -> bool {
         let mut wanted: Vec<_> =
-            row.edges.iter().map(|edge| (edge.kind, edge.to, edge.why.as_str())).collect();
+            row.edges.iter().map(|edge| (edge.kind, edge.to, &edge.why, &edge.terms)).collect();
         let mut stored: Vec<_> =
-            edges.iter().map(|edge| (edge.kind, edge.to, edge.why.as_str())).collect();
+            edges.iter().map(|edge| (edge.kind, edge.to, &edge.why, &edge.terms)).collect();
         wanted.sort_unstable();
         stored.sort_unstable();
         self.founded.get(&row.founder) == Some(&record.asset_id)
@@ -208,7 +210,8 @@ impl Known {
             .edges
             .iter()
             .filter_map(|edge| {
-                Some(EdgeRow { kind: edge.kind, to: id(&edge.to)?, why: edge.why.clone() })
+                let AssetEdge { kind, to, why, terms, .. } = edge.clone();
+                Some(EdgeRow { kind, to: id(&to)?, why, terms })
             })
             .collect();
         edges.sort_unstable();

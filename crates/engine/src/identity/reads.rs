@@ -67,8 +67,10 @@ pub(super) async fn overrides(store: &dyn Store) -> Result<Vec<IdentityOverride>
     for decision in store.decisions().await? {
         let Some(verdict) = decision.kind.identity_verdict() else { continue };
         let decision_id = decision.decision_id;
-        let pairs = decision.pairs.into_iter();
-        overrides.extend(pairs.map(|(a, b)| IdentityOverride { a, b, verdict, decision_id }));
+        for (a, b) in decision.pairs {
+            let relation = decision.relation.clone();
+            overrides.push(IdentityOverride { a, b, verdict, relation, decision_id });
+        }
     }
     Ok(overrides)
 }

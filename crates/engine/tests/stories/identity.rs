@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kasparro_domain::{
-    AssetClass, AssetId, Clock, DecisionKind, Generation, IdentityState, ListingKey, RunReason,
-    SourceName,
+    AssetClass, AssetId, AssetRelation, Clock, DecisionKind, EdgeKind, EdgeTerms, Generation,
+    IdentityState, ListingKey, RunReason, SourceName,
 };
 use kasparro_engine::{Engine, EngineError, Holding, LeaseTimes, Lists, Schedule};
 use kasparro_store::{ListingRow, MemoryStore, Store};
@@ -223,26 +223,77 @@ async fn a_split_after_a_merge_leaves_no_trace_but_the_two_decisions() {
     let before = partition().await;
     let apart = assets(&world, ["zed-chain", "qux-qux"]).await;
     let pair = || vec![(key("coinpaprika", "qux-qux"), key("coingecko", "zed-chain"))];
-    engine.decide_identity(DecisionKind::Merge, pair(), "ada", "one genesis").await.unwrap();
+    engine.decide_identity(DecisionKind::Merge, pair(), None, "ada", "one genesis").await.unwrap();
     let [zed, qux] = assets(&world, ["zed-chain", "qux-qux"]).await;
     assert_eq!((zed, qux), (apart[0], apart[0]), "the asset keeps the id of its founding listing");
     assert_ne!(partition().await, before);
     assert_eq!(row(&world.store, "qux-qux").await.identity, IdentityState::Linked);
-    engine.decide_identity(DecisionKind::Split, pair(), "ada", "a mistake").await.unwrap();
+    engine.decide_identity(DecisionKind::Split, pair(), None, "ada", "a mistake").await.unwrap();
     assert_eq!(partition().await, before);
     assert_eq!(assets(&world, ["zed-chain", "qux-qux"]).await, apart, "ids come back");
     // What evidence links, a person takes apart, and withdraws that.
     let linked = || vec![(key("coingecko", "lido-dao"), key("coinpaprika", "ldo-lido-dao"))];
-    engine.decide_identity(DecisionKind::Unlink, linked(), "bob", "not the same").await.unwrap();
+    engine
+        .decide_identity(DecisionKind::Unlink, linked(), None, "bob", "not the same")
+        .await
+        .unwrap();
     let [one, other] = assets(&world, ["lido-dao", "ldo-lido-dao"]).await;
     assert_ne!(one, other);
     let alerts = world.store.alerts(10).await.unwrap();
     let contradicted: Vec<_> =
         alerts.iter().filter(|alert| alert.alert.code == "identity_contradicted").collect();
     assert_eq!(contradicted.len(), 1, "an equal contract speaks against it: {alerts:?}");
-    engine.decide_identity(DecisionKind::Withdraw, linked(), "bob", "it is").await.unwrap();
+    engine.decide_identity(DecisionKind::Withdraw, linked(), None, "bob", "it is").await.unwrap();
     assert_eq!(partition().await, before);
     assert_eq!(world.store.decisions().await.unwrap().len(), 4);
+    world.prove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_say_of_how_assets_relate_keeps_its_ratio_and_day_until_it_is_withdrawn() {
+    let (_upstream, world) = vendors();
+    let engine = world.engine().await;
+    run_both(&engine).await;
+    engine.resolve_identity().await.unwrap();
+    let partition = async || {
+        let kept = world.kept().await;
+        kept.into_iter().filter(|row| row.starts_with("partition ")).collect::<Vec<_>>()
+    };
+    let before = partition().await;
+    let relation = AssetRelation {
+        from: key("coinpaprika", "qux-qux"),
+        kind: EdgeKind::MigratedTo,
+        to: key("coingecko", "zed-chain"),
+        terms: EdgeTerms {
+            ratio: EdgeTerms::read_ratio("1000.0000000000000000000001").ok(),
+            effective_on: EdgeTerms::read_day("2024-10-01").ok(),
+        },
+    };
+    let pair = || vec![(key("coinpaprika", "qux-qux"), key("coingecko", "zed-chain"))];
+    let decide = |kind, relation| engine.decide_identity(kind, pair(), relation, "ada", "they say");
+    decide(DecisionKind::Relate, Some(relation.clone())).await.unwrap();
+    let [qux, zed] = [row(&world.store, "qux-qux").await, row(&world.store, "zed-chain").await];
+    assert_ne!(qux.asset_id, zed.asset_id);
+    let edges = async || world.store.asset_edges(&[zed.listing_id]).await.unwrap();
+    let found = edges().await;
+    let [edge] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((edge.from, edge.kind, edge.to), (qux.listing_id, relation.kind, zed.listing_id));
+    assert_eq!((&edge.terms, edge.why.as_str()), (&relation.terms, "Decision 1 says so."));
+    assert_ne!(partition().await, before);
+    // The newest word counts: a fork now, then nothing, then a fork that is taken back.
+    let fork = AssetRelation {
+        kind: EdgeKind::ForkedFrom,
+        terms: EdgeTerms::default(),
+        ..relation.clone()
+    };
+    decide(DecisionKind::Relate, Some(fork.clone())).await.unwrap();
+    assert_eq!(edges().await.iter().map(|edge| edge.kind).collect::<Vec<_>>(), [fork.kind]);
+    decide(DecisionKind::Unrelate, None).await.unwrap();
+    assert_eq!(edges().await, []);
+    decide(DecisionKind::Relate, Some(fork)).await.unwrap();
+    assert_eq!(edges().await.len(), 1);
+    decide(DecisionKind::Withdraw, None).await.unwrap();
+    assert_eq!(partition().await, before);
     world.prove().await;
 }
 
@@ -259,7 +310,7 @@ async fn a_decision_that_cannot_be_is_refused_with_the_reason() {
         (Vec::new(), "name two listings"),
     ];
     for (pairs, expected) in cases {
-        let refused = engine.decide_identity(DecisionKind::Link, pairs, "ada", "so").await;
+        let refused = engine.decide_identity(DecisionKind::Link, pairs, None, "ada", "so").await;
         let Err(EngineError::Decision(why)) = refused else { panic!("{refused:?}") };
         assert!(why.contains(expected), "{why}");
     }

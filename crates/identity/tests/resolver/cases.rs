@@ -193,3 +193,36 @@ fn i6_any_two_listings_can_be_compared_and_nothing_is_hidden() {
     assert!(pair.features.iter().any(|feature| feature.name == "symbol_differs"));
     assert!(r.explain(&key("a:nobody"), None).a.is_none());
 }
+
+#[test]
+fn i6_a_relation_that_a_person_states_separates_and_stands_in_place_of_what_names_say() {
+    let mut r = resolver(&[
+        ("a:new", "abc", "Abc", &[]),
+        ("b:new", "ABC", "Abc", &[]),
+        ("a:wrapped", "wabc", "Wrapped Abc", &[]),
+    ]);
+    let kinds = |r: &Resolver, of_listing: &str| -> Vec<(EdgeKind, String)> {
+        let edges = of(r, of_listing).edges.into_iter();
+        edges.map(|edge| (edge.kind, edge.to.to_string())).collect()
+    };
+    let by_name = [(EdgeKind::WrappedOf, "a:new".to_owned())];
+    assert!(are_one(&r, "a:new", "b:new"));
+    assert_eq!(kinds(&r, "a:wrapped"), by_name);
+    r.set_overrides(vec![
+        said("b:new", "a:new", OverrideVerdict::Related, 1),
+        said("a:new", "a:wrapped", OverrideVerdict::Unrelated, 2),
+    ]);
+    r.resolve();
+    assert!(!are_one(&r, "a:new", "b:new"));
+    assert_eq!(kinds(&r, "b:new"), [(EdgeKind::ForkedFrom, "a:new".to_owned())]);
+    assert_eq!(kinds(&r, "a:new"), []);
+    assert_eq!(kinds(&r, "a:wrapped"), [], "a person said that it is not");
+    assert_eq!(of(&r, "b:new").edges[0].why, "Decision 1 says so.");
+    r.set_overrides(vec![said("a:wrapped", "a:new", OverrideVerdict::Related, 3)]);
+    r.resolve();
+    assert!(are_one(&r, "a:new", "b:new"));
+    assert_eq!(kinds(&r, "a:wrapped"), [(EdgeKind::ForkedFrom, "a:new".to_owned())]);
+    r.set_overrides(Vec::new());
+    r.resolve();
+    assert_eq!(kinds(&r, "a:wrapped"), by_name);
+}

@@ -1,8 +1,8 @@
 //! Listings in few words.
 
 use kasparro_domain::{
-    Attributes, Contract, DecisionId, IdentityOverride, IdentityState, ListingKey, OverrideVerdict,
-    Timestamp,
+    AssetRelation, Attributes, Contract, DecisionId, EdgeKind, EdgeTerms, IdentityOverride,
+    IdentityState, ListingKey, OverrideVerdict, Timestamp,
 };
 use kasparro_identity::{ListingEvidence, Resolved, Resolver};
 
@@ -37,7 +37,14 @@ pub(crate) fn resolver(listings: &[(&str, &str, &str, &[&str])]) -> Resolver {
 }
 
 pub(crate) fn said(a: &str, b: &str, verdict: OverrideVerdict, number: i64) -> IdentityOverride {
-    IdentityOverride { a: key(a), b: key(b), verdict, decision_id: DecisionId(number) }
+    let relation = (verdict == OverrideVerdict::Related).then(|| AssetRelation {
+        from: key(a),
+        kind: EdgeKind::ForkedFrom,
+        to: key(b),
+        terms: EdgeTerms::default(),
+    });
+    let decision_id = DecisionId(number);
+    IdentityOverride { a: key(a), b: key(b), verdict, relation, decision_id }
 }
 
 pub(crate) fn of(resolver: &Resolver, text: &str) -> Resolved {

@@ -83,6 +83,7 @@ async fn accept(
             rows: Vec::new(),
             drift,
             pairs: Vec::new(),
+            relation: None,
             forced: false,
             who,
             why,

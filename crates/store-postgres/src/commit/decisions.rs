@@ -2,11 +2,14 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use kasparro_domain::{
-    Decision, DecisionId, DecisionKind, DriftKey, ListingKey, PageId, PageRow, RunId, Timestamp,
+    AssetRelation, Decision, DecisionId, DecisionKind, DriftKey, ListingKey, PageId, PageRow,
+    RunId, Timestamp,
 };
 
 use crate::error::{Queried, damaged};
-use crate::queries::{Instant, Sources, each, first, get, instant, json, json_text, named};
+use crate::queries::{
+    Instant, Sources, each, first, get, instant, json, json_text, maybe_json, named,
+};
 
 /// A decision on its way into the tables.
 pub(crate) struct NewDecision<'a> {
@@ -15,6 +18,8 @@ pub(crate) struct NewDecision<'a> {
     pub(crate) drift: Vec<DriftKey>,
     /// Each sorted, all sorted.
     pub(crate) pairs: Vec<(ListingKey, ListingKey)>,
+    /// There exactly where the kind is [`DecisionKind::Relate`].
+    pub(crate) relation: Option<AssetRelation>,
     pub(crate) forced: bool,
     pub(crate) who: &'a str,
     pub(crate) why: &'a str,
@@ -31,8 +36,8 @@ pub(crate) async fn insert(
     decision.rows.sort_unstable();
     decision.drift.sort_unstable();
     let sql = "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, run_id,
-                                     drift, forced, pairs, after_page)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+                                     drift, forced, pairs, relation, after_page)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
                        (SELECT coalesce(max(page_id), 0) FROM page))
                RETURNING decision_id";
     let written = first(
@@ -49,6 +54,7 @@ pub(crate) async fn insert(
             &json_text(&decision.drift)?,
             &decision.forced,
             &json_text(&decision.pairs)?,
+            &decision.relation.as_ref().map(json_text).transpose()?,
         ],
         |row| get(row, 0),
     )
@@ -60,7 +66,7 @@ pub(crate) async fn insert(
 pub(crate) async fn all(client: &impl GenericClient) -> Queried<Vec<Decision>> {
     let sources = Sources::read(client).await?;
     let sql = "SELECT decision_id, kind, source_id, page_rows, who, why, decided_at, after_page,
-                      run_id, drift, forced, pairs
+                      run_id, drift, forced, pairs, relation
                FROM decision ORDER BY decision_id";
     each(client, sql, &[], |row| {
         Ok(Decision {
@@ -70,6 +76,7 @@ pub(crate) async fn all(client: &impl GenericClient) -> Queried<Vec<Decision>> {
             rows: json(row, 3)?,
             drift: json(row, 9)?,
             pairs: json(row, 11)?,
+            relation: maybe_json(row, 12)?,
             forced: get(row, 10)?,
             who: get(row, 4)?,
             why: get(row, 5)?,

@@ -96,7 +96,7 @@ async fn decide(transaction: &Transaction<'_>, decision: IdentityDecision) -> Qu
     if let Some(stranger) = stranger {
         return refused(format!("there is no listing {stranger}"));
     }
-    let IdentityDecision { kind, source, pairs, who, why, decided_at } = decision;
+    let IdentityDecision { kind, source, pairs, relation, who, why, decided_at } = decision;
     let Some(source_id) = find_source(transaction, &source).await? else {
         return refused(format!("source {source} is not known"));
     };
@@ -105,6 +105,7 @@ async fn decide(transaction: &Transaction<'_>, decision: IdentityDecision) -> Qu
         rows: Vec::new(),
         drift: Vec::new(),
         pairs,
+        relation,
         forced: false,
         who: &who,
         why: &why,

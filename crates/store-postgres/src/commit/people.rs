@@ -84,6 +84,7 @@ async fn discard(
             rows,
             drift: Vec::new(),
             pairs: Vec::new(),
+            relation: None,
             forced: false,
             who,
             why,

@@ -196,6 +196,7 @@ async fn settle(
         rows,
         drift: Vec::new(),
         pairs: Vec::new(),
+        relation: None,
         forced: false,
         who: &retry.who,
         why: &retry.why,

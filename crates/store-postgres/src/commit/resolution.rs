@@ -10,6 +10,7 @@ use kasparro_domain::{AssetClass, Generation, IdentityState, ListingId};
 use kasparro_store::{IdentityRow, Resolution, encode_changed};
 
 use crate::error::{Queried, refused};
+use crate::numeric::NumericRef;
 use crate::queries::{
     AsJson, Instant, alerts, each, execute, first, get, identity, int, json_text, named, uint,
 };
@@ -190,8 +191,8 @@ async fn write_identity(
     Ok(())
 }
 
-const RELATE: &str = "INSERT INTO asset_edge (from_listing_id, kind, to_listing_id, why)
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[])";
+const RELATE: &str = "INSERT INTO asset_edge (from_listing_id, kind, to_listing_id, why, ratio, effective_on)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::numeric[], $6::text[])";
 
 /// Puts the edges of the rows in the place of those that their listings had.
 async fn write_edges(transaction: &Transaction<'_>, rows: &[IdentityRow]) -> Queried<()> {
@@ -200,16 +201,19 @@ async fn write_edges(transaction: &Transaction<'_>, rows: &[IdentityRow]) -> Que
     execute(transaction, replaced, &[&ids]).await?;
     let (mut from, mut kinds) = (Vec::new(), Vec::new());
     let (mut to, mut why) = (Vec::new(), Vec::new());
+    let (mut ratios, mut days) = (Vec::new(), Vec::new());
     for row in rows {
         for edge in &row.edges {
             from.push(row.listing_id.0);
             kinds.push(edge.kind.name());
             to.push(edge.to.0);
             why.push(edge.why.as_str());
+            ratios.push(edge.terms.ratio.as_ref().map(NumericRef));
+            days.push(edge.terms.effective_on.map(|day| day.to_string()));
         }
     }
     if !from.is_empty() {
-        execute(transaction, RELATE, &[&from, &kinds, &to, &why]).await?;
+        execute(transaction, RELATE, &[&from, &kinds, &to, &why, &ratios, &days]).await?;
     }
     Ok(())
 }

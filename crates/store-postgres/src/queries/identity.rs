@@ -2,8 +2,8 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use kasparro_domain::{
-    AssetClass, AssetEdge, AssetId, Attributes, EdgeKind, Generation, IdentityState, ListingId,
-    ListingKey, SourceName, Timestamp,
+    AssetClass, AssetEdge, AssetId, Attributes, EdgeKind, EdgeTerms, Generation, IdentityState,
+    ListingId, ListingKey, SourceName, Timestamp,
 };
 use kasparro_store::{
     Audit, IdentityPosition, IdentityRecord, IdentityTotals, PastStatement, ResolutionRow,
@@ -14,8 +14,8 @@ use tokio_postgres::Row;
 
 use super::audit::of_every_source;
 use super::{
-    Instant, Sources, each, find_source, first, get, instant, json, maybe_json, maybe_string,
-    named, string, text, uint, walk,
+    Instant, Sources, each, find_source, first, get, instant, json, maybe_decimal, maybe_json,
+    maybe_string, named, string, text, uint, walk,
 };
 use crate::error::{Queried, damaged};
 
@@ -162,9 +162,18 @@ pub(crate) async fn records(
     Ok(records)
 }
 
-pub(super) const EDGES: &str = "SELECT from_listing_id, kind, to_listing_id, why FROM asset_edge
+pub(super) const EDGES: &str =
+    "SELECT from_listing_id, kind, to_listing_id, why, ratio, effective_on
+    FROM asset_edge
     WHERE from_listing_id = ANY($1) OR to_listing_id = ANY($1)
     ORDER BY from_listing_id, kind, to_listing_id";
+
+/// What is known of an edge besides, in columns from `from` on.
+fn read_terms(row: &Row, from: usize) -> Queried<EdgeTerms> {
+    let day = get::<Option<&str>>(row, from + 1)?;
+    let read = |day| EdgeTerms::read_day(day).map_err(|_| damaged("a day", day));
+    Ok(EdgeTerms { ratio: maybe_decimal(row, from)?, effective_on: day.map(read).transpose()? })
+}
 
 /// Edges from or to one of some listings.
 pub(crate) async fn edges(
@@ -178,6 +187,7 @@ pub(crate) async fn edges(
             kind: named(row, 1, EdgeKind::from_name)?,
             to: ListingId(get(row, 2)?),
             why: string(row, 3)?,
+            terms: read_terms(row, 4)?,
         })
     })
     .await
@@ -193,7 +203,8 @@ const DECIDED: &str = "SELECT l.source_id, l.external_id, i.confidence, i.candid
     WHERE l.source_id = $1 ORDER BY l.external_id";
 
 const EVERY_EDGE: &str =
-    "SELECT a.source_id, a.external_id, e.kind, b.source_id, b.external_id, e.why
+    "SELECT a.source_id, a.external_id, e.kind, b.source_id, b.external_id, e.why, e.ratio,
+        e.effective_on
     FROM asset_edge AS e JOIN listing AS a ON a.listing_id = e.from_listing_id
                          JOIN listing AS b ON b.listing_id = e.to_listing_id
                          JOIN source AS t ON t.source_id = b.source_id
@@ -225,6 +236,7 @@ pub(super) async fn every_row(
             kind: named(row, 2, EdgeKind::from_name)?,
             to: key(row, 3)?,
             why: text(row, 5)?.into(),
+            terms: read_terms(row, 6)?,
         });
         Ok(())
     })

@@ -172,6 +172,7 @@ pub(crate) async fn reopen(
         rows: vec![PageRow { page_id, ordinal: 0 }],
         drift: Vec::new(),
         pairs: Vec::new(),
+        relation: None,
         forced: *forced,
         who,
         why,

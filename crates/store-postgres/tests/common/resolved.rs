@@ -1,8 +1,8 @@
 //! What a store decides about its listings.
 
 use kasparro_domain::{
-    AssetClass, Attributes, DecisionKind, EdgeKind, Evidence, IdentityState, ListingId, ListingKey,
-    NewAlert, RunReason, SourceName,
+    AssetClass, AssetRelation, Attributes, DecisionKind, EdgeKind, EdgeTerms, Evidence,
+    IdentityState, ListingId, ListingKey, NewAlert, RunReason, SourceName,
 };
 use kasparro_store::{
     BatchStore, EdgeRow, EvidenceChange, EvidenceRow, IdentityDecision, IdentityRow, IdentityStore,
@@ -97,8 +97,7 @@ pub(crate) async fn resolve(store: &PostgresStore) {
     };
     let mut eth = alone(ListingId(2));
     eth.candidates = json!([{"key": {"source": "coingecko", "external_id": "bitcoin"}}]);
-    eth.edges =
-        vec![EdgeRow { kind: EdgeKind::PeggedTo, to: ListingId(1), why: "it says so".into() }];
+    eth.edges = vec![pegged()];
     let mut resolution = resolution(store, vec![linked(ListingId(1)), eth, linked(bitcoin)]).await;
     let alert = NewAlert { code: "link".into(), message: "m".into(), hint: "h".into() };
     resolution.alerts = vec![(source(), run_id(1), alert)];
@@ -110,11 +109,47 @@ pub(crate) async fn resolve(store: &PostgresStore) {
         kind: DecisionKind::Link,
         source: gecko(),
         pairs: vec![(a, b)],
+        relation: None,
         who: "a person".to_owned(),
         why: "the same genesis".to_owned(),
         decided_at: at(71),
     };
     store.decide_identity(decision).await.unwrap();
+}
+
+/// What the name of the second listing says: that it follows the first one.
+fn pegged() -> EdgeRow {
+    let (why, terms) = ("it says so".into(), EdgeTerms::default());
+    EdgeRow { kind: EdgeKind::PeggedTo, to: ListingId(1), why, terms }
+}
+
+/// Adds to a resolved store that the second listing became the one of the other source, as a person states it,
+/// and what a resolution makes of that.
+pub(crate) async fn relate(store: &PostgresStore) {
+    let relation = AssetRelation {
+        from: ListingKey::new(source().as_str(), "eth"),
+        kind: EdgeKind::MigratedTo,
+        to: ListingKey::new("coingecko", "bitcoin"),
+        terms: EdgeTerms {
+            ratio: EdgeTerms::read_ratio("0.0000000012345678901234567890123456789").ok(),
+            effective_on: EdgeTerms::read_day("2024-02-29").ok(),
+        },
+    };
+    let decision = IdentityDecision {
+        kind: DecisionKind::Relate,
+        source: source(),
+        pairs: vec![relation.pair()],
+        relation: Some(relation.clone()),
+        who: "a person".to_owned(),
+        why: "it moved to another chain".to_owned(),
+        decided_at: at(72),
+    };
+    store.decide_identity(decision).await.unwrap();
+    let (kind, to, terms) = (relation.kind, ListingId(4), relation.terms);
+    let why = "a person says so".into();
+    let mut eth = alone(ListingId(2));
+    eth.edges = vec![pegged(), EdgeRow { kind, to, why, terms }];
+    store.commit_resolution(resolution(store, vec![eth]).await).await.unwrap();
 }
 
 /// The listing `bitcoin` of the other source.

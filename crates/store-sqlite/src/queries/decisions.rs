@@ -1,11 +1,12 @@
 //! What people decided.
 
 use kasparro_domain::{
-    Decision, DecisionId, DecisionKind, DriftKey, ListingKey, PageId, PageRow, RunId, Timestamp,
+    AssetRelation, Decision, DecisionId, DecisionKind, DriftKey, ListingKey, PageId, PageRow,
+    RunId, Timestamp,
 };
 use rusqlite::{Connection, Row, params};
 
-use super::{Sources, each, instant, json, json_text, maybe_text, named, run_id};
+use super::{Sources, each, instant, json, json_text, maybe_json, maybe_text, named, run_id};
 use crate::error::Queried;
 
 /// A decision on its way into the tables.
@@ -14,6 +15,7 @@ pub(super) struct NewDecision<'a> {
     pub(super) rows: Vec<PageRow>,
     pub(super) drift: Vec<DriftKey>,
     pub(super) pairs: Vec<(ListingKey, ListingKey)>,
+    pub(super) relation: Option<AssetRelation>,
     pub(super) forced: bool,
     pub(super) who: &'a str,
     pub(super) why: &'a str,
@@ -34,6 +36,7 @@ impl<'a> NewDecision<'a> {
             rows: Vec::new(),
             drift: Vec::new(),
             pairs: Vec::new(),
+            relation: None,
             forced: false,
             who,
             why,
@@ -54,8 +57,8 @@ pub(super) fn insert(
     let decision_id = connection
         .prepare_cached(
             "INSERT INTO decision (kind, source_id, page_rows, who, why, decided_at, run_id,
-                                   drift, forced, pairs, after_page)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                                   drift, forced, pairs, relation, after_page)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
                      (SELECT coalesce(max(page_id), 0) FROM page))",
         )?
         .insert(params![
@@ -68,7 +71,8 @@ pub(super) fn insert(
             decision.run_id.map(|run| run.to_string()),
             json_text(&decision.drift)?,
             decision.forced,
-            json_text(&decision.pairs)?
+            json_text(&decision.pairs)?,
+            decision.relation.as_ref().map(json_text).transpose()?
         ])?;
     Ok(DecisionId(decision_id))
 }
@@ -77,7 +81,7 @@ pub(super) fn insert(
 pub(crate) fn all(connection: &Connection) -> Queried<Vec<Decision>> {
     let sources = Sources::read(connection)?;
     let sql = "SELECT decision_id, kind, source_id, page_rows, who, why, decided_at, after_page,
-                      run_id, drift, forced, pairs
+                      run_id, drift, forced, pairs, relation
                FROM decision ORDER BY decision_id";
     each(connection, sql, [], |row| read_decision(row, &sources))
 }
@@ -96,5 +100,6 @@ fn read_decision(row: &Row<'_>, sources: &Sources) -> Queried<Decision> {
         drift: json(row, 9)?,
         forced: row.get(10)?,
         pairs: json(row, 11)?,
+        relation: maybe_json(row, 12)?,
     })
 }

@@ -1,8 +1,8 @@
 //! What is decided about which listings are one asset.
 
 use kasparro_domain::{
-    AssetClass, AssetId, EdgeKind, Generation, IdentityState, ListingId, ListingKey, SourceName,
-    Timestamp,
+    AssetClass, AssetId, EdgeKind, EdgeTerms, Generation, IdentityState, ListingId, ListingKey,
+    SourceName, Timestamp,
 };
 use kasparro_store::{
     IdentityPosition, IdentityRecord, IdentityTotals, ResolutionRow, Sighting, StoredEdge,
@@ -10,8 +10,11 @@ use kasparro_store::{
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
-use super::{Sources, each, find_source, first, instant, json, json_text, named, past, text, uint};
-use crate::error::Queried;
+use super::{
+    Sources, each, find_source, first, instant, json, json_text, maybe_decimal, maybe_text, named,
+    past, text, uint,
+};
+use crate::error::{Queried, damaged};
 
 /// Which evidence there is, and what was resolved last.
 pub(crate) fn position(connection: &Connection) -> Queried<IdentityPosition> {
@@ -87,11 +90,19 @@ pub(crate) fn records(
 }
 
 /// In two halves, each with an index of its own.
-pub(super) const EDGES: &str = "SELECT from_listing_id, kind, to_listing_id, why FROM asset_edge
+pub(super) const EDGES: &str =
+    "SELECT from_listing_id, kind, to_listing_id, why, ratio, effective_on FROM asset_edge
         WHERE from_listing_id IN (SELECT value FROM json_each(?1))
-    UNION SELECT from_listing_id, kind, to_listing_id, why FROM asset_edge
+    UNION SELECT from_listing_id, kind, to_listing_id, why, ratio, effective_on FROM asset_edge
         WHERE to_listing_id IN (SELECT value FROM json_each(?1))
     ORDER BY from_listing_id, kind, to_listing_id";
+
+/// What is known of an edge besides, in two columns from `from` on.
+pub(super) fn read_terms(row: &Row<'_>, from: usize) -> Queried<EdgeTerms> {
+    let read = |text| EdgeTerms::read_day(text).map_err(|_| damaged("a day", text));
+    let effective_on = maybe_text(row, from + 1)?.map(read).transpose()?;
+    Ok(EdgeTerms { ratio: maybe_decimal(row, from)?, effective_on })
+}
 
 /// Edges from or to one of these listings.
 pub(crate) fn edges(connection: &Connection, listings: &[ListingId]) -> Queried<Vec<StoredEdge>> {
@@ -101,6 +112,7 @@ pub(crate) fn edges(connection: &Connection, listings: &[ListingId]) -> Queried<
             kind: named(row, 1, EdgeKind::from_name)?,
             to: ListingId(row.get(2)?),
             why: text(row, 3)?.into(),
+            terms: read_terms(row, 4)?,
         })
     })
 }

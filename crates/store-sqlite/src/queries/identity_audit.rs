@@ -5,7 +5,7 @@ use kasparro_store::{Audit, decode_changed};
 use rusqlite::{Connection, Row};
 
 use super::audit::of_every_source;
-use super::identity::{read_resolution, select_resolution};
+use super::identity::{read_resolution, read_terms, select_resolution};
 use super::{Sources, json, named, past, text, walk};
 use crate::error::{Queried, damaged};
 
@@ -15,7 +15,8 @@ pub(super) const OF_SOURCE: &str = "SELECT l.source_id, l.external_id, i.confide
     WHERE l.source_id = ?1 ORDER BY l.external_id";
 
 /// Few enough to be sorted.
-const EDGES: &str = "SELECT f.source_id, f.external_id, e.kind, t.source_id, t.external_id, e.why
+const EDGES: &str = "SELECT f.source_id, f.external_id, e.kind, t.source_id, t.external_id, e.why,
+        e.ratio, e.effective_on
     FROM asset_edge AS e
     JOIN listing AS f ON f.listing_id = e.from_listing_id
     JOIN listing AS t ON t.listing_id = e.to_listing_id
@@ -48,6 +49,7 @@ pub(super) fn of_listings(
             kind: named(row, 2, EdgeKind::from_name)?,
             to: key(row, sources, 3)?,
             why: text(row, 5)?.into(),
+            terms: read_terms(row, 6)?,
         });
         Ok(())
     })

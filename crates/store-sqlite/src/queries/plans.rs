@@ -21,6 +21,7 @@ fn newest() -> Connection {
         include_str!("../../migrations/V4__watchfulness.sql"),
         include_str!("../../migrations/V5__one_asset.sql"),
         include_str!("../../migrations/V6__trusted_api.sql"),
+        include_str!("../../migrations/V7__relations.sql"),
     ] {
         connection.execute_batch(migration).unwrap();
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kasparro_domain::{
-    AssetClass, AssetId, DecisionId, Generation, IdentityState, ListingId, ListingKey,
+    AssetClass, AssetId, Decimal, DecisionId, Generation, IdentityState, ListingId, ListingKey,
 };
 use kasparro_store::{IdentityDecision, IdentityRow, Resolution, encode_changed};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
@@ -25,8 +25,9 @@ const DECIDE: &str =
 const FORGET_EDGES: &str = "DELETE FROM asset_edge WHERE from_listing_id = ?1";
 
 /// Writes nothing where the other listing is not known.
-const RELATE: &str = "INSERT INTO asset_edge (from_listing_id, kind, to_listing_id, why)
-    SELECT ?1, ?2, listing_id, ?4 FROM listing WHERE listing_id = ?3";
+const RELATE: &str =
+    "INSERT INTO asset_edge (from_listing_id, kind, to_listing_id, why, ratio, effective_on)
+    SELECT ?1, ?2, listing_id, ?4, ?5, ?6 FROM listing WHERE listing_id = ?3";
 
 /// Anybody in an asset, once its founder has left it.
 pub(super) const MEMBER: &str = "SELECT listing_id FROM identity WHERE asset_id = ?1 LIMIT 1";
@@ -132,8 +133,15 @@ impl<'a> RowWriter<'a> {
         ])?;
         self.forget_edges.execute([listing_id.0])?;
         for edge in &row.edges {
-            let params = params![listing_id.0, edge.kind.name(), edge.to.0, edge.why.as_str()];
-            if self.relate.execute(params)? != 1 {
+            let written = self.relate.execute(params![
+                listing_id.0,
+                edge.kind.name(),
+                edge.to.0,
+                edge.why.as_str(),
+                edge.terms.ratio.as_ref().map(Decimal::as_str),
+                edge.terms.effective_on.map(|day| day.to_string())
+            ])?;
+            if written != 1 {
                 return refused(format!("listing {} is not known", edge.to));
             }
         }
@@ -222,9 +230,9 @@ pub(crate) fn decide(connection: &Connection, decision: IdentityDecision) -> Que
             return refused(format!("there is no listing {key}"));
         }
     }
-    let IdentityDecision { kind, source, pairs, who, why, decided_at } = decision;
+    let IdentityDecision { kind, source, pairs, relation, who, why, decided_at } = decision;
     let source = source_id(connection, &source)?;
-    let decided = NewDecision { pairs, ..NewDecision::new(kind, &who, &why, decided_at) };
+    let decided = NewDecision { pairs, relation, ..NewDecision::new(kind, &who, &why, decided_at) };
     let decision_id = decisions::insert(connection, source, decided)?;
     connection
         .prepare_cached("UPDATE generation SET evidence_version = evidence_version + 1")?

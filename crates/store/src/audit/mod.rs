@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use kasparro_domain::{
     Alert, Anomaly, AnomalySubject, AssetEdge, AssetId, BodyHash, Checkpoint, Command, Decision,
-    DriftKey, DriftRow, Evidence, ListingId, ListingKey, PageId, Quote, QuoteField, Run, RunCounts,
-    RunId, SourceName, Timestamp,
+    DriftKey, DriftRow, EdgeTerms, Evidence, ListingId, ListingKey, PageId, Quote, QuoteField, Run,
+    RunCounts, RunId, SourceName, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -235,11 +235,16 @@ impl Audit {
 
     /// How the asset of a listing relates to another; by listing, name of the kind and other listing.
     pub fn edge(&mut self, edge: &AssetEdge) {
-        let AssetEdge { from, kind, to, why } = edge;
+        let AssetEdge { from, kind, to, why, terms } = edge;
         let about = (from.source.to_string(), from.external_id.to_string());
-        self.edges.entry(about).or_default().push(json!([kind, to.source, to.external_id]));
+        let mut told = vec![json!(kind), json!(to.source), json!(to.external_id)];
+        // Edges that state nothing more have the digest that they always had.
+        if *terms != EdgeTerms::default() {
+            told.push(json!(terms));
+        }
+        self.edges.entry(about).or_default().push(told.into());
         if self.dumps() {
-            self.tables.add("asset_edge", &[], &json!([from, kind, to, why]));
+            self.tables.add("asset_edge", &[], &json!([from, kind, to, why, terms]));
         }
     }
 
@@ -349,16 +354,18 @@ impl Audit {
                 json!([brought, row.ordinal])
             })
             .collect();
-        let text = json!([
-            decision.kind,
-            decision.source,
-            rows,
-            decision.drift,
-            decision.pairs,
-            decision.forced,
-            decision.who,
-            decision.why
-        ]);
+        let mut text = vec![
+            json!(decision.kind),
+            json!(decision.source),
+            rows.into(),
+            json!(decision.drift),
+            json!(decision.pairs),
+            json!(decision.forced),
+            json!(decision.who),
+            json!(decision.why),
+        ];
+        text.extend(decision.relation.as_ref().map(|relation| json!(relation)));
+        let text = Value::from(text);
         self.checks.decision(decision);
         let number = format!("{:020}", decision.decision_id.0);
         self.tables.add("decision", &[&number], &text);

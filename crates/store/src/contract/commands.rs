@@ -1,12 +1,13 @@
 //! Stories about what other processes ask.
 
 use kasparro_domain::{
-    Command, CommandId, CommandKind, CommandState, DecisionKind, DriftId, ListingKey, PageId,
-    SourceName,
+    AssetRelation, Command, CommandId, CommandKind, CommandState, DecisionKind, DriftId, EdgeKind,
+    ListingKey, PageId, SourceName,
 };
 use serde_json::json;
 
 use super::fixture::{Subject, at, gecko, paprika, run_id};
+use super::identity::terms;
 use super::{Told, ensure, expect_conflict, expect_eq};
 
 fn run_of(source: kasparro_domain::SourceName) -> CommandKind {
@@ -58,6 +59,12 @@ pub(super) async fn a_command_has_one_outcome(store: Subject) -> Told {
 
 pub(super) async fn every_kind_of_command_comes_back(store: Subject) -> Told {
     let (who, why) = ("a person".to_owned(), "the rule was wrong".to_owned());
+    let relation = AssetRelation {
+        from: listing(paprika(), "btc-bitcoin"),
+        kind: EdgeKind::MigratedTo,
+        to: listing(gecko(), "bitcoin"),
+        terms: terms(),
+    };
     let kinds = [
         CommandKind::Run { source: paprika(), run_id: run_id(1), lists: true },
         CommandKind::Retry {
@@ -89,6 +96,15 @@ pub(super) async fn every_kind_of_command_comes_back(store: Subject) -> Told {
             source: gecko(),
             decision: DecisionKind::Link,
             pairs: vec![(listing(gecko(), "bitcoin"), listing(paprika(), "btc-bitcoin"))],
+            relation: None,
+            who: who.clone(),
+            why: why.clone(),
+        },
+        CommandKind::DecideIdentity {
+            source: gecko(),
+            decision: DecisionKind::Relate,
+            pairs: vec![relation.pair()],
+            relation: Some(relation),
             who,
             why,
         },

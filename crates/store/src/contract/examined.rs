@@ -213,6 +213,7 @@ pub(super) async fn a_page_refused_for_a_change_is_read_after_all(store: Subject
         rows: vec![PageRow { page_id: page.page_id, ordinal: 0 }],
         drift: Vec::new(),
         pairs: Vec::new(),
+        relation: None,
         forced: true,
         who: reopening.who,
         why: reopening.why,

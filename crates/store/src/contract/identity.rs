@@ -1,8 +1,8 @@
 //! Stories about which listings are one asset.
 
 use kasparro_domain::{
-    AssetClass, Decision, DecisionId, DecisionKind, EdgeKind, Generation, IdentityState, ListingId,
-    ListingKey, NewAlert, Timestamp,
+    AssetClass, AssetRelation, Decision, DecisionId, DecisionKind, EdgeKind, EdgeTerms, Generation,
+    IdentityState, ListingId, ListingKey, NewAlert, Timestamp,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -323,7 +323,12 @@ pub(super) async fn an_asset_has_its_founder_and_one_listing_of_a_source(store: 
 pub(super) async fn reasons_and_edges_come_back(store: Subject) -> Told {
     let begun = start(&store).await?;
     let [btc, eth, xrp] = begun.ids;
-    let edge = |kind, to| EdgeRow { kind, to, why: "its name says so \u{1f980}".into() };
+    let edge = |kind, to| EdgeRow {
+        kind,
+        to,
+        why: "its name says so \u{1f980}".into(),
+        terms: if kind == EdgeKind::PeggedTo { terms() } else { EdgeTerms::default() },
+    };
     let candidates = json!([{"key": {"source": "x", "external_id": "\u{e9}"}, "centibits": -12}]);
     let (wrapped, pegged) = (EdgeKind::WrappedOf, EdgeKind::PeggedTo);
     let mut row = alone(eth);
@@ -349,7 +354,10 @@ pub(super) async fn reasons_and_edges_come_back(store: Subject) -> Told {
     };
     expect_eq("records", records.len(), 2)?;
     expect_eq("reasons", &records[0], &expected)?;
-    let stored = |from, kind, to| StoredEdge { from, kind, to, why: edge(kind, to).why };
+    let stored = |from, kind, to| {
+        let EdgeRow { why, terms, .. } = edge(kind, to);
+        StoredEdge { from, kind, to, why, terms }
+    };
     let all = vec![stored(eth, pegged, xrp), stored(eth, wrapped, btc), stored(xrp, wrapped, btc)];
     expect_eq("edges of one", store.asset_edges(&[eth]).await?, all[..2].to_vec())?;
     expect_eq("edges to one", store.asset_edges(&[btc]).await?, all[1..].to_vec())?;
@@ -369,11 +377,18 @@ pub(super) async fn reasons_and_edges_come_back(store: Subject) -> Told {
     expect_conflict("to nobody", resolve(&store, vec![nowhere]).await)
 }
 
+/// A ratio with many digits and a day.
+pub(super) fn terms() -> EdgeTerms {
+    let ratio = EdgeTerms::read_ratio("1000.000000000000000000000000000001").ok();
+    EdgeTerms { ratio, effective_on: EdgeTerms::read_day("2024-02-29").ok() }
+}
+
 fn decision(kind: DecisionKind, pairs: Vec<(ListingKey, ListingKey)>) -> IdentityDecision {
     IdentityDecision {
         kind,
         source: paprika(),
         pairs,
+        relation: None,
         who: "ada".to_owned(),
         why: "the same genesis".to_owned(),
         decided_at: at(40),
@@ -393,12 +408,13 @@ pub(super) async fn what_people_say_of_listings_is_kept_and_counts_as_evidence(
         DecisionKind::Unlink,
         DecisionKind::Merge,
         DecisionKind::Split,
+        DecisionKind::Unrelate,
         DecisionKind::Withdraw,
     ];
     for kind in kinds {
         store.decide_identity(decision(kind, vec![pair.clone()])).await?;
     }
-    expect_eq("evidence", version(&store).await?, before + 5)?;
+    expect_eq("evidence", version(&store).await?, before + 6)?;
     expect_eq("nobody moved yet", store.generation().await?, generation)?;
     let decided = store.decisions().await?;
     expect_eq("kinds", decided.iter().map(|one| one.kind).collect(), kinds.to_vec())?;
@@ -409,6 +425,7 @@ pub(super) async fn what_people_say_of_listings_is_kept_and_counts_as_evidence(
         rows: Vec::new(),
         drift: Vec::new(),
         pairs: vec![pair.clone()],
+        relation: None,
         forced: false,
         who: "ada".to_owned(),
         why: "the same genesis".to_owned(),
@@ -418,10 +435,39 @@ pub(super) async fn what_people_say_of_listings_is_kept_and_counts_as_evidence(
     };
     expect_eq("the first", &decided[0], &first)?;
     ensure(decided[0].after_page > begun.page.page_id, "it stands behind the newest page")?;
+    let relation = AssetRelation {
+        from: btc.clone(),
+        kind: EdgeKind::MigratedTo,
+        to: bitcoin.clone(),
+        terms: terms(),
+    };
+    let related = IdentityDecision {
+        relation: Some(relation.clone()),
+        ..decision(DecisionKind::Relate, vec![pair.clone()])
+    };
+    store.decide_identity(related.clone()).await?;
+    let bare = AssetRelation {
+        kind: EdgeKind::ForkedFrom,
+        terms: EdgeTerms::default(),
+        ..relation.clone()
+    };
+    store
+        .decide_identity(IdentityDecision { relation: Some(bare.clone()), ..related.clone() })
+        .await?;
+    let relations: Vec<_> = store.decisions().await?.into_iter().map(|one| one.relation).collect();
+    expect_eq("relations", relations[6..].to_vec(), vec![Some(relation.clone()), Some(bare)])?;
+    ensure(relations[..6].iter().all(Option::is_none), "the others relate nothing")?;
+    let elsewhere = AssetRelation { from: key("coinpaprika", "eth"), ..relation };
     let unknown = (bitcoin.clone(), key("coinpaprika", "nobody"));
     let wrong = [
         ("an unknown listing", decision(DecisionKind::Link, vec![unknown])),
         ("a kind about rows", decision(DecisionKind::Retry, vec![pair.clone()])),
+        (
+            "a relation without its kind",
+            IdentityDecision { kind: DecisionKind::Unlink, ..related.clone() },
+        ),
+        ("its kind without a relation", decision(DecisionKind::Relate, vec![pair.clone()])),
+        ("a relation of others", IdentityDecision { relation: Some(elsewhere), ..related }),
         ("no pair", decision(DecisionKind::Link, Vec::new())),
         ("out of order", decision(DecisionKind::Link, vec![(btc.clone(), bitcoin)])),
         ("one listing", decision(DecisionKind::Link, vec![(btc.clone(), btc)])),

@@ -134,6 +134,7 @@ pub(super) async fn a_discard_is_written_down_for_each_source(store: Subject) ->
         rows,
         drift: Vec::new(),
         pairs: Vec::new(),
+        relation: None,
         forced: false,
         who: "a person".to_owned(),
         why: "test data".to_owned(),

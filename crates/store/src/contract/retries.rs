@@ -112,6 +112,7 @@ pub(super) async fn a_retry_loads_rows_and_is_written_down(store: Subject) -> To
         rows: [0, 1, 2, 3, 5].map(|ordinal| PageRow { page_id: first, ordinal }).to_vec(),
         drift: Vec::new(),
         pairs: Vec::new(),
+        relation: None,
         forced: false,
         who: "a person".to_owned(),
         why: "the rule was wrong".to_owned(),

@@ -48,8 +48,14 @@ fn read_model(tables: &Tables, audit: &mut Audit) {
         }
     }
     let key = |id| tables.listings.get(&id).map(Listing::key);
-    let named = tables.identity.edges.iter().filter_map(|((from, kind, to), why)| {
-        Some(AssetEdge { from: key(*from)?, kind: *kind, to: key(*to)?, why: why.clone() })
+    let named = tables.identity.edges.iter().filter_map(|((from, kind, to), (why, terms))| {
+        Some(AssetEdge {
+            from: key(*from)?,
+            kind: *kind,
+            to: key(*to)?,
+            why: why.clone(),
+            terms: terms.clone(),
+        })
     });
     let mut edges: Vec<AssetEdge> = named.collect();
     edges.sort_by(|one, next| {

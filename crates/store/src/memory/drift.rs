@@ -108,6 +108,7 @@ impl DriftStore for MemoryStore {
                 rows: Vec::new(),
                 drift: changes.iter().map(|(_, key)| key.clone()).collect(),
                 pairs: Vec::new(),
+                relation: None,
                 forced: false,
                 who: who.to_owned(),
                 why: why.to_owned(),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use compact_str::CompactString;
 use kasparro_domain::{
-    Alert, AssetClass, AssetId, Attributes, Contract, Decision, DecisionId, EdgeKind, Generation,
-    IdentityState, ListingId, ListingKey, PageState, SourceName, Timestamp,
+    Alert, AssetClass, AssetId, Attributes, Contract, Decision, DecisionId, EdgeKind, EdgeTerms,
+    Generation, IdentityState, ListingId, ListingKey, PageState, SourceName, Timestamp,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -29,7 +29,7 @@ pub(super) struct Identity {
     pub(super) evidence_version: u64,
     pub(super) decided: BTreeMap<ListingId, Decided>,
     /// What says so, by both ends and kind.
-    pub(super) edges: BTreeMap<(ListingId, EdgeKind, ListingId), CompactString>,
+    pub(super) edges: BTreeMap<(ListingId, EdgeKind, ListingId), (CompactString, EdgeTerms)>,
     pub(super) resolutions: Vec<(ResolutionRow, Vec<ListingId>)>,
     /// By listing, endpoint, part and the instant until which it was said.
     pub(super) past: BTreeMap<(ListingId, CompactString, CompactString, Timestamp), Said>,
@@ -162,7 +162,7 @@ fn resolve(tables: &mut Tables, resolution: Resolution) -> StoreResult<Generatio
                 return refused(format!("listing {} is not known", edge.to));
             }
             let key = (row.listing_id, edge.kind, edge.to);
-            tables.identity.edges.insert(key, edge.why.clone());
+            tables.identity.edges.insert(key, (edge.why.clone(), edge.terms.clone()));
         }
     }
     let mut members: BTreeSet<(AssetId, &SourceName)> = BTreeSet::new();
@@ -295,11 +295,12 @@ impl IdentityStore for MemoryStore {
         };
         let edges = tables.identity.edges.iter().filter(|(key, _)| asked(key));
         let mut edges: Vec<StoredEdge> = edges
-            .map(|((from, kind, to), why)| StoredEdge {
+            .map(|((from, kind, to), (why, terms))| StoredEdge {
                 from: *from,
                 kind: *kind,
                 to: *to,
                 why: why.clone(),
+                terms: terms.clone(),
             })
             .collect();
         edges.sort_by(|one, next| {
@@ -325,7 +326,7 @@ impl IdentityStore for MemoryStore {
             }
         }
         let decision_id = next_decision(&tables);
-        let IdentityDecision { kind, source, pairs, who, why, decided_at } = decision;
+        let IdentityDecision { kind, source, pairs, relation, who, why, decided_at } = decision;
         let written = Decision {
             decision_id,
             kind,
@@ -333,6 +334,7 @@ impl IdentityStore for MemoryStore {
             rows: Vec::new(),
             drift: Vec::new(),
             pairs,
+            relation,
             forced: false,
             who,
             why,

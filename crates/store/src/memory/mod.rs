@@ -177,6 +177,7 @@ impl PageStore for MemoryStore {
             rows: vec![PageRow { page_id: page, ordinal: 0 }],
             drift: Vec::new(),
             pairs: Vec::new(),
+            relation: None,
             forced: reopening.forced,
             who: reopening.who,
             why: reopening.why,

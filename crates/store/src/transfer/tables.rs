@@ -294,6 +294,7 @@ pub static TABLES: &[TableSpec] = &[
             json("drift"),
             flag("forced"),
             json("pairs"),
+            json("relation"),
         ],
     ),
     table(
@@ -393,7 +394,14 @@ pub static TABLES: &[TableSpec] = &[
     table(
         "asset_edge",
         &["from_listing_id", "kind", "to_listing_id"],
-        &[integer("from_listing_id"), text("kind"), integer("to_listing_id"), text("why")],
+        &[
+            integer("from_listing_id"),
+            text("kind"),
+            integer("to_listing_id"),
+            text("why"),
+            decimal("ratio"),
+            text("effective_on"),
+        ],
     ),
     table(
         "resolution",

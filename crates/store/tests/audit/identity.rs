@@ -1,8 +1,8 @@
 //! Which listings are one asset: what the digest has of it, and what is named.
 
 use kasparro_domain::{
-    AssetClass, AssetEdge, AssetId, Attributes, EdgeKind, Generation, IdentityState, ListingId,
-    ListingKey,
+    AssetClass, AssetEdge, AssetId, AssetRelation, Attributes, EdgeKind, EdgeTerms, Generation,
+    IdentityState, ListingId, ListingKey,
 };
 use kasparro_store::{Audit, IdentityTotals, PastStatement, ResolutionRow};
 use serde_json::{Value, json};
@@ -45,7 +45,13 @@ pub(crate) fn decided() -> Vec<(ListingKey, Option<u16>, Value)> {
 /// That `dai` follows `bitcoin`.
 pub(crate) fn edges() -> Vec<AssetEdge> {
     let (from, to) = (key("coinpaprika", "dai"), key("coingecko", "bitcoin"));
-    vec![AssetEdge { from, kind: EdgeKind::PeggedTo, to, why: "its name says so".into() }]
+    vec![AssetEdge {
+        from,
+        kind: EdgeKind::PeggedTo,
+        to,
+        why: "its name says so".into(),
+        terms: EdgeTerms::default(),
+    }]
 }
 
 /// A resolution that changed listing 1.
@@ -175,10 +181,24 @@ fn what_listings_are_to_each_other_is_in_the_digest() {
         world.decisions[0].pairs.push(pair);
     };
     assert_eq!(touched(pair), ["decision"]);
-    let changes: [(Change, Tables); 9] = [
+    let relation = |world: &mut World| {
+        world.decisions[0].relation = Some(AssetRelation {
+            from: key("coingecko", "bitcoin"),
+            kind: EdgeKind::ForkedFrom,
+            to: key("coinpaprika", "btc"),
+            terms: EdgeTerms::default(),
+        });
+    };
+    assert_eq!(touched(relation), ["decision"]);
+    let changes: [(Change, Tables); 11] = [
         (|world| link(world, 1, 1), &["partition"]),
         (|world| world.edges.clear(), &["partition"]),
         (|world| world.edges[0].kind = EdgeKind::WrappedOf, &["partition"]),
+        (|world| world.edges[0].terms.ratio = EdgeTerms::read_ratio("2").ok(), &["partition"]),
+        (
+            |world| world.edges[0].terms.effective_on = EdgeTerms::read_day("2024-02-29").ok(),
+            &["partition"],
+        ),
         (|world| world.edges[0].from = key("coinpaprika", "btc"), &["partition"]),
         (|world| world.edges[0].to = key("coinpaprika", "btc"), &["partition"]),
         (

@@ -86,6 +86,7 @@ pub(crate) fn acceptance(number: i64) -> Decision {
         rows: Vec::new(),
         drift: vec![key(DriftKind::TypeChanged, "/price")],
         pairs: Vec::new(),
+        relation: None,
         forced: false,
         who: "a person".to_owned(),
         why: "it is right".to_owned(),

@@ -239,6 +239,7 @@ fn decision(number: i64, after_page: i64, ordinal: u64) -> Decision {
         rows: vec![PageRow { page_id: PageId(2), ordinal }],
         drift: Vec::new(),
         pairs: Vec::new(),
+        relation: None,
         forced: false,
         who: "a person".to_owned(),
         why: "noise".to_owned(),

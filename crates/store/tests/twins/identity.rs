@@ -92,6 +92,8 @@ rejected! {
         FindsEdgesAtEachEnd, "reasons_and_edges_come_back";
     a_store_that_keeps_old_edges_is_rejected:
         KeepsOldEdges, "reasons_and_edges_come_back";
+    a_store_that_forgets_what_is_known_of_edges_is_rejected:
+        ForgetsTermsOfEdges, "reasons_and_edges_come_back";
     a_store_that_orders_edges_otherwise_than_by_name_is_rejected:
         OrdersEdgesByTheOrderOfKinds, "reasons_and_edges_come_back";
     a_store_that_relates_listings_to_themselves_is_rejected:
@@ -118,6 +120,14 @@ rejected! {
         TakesNoPairs, "what_people_say_of_listings_is_kept_and_counts_as_evidence";
     a_store_that_takes_pairs_in_any_order_is_rejected:
         TakesPairsInAnyOrder, "what_people_say_of_listings_is_kept_and_counts_as_evidence";
+    a_store_that_forgets_how_listings_relate_is_rejected:
+        ForgetsRelations, "what_people_say_of_listings_is_kept_and_counts_as_evidence";
+    a_store_that_forgets_ratios_and_days_of_relations_is_rejected:
+        ForgetsTermsOfRelations, "what_people_say_of_listings_is_kept_and_counts_as_evidence";
+    a_store_that_takes_relations_without_their_kind_is_rejected:
+        TakesRelationsWithoutTheirKind, "what_people_say_of_listings_is_kept_and_counts_as_evidence";
+    a_store_that_takes_relations_of_other_listings_is_rejected:
+        TakesRelationsOfOthers, "what_people_say_of_listings_is_kept_and_counts_as_evidence";
     a_store_that_sights_pages_that_are_only_landed_is_rejected:
         SightsLandedPages, "loaded_pages_are_sightings";
     a_store_that_sights_pages_in_the_order_of_landing_is_rejected:

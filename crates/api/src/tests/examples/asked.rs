@@ -93,6 +93,11 @@ fn changing(story: &Story) -> Vec<Asked> {
     let merge = pair("csv:own-1", bitcoin, "our own file lists it as well");
     let split =
         json!({"listings": ["coingecko:usd-coin"], "why": "a bridged one, says its issuer"});
+    let relate = json!({
+        "from": "coingecko:usd-coin", "kind": "bridged_of", "to": "coinpaprika:usdc-usd-coin", "ratio": "1",
+        "effective_on": "2021-11-16", "why": "the bridge says which coin it holds",
+    });
+    let unrelate = pair(namesake, bitcoin, "it has its name from it, and no block");
     let page = json!({"why": "half of the coins were delisted, says the vendor", "forced": true});
     let key = json!({"name": "a dashboard", "scope": "read", "expires": "90d", "requests": 5_000});
     let refused_page = story.refused_page.0.to_string();
@@ -131,6 +136,8 @@ fn changing(story: &Story) -> Vec<Asked> {
         post("/assets/withdraw", "", Some(withdraw), 200),
         post("/assets/merge", "", Some(merge), 200),
         post("/assets/split", "", Some(split), 200),
+        post("/assets/relate", "", Some(relate), 200),
+        post("/assets/unrelate", "", Some(unrelate), 200),
         Asked { method: "GET", ..post("/commands/{id}", "4", None, 200) },
         post("/keys", "", Some(key), 201),
         post("/keys/{id}/rotate", first_key, Some(json!({"overlap": "24h"})), 201),

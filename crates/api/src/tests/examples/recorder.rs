@@ -80,9 +80,24 @@ fn work(story: &Story) -> tokio::task::JoinHandle<()> {
                     CommandKind::AcceptDrift { drift, who, why, .. } => {
                         json!({"accepted": store.accept_drift(drift, &who, &why, now).await.unwrap()})
                     }
-                    CommandKind::DecideIdentity { source, decision: kind, pairs, who, why } => {
-                        let decision =
-                            IdentityDecision { kind, source, pairs, who, why, decided_at: now };
+                    CommandKind::DecideIdentity {
+                        source,
+                        decision: kind,
+                        pairs,
+                        relation,
+                        who,
+                        why,
+                    } => {
+                        let decided_at = now;
+                        let decision = IdentityDecision {
+                            kind,
+                            source,
+                            pairs,
+                            relation,
+                            who,
+                            why,
+                            decided_at,
+                        };
                         json!({"decision_id": store.decide_identity(decision).await.unwrap()})
                     }
                     CommandKind::Run { run_id, .. } => json!({ "run_id": run_id }),

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use kasparro_domain::{
-    ApiKey, AssetClass, Clock as _, Decimal, DriftSeverity, EdgeKind, IdentityState, ListingId,
-    PageId, Quote, Rejection, RejectionReason, RunId, RunReason, Scope, SourceName,
-    ValueAnomalyKind,
+    ApiKey, AssetClass, AssetRelation, Clock as _, Decimal, DecisionKind, DriftSeverity, EdgeKind,
+    EdgeTerms, IdentityState, ListingId, ListingKey, PageId, Quote, Rejection, RejectionReason,
+    RunId, RunReason, Scope, SourceName, ValueAnomalyKind,
 };
 use kasparro_store::{
-    EdgeRow, IdentityRow, KeyStore as _, NewKey, QuarantinedRow, RowAnomaly, RunStore as _,
+    EdgeRow, IdentityDecision, IdentityRow, IdentityStore as _, KeyStore as _, NewKey,
+    QuarantinedRow, RowAnomaly, RunStore as _,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -139,8 +140,7 @@ async fn identity(world: &World) {
         "why": "the symbol is the same, the names differ", "centibits": 667,
         "features": [feature("symbol_equal", "btc and BTC", 1234), feature("name_differs", "Bitcoin B and Bitcoin", -567)],
     });
-    let fork =
-        EdgeRow { kind: EdgeKind::ForkedFrom, to: ListingId(3), why: "its name says so".into() };
+    let fork = forked(world).await;
     let linked = IdentityState::Linked;
     let rows = vec![
         decided(1, 1, AssetClass::Coin, linked),
@@ -154,6 +154,32 @@ async fn identity(world: &World) {
         },
     ];
     world.resolve(rows).await;
+}
+
+/// Somebody said that the namesake began as a copy of Bitcoin.
+async fn forked(world: &World) -> EdgeRow {
+    let key = |id: &str| ListingKey::new("coingecko", id);
+    let relation = AssetRelation {
+        from: key("bitcoin-b"),
+        kind: EdgeKind::ForkedFrom,
+        to: key("bitcoin"),
+        terms: EdgeTerms {
+            ratio: EdgeTerms::read_ratio("1").ok(),
+            effective_on: EdgeTerms::read_day("2017-08-01").ok(),
+        },
+    };
+    let decision = IdentityDecision {
+        kind: DecisionKind::Relate,
+        source: SourceName::new("coingecko"),
+        pairs: vec![relation.pair()],
+        relation: Some(relation.clone()),
+        who: "operator".to_owned(),
+        why: "every holder was given one for one".to_owned(),
+        decided_at: world.clock.now(),
+    };
+    let decision = world.kept.decide_identity(decision).await.unwrap();
+    let why = format!("Decision {} says so.", decision.0).into();
+    EdgeRow { kind: relation.kind, to: ListingId(3), why, terms: relation.terms }
 }
 
 fn budget() -> Value {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kasparro_domain::{Clock, CommandKind, DecisionKind, ListingKey, OverrideVerdict};
+use kasparro_domain::{
+    AssetRelation, Clock, CommandKind, DecisionKind, ListingKey, OverrideVerdict,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,10 +42,12 @@ struct Decided<'a> {
     assets: Vec<AssetDocument<'a>>,
 }
 
-/// The request to decide so about pairs of listings.
+/// The request to decide so about pairs of listings. The relation is there exactly where the kind is
+/// [`DecisionKind::Relate`], and is of the only pair.
 pub(super) fn request(
     kind: DecisionKind,
     pairs: impl IntoIterator<Item = Pair>,
+    relation: Option<AssetRelation>,
     who: &str,
     why: &str,
 ) -> Option<Request> {
@@ -52,12 +56,18 @@ pub(super) fn request(
     pairs.sort_unstable();
     pairs.dedup();
     let source = pairs.first()?.0.source.clone();
-    let (who, why) = (who.to_owned(), why.to_owned());
-    Some(Request::new(CommandKind::DecideIdentity { source, decision: kind, pairs, who, why }))
+    Some(Request::new(CommandKind::DecideIdentity {
+        source,
+        decision: kind,
+        pairs,
+        relation,
+        who: who.to_owned(),
+        why: why.to_owned(),
+    }))
 }
 
 /// Decides about pairs of listings that are known, here or by the holder of the store, and tells what
-/// they are now.
+/// they are now. The relation is as for [`request`].
 ///
 /// # Errors
 /// A [`Failure`] where the store cannot be used or the holder refuses.
@@ -66,10 +76,11 @@ pub(super) async fn decide(
     clock: &Arc<dyn Clock>,
     kind: DecisionKind,
     pairs: Vec<Pair>,
+    relation: Option<AssetRelation>,
     record: Record,
 ) -> Result<Exit, Failure> {
     let who = decider(record.who, context);
-    let request = request(kind, pairs.iter().cloned(), &who, &record.why);
+    let request = request(kind, pairs.iter().cloned(), relation, &who, &record.why);
     let answers = carry_out(context, clock, request.into_iter().collect()).await?;
     let store = wire::open_to_read(&context.config, clock).await?;
     let known = Known::read(store.as_ref(), &context.config.database).await?;
@@ -80,8 +91,8 @@ pub(super) async fn decide(
         let together = one.id == two.id;
         let followed = match kind.identity_verdict() {
             Some(OverrideVerdict::Link) => together,
-            Some(OverrideVerdict::Separate) => !together,
-            Some(OverrideVerdict::Withdraw) | None => true,
+            Some(verdict) if verdict.separates() => !together,
+            _ => true,
         };
         if !followed {
             broken = broken.or(Some((a, b)));

@@ -68,7 +68,7 @@ pub(super) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         let in_force = in_force(super::decisions(&context, store.as_ref()).await?);
         pairs(&one.keys(), &other.keys(), &in_force)
     };
-    decide(&context, &clock, DecisionKind::Merge, pairs, arguments.record).await
+    decide(&context, &clock, DecisionKind::Merge, pairs, None, arguments.record).await
 }
 
 /// The pair of the listings that founded the assets, and every pair between them that was said to be two: an

@@ -7,6 +7,8 @@ mod list;
 mod merge;
 mod overrides;
 mod pair;
+mod relate;
+mod relation;
 mod resolve;
 mod show;
 mod split;
@@ -20,6 +22,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::failure::{Exit, Failure};
+use relation::RelationDocument;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Action {
@@ -39,6 +42,11 @@ pub(crate) enum Action {
     Merge(merge::Arguments),
     /// Take listings out of an asset; beside a server, the server does it.
     Split(split::Arguments),
+    /// Say how one asset relates to another that it is not; beside a server, the server does it.
+    Relate(relate::Arguments),
+    /// Say that two listings are different assets that do not relate; beside a server, the server does it.
+    #[command(after_help = pair::UNRELATE_EXPLAINED)]
+    Unrelate(pair::Arguments),
     /// Take back what was said of two listings; beside a server, the server does it.
     #[command(after_help = pair::WITHDRAW_EXPLAINED)]
     Withdraw(pair::Arguments),
@@ -51,7 +59,7 @@ pub(crate) enum Action {
 }
 
 pub(crate) async fn execute(context: Context, action: Action) -> Result<Exit, Failure> {
-    use kasparro_domain::DecisionKind::{Link, Unlink, Withdraw};
+    use kasparro_domain::DecisionKind::{Link, Unlink, Unrelate, Withdraw};
     match action {
         Action::List(arguments) => list::execute(context, arguments).await,
         Action::Show(arguments) => show::execute(context, arguments).await,
@@ -60,6 +68,8 @@ pub(crate) async fn execute(context: Context, action: Action) -> Result<Exit, Fa
         Action::Unlink(arguments) => pair::execute(context, Unlink, arguments).await,
         Action::Merge(arguments) => merge::execute(context, arguments).await,
         Action::Split(arguments) => split::execute(context, arguments).await,
+        Action::Relate(arguments) => relate::execute(context, arguments).await,
+        Action::Unrelate(arguments) => pair::execute(context, Unrelate, arguments).await,
         Action::Withdraw(arguments) => pair::execute(context, Withdraw, arguments).await,
         Action::Resolve => resolve::execute(context).await,
         Action::Overrides(action) => overrides::execute(context, action).await,
@@ -85,12 +95,14 @@ fn read_asset(text: &str) -> Result<AssetName, &'static str> {
 #[derive(Debug, Serialize)]
 struct DecisionDocument {
     id: i64,
-    /// `link`, `unlink`, `merge`, `split` or `withdraw`.
+    /// `link`, `unlink`, `merge`, `split`, `relate`, `unrelate` or `withdraw`.
     kind: &'static str,
-    /// What it says of its pairs: `link`, `separate` or `withdraw`.
+    /// What it says of its pairs: `link`, `separate`, `related`, `unrelated` or `withdraw`.
     verdict: Option<&'static str>,
     /// The pairs of listings it is about, as `source:id`.
     pairs: Vec<(String, String)>,
+    /// How one listing of its only pair relates to the other; null unless its kind is `relate`.
+    relation: Option<RelationDocument>,
     who: String,
     why: String,
     decided_at: Timestamp,
@@ -98,9 +110,16 @@ struct DecisionDocument {
 
 impl DecisionDocument {
     fn words(&self) -> String {
-        let pairs: Vec<_> = self.pairs.iter().map(|(a, b)| format!("{a} {b}")).collect();
-        let Self { id, kind, who, why, decided_at, .. } = self;
-        format!("{id}: {kind} {} by {who} at {decided_at}: {why}", pairs.join(", "))
+        let Self { id, kind, relation, who, why, decided_at, .. } = self;
+        let about = match relation {
+            // Its pair is sorted and does not tell which one relates.
+            Some(relation) => relation.words(),
+            None => {
+                let pairs: Vec<_> = self.pairs.iter().map(|(a, b)| format!("{a} {b}")).collect();
+                pairs.join(", ")
+            }
+        };
+        format!("{id}: {kind} {about} by {who} at {decided_at}: {why}")
     }
 }
 
@@ -112,6 +131,7 @@ impl From<Decision> for DecisionDocument {
             kind: decision.kind.name(),
             verdict: decision.kind.identity_verdict().map(|verdict| verdict.name()),
             pairs: pairs.collect(),
+            relation: decision.relation.map(Into::into),
             who: decision.who,
             why: decision.why,
             decided_at: decision.decided_at,

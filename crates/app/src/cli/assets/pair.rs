@@ -1,4 +1,4 @@
-//! `assets link`, `assets unlink` and `assets withdraw`: what two listings are to each other.
+//! `assets link`, `assets unlink`, `assets unrelate` and `assets withdraw`: what two listings are to each other.
 
 use kasparro_domain::{DecisionKind, ListingKey, OverrideVerdict};
 
@@ -23,7 +23,16 @@ Examples:
   kasparro assets unlink coingecko:gas coinpaprika:gas-gas --why 'one is a token of another chain'
 
 The two are different assets from now on, whatever speaks for one. The listing that came later gets the asset back
-that it had founded, and its history is kept. `kasparro assets withdraw` takes the decision back.";
+that it had founded, and its history is kept. How they relate is left open: `kasparro assets relate` says that one
+came from the other, `kasparro assets unrelate` that neither did. `kasparro assets withdraw` takes the decision back.";
+
+pub(super) const UNRELATE_EXPLAINED: &str = "\
+Examples:
+  kasparro assets unrelate csv:old-x coingecko:x --why 'a copy that only has the name'
+
+The two are different assets from now on, and neither is wrapped, bridged, pegged, migrated or forked from the other,
+whatever their names suggest and whatever `kasparro assets relate` said before. `kasparro assets withdraw` takes the
+decision back.";
 
 pub(super) const WITHDRAW_EXPLAINED: &str = "\
 Examples:
@@ -71,5 +80,5 @@ pub(super) async fn execute(
             }
         }
     }
-    decide(&context, &clock, kind, vec![(a, b)], record).await
+    decide(&context, &clock, kind, vec![(a, b)], None, record).await
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::known::{Asset, Known, key_of};
 use super::list::AssetDocument;
+use super::relation::TermsDocument;
 use super::{AssetName, Context, DecisionDocument, about, decisions, read_asset};
 use crate::clock::SystemClock;
 use crate::failure::{Exit, Failure};
@@ -19,6 +20,7 @@ Examples:
   kasparro assets show coingecko:bitcoin      the asset of this listing
   kasparro assets show 17 --json
 
+`1 unit gives 1000` of a relation counts units of what it leads to for one unit of what it starts from.
 An id keeps leading to its asset: that of an asset that was found to be another one shows that one.")]
 pub(crate) struct Arguments {
     /// The asset, by its id or by one of its listings as source:id.
@@ -72,6 +74,8 @@ struct Edge {
     direction: &'static str,
     asset_id: i64,
     listing: String,
+    #[serde(flatten)]
+    terms: TermsDocument,
     why: String,
 }
 
@@ -147,6 +151,7 @@ fn told(edges: &[StoredEdge], asset: &Asset<'_>, known: &Known) -> Vec<Edge> {
             direction,
             asset_id: other.asset_id.0,
             listing: key_of(other).to_string(),
+            terms: edge.terms.clone().into(),
             why: edge.why.to_string(),
         })
     };
@@ -173,11 +178,12 @@ fn text(shown: &Shown<'_>, asset: &Asset<'_>, colour: bool) -> String {
     lines.push(String::new());
     lines.push(members(&shown.members, colour));
     for edge in &shown.edges {
-        let Edge { kind, direction, asset_id, listing, why } = edge;
-        let words = match *direction {
-            "out" => format!("{kind} asset {asset_id} ({listing}): {why}"),
-            _ => format!("asset {asset_id} ({listing}) is {kind} this one: {why}"),
+        let Edge { kind, direction, asset_id, listing, terms, why } = edge;
+        let relation = match *direction {
+            "out" => format!("{kind} asset {asset_id} ({listing})"),
+            _ => format!("asset {asset_id} ({listing}) is {kind} this one"),
         };
+        let words = format!("{relation}{}: {why}", terms.words());
         lines.push(one_line(&words));
     }
     for member in &shown.members {

@@ -42,7 +42,7 @@ pub(super) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         }
         pairs(&known.named(&arguments.asset)?, &arguments.listings)?
     };
-    decide(&context, &clock, DecisionKind::Split, pairs, arguments.record).await
+    decide(&context, &clock, DecisionKind::Split, pairs, None, arguments.record).await
 }
 
 /// Every pair of a listing that leaves and one that stays.

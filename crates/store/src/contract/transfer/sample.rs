@@ -142,17 +142,21 @@ fn decisions() -> Vec<Vec<Cell>> {
     let accept = [n(3), t("accept_drift"), n(1), t("[]"), t("ada"), t(""), at(27), n(9), NULL];
     let reopen = [n(5), t("reopen"), n(3), t("[[9,0]]"), t("bob"), t(""), at(28), n(9), t(OPEN)];
     let with = |row: [Cell; 9], drift, forced| {
-        row.into_iter().chain([t(drift), forced, t("[]")]).collect()
+        row.into_iter().chain([t(drift), forced, t("[]"), NULL]).collect()
     };
     let link =
         [n(6), t("link"), n(1), t("[]"), t("ada"), t("same"), at(29), n(9), NULL, t("[]"), NO];
+    let relate =
+        [n(8), t("relate"), n(1), t("[]"), t("ada"), t("new"), at(30), n(9), NULL, t("[]"), NO];
+    let relation = "{\"kind\": \"migrated_to\",\"ratio\":\"1000.0\"}";
     let pairs = "[[{\"source\":\"a\",\"external_id\":\"\u{e9}\"},{}]]";
     vec![
         with(discard, "[]", NO),
         with(retry, "[]", NO),
         with(accept, "[{\"pointer\" : \"/\u{e9}\"}]", NO),
         with(reopen, "[]", YES),
-        link.into_iter().chain([t(pairs)]).collect(),
+        link.into_iter().chain([t(pairs), NULL]).collect(),
+        relate.into_iter().chain([t(pairs), t(relation)]).collect(),
     ]
 }
 
@@ -248,7 +252,12 @@ fn rows_of(table: &str) -> (Option<i64>, Vec<Vec<Cell>>) {
             let open = [n(7), n(2), t("other"), t("ambiguous"), NULL, t("[]")];
             (None, vec![linked.to_vec(), open.to_vec()])
         }
-        "asset_edge" => (None, vec![vec![n(7), t("wrapped_of"), n(1), t("\u{1f980}")]]),
+        "asset_edge" => {
+            let edge = |kind| vec![n(7), t(kind), n(1), t("\u{1f980}")];
+            let with = |kind, terms: [Cell; 2]| edge(kind).into_iter().chain(terms).collect();
+            let known = with("migrated_to", [d("0.0000000012"), t("2024-02-29")]);
+            (None, vec![known, with("wrapped_of", [NULL, NULL])])
+        }
         "api_key" => (None, keys()),
         "resolution" => {
             let first = [n(3), n(i64::MAX), t("identity/1"), at(30), n(2), n(2), n(0), n(1)];

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use kasparro_domain::{
-    AssetId, Decision, DecisionId, Generation, IdentityState, ListingId, PageId, PageState,
-    SourceName, Timestamp,
+    AssetId, Decision, DecisionId, EdgeTerms, Generation, IdentityState, ListingId, PageId,
+    PageState, SourceName, Timestamp,
 };
 use kasparro_store::{
     Batch, IdentityDecision, IdentityInput, IdentityPosition, IdentityRecord, IdentityStore,
@@ -46,6 +46,12 @@ impl Twin {
     pub(super) fn spoil_decision(&self, decision: &mut Decision) {
         match self.fault {
             Fault::ForgetsPairs => decision.pairs.clear(),
+            Fault::ForgetsRelations => decision.relation = None,
+            Fault::ForgetsTermsOfRelations => {
+                if let Some(relation) = &mut decision.relation {
+                    relation.terms = EdgeTerms::default();
+                }
+            }
             Fault::PutsDecisionsBeforePages => decision.after_page = PageId(0),
             _ => {}
         }
@@ -105,6 +111,8 @@ impl Twin {
             Fault::TakesDecisionsAboutRows => "not about what listings are",
             Fault::TakesNoPairs => "the pairs are none",
             Fault::TakesPairsInAnyOrder => "a pair is out of order",
+            Fault::TakesRelationsOfOthers => "the relation is of other listings",
+            Fault::TakesRelationsWithoutTheirKind => "a relation is there exactly where",
             Fault::TakesSharesAboveOne => "is more than certain",
             _ => return None,
         })
@@ -231,6 +239,7 @@ impl IdentityStore for Twin {
                     kind: edge.kind,
                     to: edge.to,
                     why: edge.why.clone(),
+                    terms: edge.terms.clone(),
                 })
             });
             self.note(|notes| notes.edges.extend(edges));
@@ -280,6 +289,9 @@ impl IdentityStore for Twin {
                 edges.dedup();
             }
             Fault::OrdersEdgesByTheOrderOfKinds => edges.sort(),
+            Fault::ForgetsTermsOfEdges => {
+                edges.iter_mut().for_each(|edge| edge.terms = EdgeTerms::default());
+            }
             _ => {}
         }
         Ok(edges)

@@ -3,27 +3,37 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kasparro_domain::{ListingKey, OverrideVerdict, Timestamp};
+use kasparro_domain::{AssetRelation, ListingKey, OverrideVerdict, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::super::decide::{Pair, check_pair};
-use super::Word;
+use super::{Word, related};
 use crate::cli::decision::read_words;
 use crate::failure::{Exit, Failure};
 use crate::output::one_line;
 
 const HEAD: &str = "\
-# What people decided about listings: `link` makes them one asset, `separate` keeps them apart.
+# What people decided about listings: `link` makes them one asset, `separate` keeps them apart. So does `related`, and
+# says what a is of b, where `ratio` counts units of b for one unit of a; and `unrelated`, which says that neither is.
 # `kasparro assets overrides import FILE` decides what is not in force yet.
 ";
 
-/// One entry as it is written.
+/// One entry as it is written. Where one listing relates to the other, `a` is the one that does.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
     pub(super) a: String,
     pub(super) b: String,
     pub(super) verdict: String,
+    /// How `a` relates to `b`; there exactly where the verdict is `related`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<String>,
+    /// Units of `b` that one unit of `a` gives, as text with every digit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ratio: Option<String>,
+    /// The day from which it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) date: Option<String>,
     /// Who decided; whoever imports it where it is left out.
     pub(super) who: Option<String>,
     pub(super) why: String,
@@ -44,19 +54,29 @@ pub(super) struct Override {
     pub(super) place: String,
     pub(super) pair: Pair,
     pub(super) verdict: OverrideVerdict,
+    /// How one relates to the other; there exactly where the verdict says that it does.
+    pub(super) relation: Option<AssetRelation>,
     pub(super) who: Option<String>,
     pub(super) why: String,
 }
 
 /// What is in force, as entries in the order of the pairs.
 pub(super) fn entries(in_force: &BTreeMap<Pair, Word>) -> Vec<Entry> {
-    let entry = |((a, b), word): (&Pair, &Word)| Entry {
-        a: a.to_string(),
-        b: b.to_string(),
-        verdict: word.verdict.name().to_owned(),
-        who: Some(word.who.clone()),
-        why: word.why.clone(),
-        at: Some(word.at.to_string()),
+    let entry = |(pair, word): (&Pair, &Word)| {
+        let relation = word.relation.as_ref();
+        let terms = relation.map(|relation| &relation.terms);
+        let (a, b) = relation.map_or((&pair.0, &pair.1), |relation| (&relation.from, &relation.to));
+        Entry {
+            a: a.to_string(),
+            b: b.to_string(),
+            verdict: word.verdict.name().to_owned(),
+            kind: relation.map(|relation| relation.kind.name().to_owned()),
+            ratio: terms.and_then(|terms| Some(terms.ratio.as_ref()?.to_string())),
+            date: terms.and_then(|terms| Some(terms.effective_on?.to_string())),
+            who: Some(word.who.clone()),
+            why: word.why.clone(),
+            at: Some(word.at.to_string()),
+        }
     };
     in_force.iter().map(entry).collect()
 }
@@ -123,10 +143,13 @@ fn pair_words(table: &toml::Value) -> String {
 
 fn one(table: &toml::Value, place: &str) -> Result<Override, String> {
     let mut table = table.clone();
-    // An instant may be written as TOML's own or as a text.
-    if let Some(at) = table.get_mut("at").filter(|at| at.is_datetime()) {
-        *at = toml::Value::String(at.to_string());
+    // An instant and a day may be written as TOML's own or as a text.
+    for name in ["at", "date"] {
+        if let Some(time) = table.get_mut(name).filter(|time| time.is_datetime()) {
+            *time = toml::Value::String(time.to_string());
+        }
     }
+    related::check_ratio(&table)?;
     let entry: Entry =
         table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
     let key = |name: &str, text: &str| -> Result<ListingKey, String> {
@@ -134,8 +157,13 @@ fn one(table: &toml::Value, place: &str) -> Result<Override, String> {
     };
     let (a, b) = (key("a", &entry.a)?, key("b", &entry.b)?);
     let verdict = match OverrideVerdict::from_name(&entry.verdict) {
-        Some(verdict @ (OverrideVerdict::Link | OverrideVerdict::Separate)) => verdict,
-        _ => return Err(format!("verdict: {} is neither link nor separate", entry.verdict)),
+        None | Some(OverrideVerdict::Withdraw) => {
+            return Err(format!(
+                "verdict: {} is none of link, separate, related, unrelated",
+                entry.verdict
+            ));
+        }
+        Some(verdict) => verdict,
     };
     check_pair(Some(verdict), &a, &b).map_err(|failure| failure.message)?;
     let words =
@@ -144,10 +172,12 @@ fn one(table: &toml::Value, place: &str) -> Result<Override, String> {
         Timestamp::parse(at)
             .map_err(|_| format!("at: {at} is no instant such as 2026-01-02T03:04:05Z"))?;
     }
+    let relation = related::read(&entry, verdict, &a, &b)?;
     Ok(Override {
         place: place.to_owned(),
         pair: if a <= b { (a, b) } else { (b, a) },
         verdict,
+        relation,
         who: entry.who.as_deref().map(|who| words("who", who)).transpose()?,
         why: words("why", &entry.why)?,
     })
@@ -168,6 +198,7 @@ mod tests {
         let pair = (ListingKey::new("coingecko", "a:b"), ListingKey::new("csv", "x \"y\""));
         let word = Word {
             verdict: OverrideVerdict::Separate,
+            relation: None,
             who: "ada".to_owned(),
             why: "they say \u{201e}no\u{201c} \\ twice".to_owned(),
             at: Timestamp::EPOCH,
@@ -200,7 +231,7 @@ mod tests {
             ("[override]\n".to_owned(), ["team.toml", "double brackets"]),
             (format!("{entry}{}", entry.replace("a='s:x'", "a='x'")), ["entry 2", "source:id"]),
             (format!("{entry}{entry}"), ["entry 2 (s:x, r:x)", "the same two"]),
-            (entry.replace("link", "merge"), ["entry 1 (s:x, r:x)", "merge is neither"]),
+            (entry.replace("link", "merge"), ["entry 1 (s:x, r:x)", "merge is none of"]),
             (entry.replace("r:x", "s:y"), ["entry 1", "two listings of s"]),
             (entry.replace("r:x", "s:x"), ["entry 1", "both listings"]),
             (entry.replace("why='so'", ""), ["entry 1", "`why`"]),

@@ -28,10 +28,15 @@ An entry of the file:
   [[override]]
   a = 'coingecko:gas'
   b = 'coinpaprika:gas-gas'
-  verdict = 'separate'                 or 'link'
+  verdict = 'separate'                 or 'link', 'unrelated', 'related'
   why = 'a token of another chain'
   who = 'ada'                          whoever imports it where it is left out
   at = 2026-01-02T03:04:05Z            for readers of the file; may be left out
+
+An entry of verdict 'related' is read as `kasparro assets relate A B`, and has three keys of its own:
+  kind = 'migrated_to'                 what a is of b
+  ratio = '1000'                       units of b that one unit of a gives; left out where it is not known
+  date = 2024-10-01                    the day from which it holds; left out where it is not known
 
 Import a file as often as you like: what is in force already is left as it is. One entry that cannot be followed,
 and nothing of the file is decided.
@@ -98,7 +103,7 @@ pub(super) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
     };
     let mut requests = additions(&new, &who);
     let why = format!("{} does not say it", path.display());
-    requests.extend(request(DecisionKind::Withdraw, gone, &who, &why));
+    requests.extend(request(DecisionKind::Withdraw, gone, None, &who, &why));
     carry_out(&context, &clock, requests).await?;
 
     let store = wire::open_to_read(&context.config, &clock).await?;
@@ -123,7 +128,8 @@ pub(super) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
 
 /// True where an entry is in force.
 fn stands(entry: &Override, decided: &BTreeMap<Pair, Word>) -> bool {
-    decided.get(&entry.pair).is_some_and(|word| word.verdict == entry.verdict)
+    let same = |word: &Word| (word.verdict, &word.relation) == (entry.verdict, &entry.relation);
+    decided.get(&entry.pair).is_some_and(same)
 }
 
 /// The pairs about which something is in force and the file says nothing.
@@ -132,20 +138,25 @@ fn not_said(decided: &BTreeMap<Pair, Word>, wanted: &[Override]) -> Vec<Pair> {
     decided.keys().filter(|pair| !said.contains(pair)).cloned().collect()
 }
 
-/// Requests for these entries in their order: neighbours that say the same for the same reason are one.
+/// Requests for these entries in their order: neighbours that say the same for the same reason are one, and a
+/// relation is one by itself.
 fn additions(new: &[&Override], who: &str) -> Vec<Request> {
     let same = |one: &&Override, other: &&Override| {
-        (one.verdict, &one.who, &one.why) == (other.verdict, &other.who, &other.why)
+        one.relation.is_none()
+            && (one.verdict, &one.who, &one.why) == (other.verdict, &other.who, &other.why)
     };
     let one = |entries: &[&Override]| {
         let first = entries.first()?;
         let kind = match first.verdict {
             OverrideVerdict::Link => DecisionKind::Link,
             OverrideVerdict::Separate => DecisionKind::Unlink,
+            OverrideVerdict::Related => DecisionKind::Relate,
+            OverrideVerdict::Unrelated => DecisionKind::Unrelate,
             OverrideVerdict::Withdraw => DecisionKind::Withdraw,
         };
         let pairs = entries.iter().map(|entry| entry.pair.clone());
-        request(kind, pairs, first.who.as_deref().unwrap_or(who), &first.why)
+        let who = first.who.as_deref().unwrap_or(who);
+        request(kind, pairs, first.relation.clone(), who, &first.why)
     };
     new.chunk_by(same).filter_map(one).collect()
 }

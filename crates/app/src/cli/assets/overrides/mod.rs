@@ -3,10 +3,11 @@
 mod export;
 mod file;
 mod import;
+mod related;
 
 use std::collections::BTreeMap;
 
-use kasparro_domain::{Decision, OverrideVerdict, Timestamp};
+use kasparro_domain::{AssetRelation, Decision, OverrideVerdict, Timestamp};
 
 use super::Context;
 use super::decide::Pair;
@@ -31,6 +32,8 @@ pub(super) async fn execute(context: Context, action: Action) -> Result<Exit, Fa
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
     verdict: OverrideVerdict,
+    /// How one relates to the other, where that is said.
+    relation: Option<AssetRelation>,
     who: String,
     why: String,
     at: Timestamp,
@@ -39,18 +42,18 @@ pub(super) struct Word {
 impl Word {
     /// True where the two are said to be two assets.
     pub(super) fn separates(&self) -> bool {
-        self.verdict == OverrideVerdict::Separate
+        self.verdict.separates()
     }
 }
 
 /// What counts of decisions that are given oldest first: the newest about each pair, unless it takes back.
 pub(super) fn in_force(decisions: Vec<Decision>) -> BTreeMap<Pair, Word> {
     let mut newest = BTreeMap::new();
-    for Decision { kind, pairs, who, why, decided_at: at, .. } in decisions {
+    for Decision { kind, pairs, relation, who, why, decided_at: at, .. } in decisions {
         let Some(verdict) = kind.identity_verdict() else { continue };
         for pair in pairs {
-            let word = Word { verdict, who: who.clone(), why: why.clone(), at };
-            newest.insert(pair, word);
+            let (relation, who, why) = (relation.clone(), who.clone(), why.clone());
+            newest.insert(pair, Word { verdict, relation, who, why, at });
         }
     }
     newest.retain(|_, word| word.verdict != OverrideVerdict::Withdraw);
@@ -72,6 +75,7 @@ mod tests {
             rows: Vec::new(),
             drift: Vec::new(),
             pairs: pairs.iter().map(pair).collect(),
+            relation: None,
             forced: false,
             who: "ada".to_owned(),
             why: id.to_string(),
