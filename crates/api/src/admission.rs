@@ -13,13 +13,17 @@ use kasparro_domain::Scope;
 use crate::Shared;
 use crate::access::{self, RingKey};
 use crate::answer::RequestContext;
-use crate::limits::{Allowance, ClientId, Origin, Room, Taken};
+use crate::limits::{Allowance, Caller, Class, ClientId, Origin, Room, Taken};
 use crate::metrics::Limited;
 use crate::normal_path::normal_path;
 use crate::problem::{Code, Problem};
 
+/// Why nobody else is let in.
+const TOO_MANY: &str = "too many requests are under way";
 /// Health checks, for which places are kept.
 const HEALTH: [&str; 3] = ["/livez", "/readyz", "/health"];
+/// Those among what is not counted that wait for the database, all of one kind for the same answer.
+const ASKING: [&str; 3] = ["/readyz", "/health", "/metrics"];
 /// What else is not counted: it is the same for everybody, or read by machines at fixed times.
 const UNCOUNTED: [&str; 4] = ["/metrics", "/openapi.json", "/docs", "/redoc"];
 /// Files of those pages.
@@ -30,6 +34,8 @@ const UNCOUNTED_BELOW: [&str; 2] = ["/docs/", "/redoc/"];
 pub(crate) struct Visitor {
     /// The other end of the connection: the client, or a proxy.
     pub(crate) peer: IpAddr,
+    /// Under which name it is counted.
+    pub(crate) client: ClientId,
     /// The good key that came with the request.
     pub(crate) key: Option<Arc<RingKey>>,
 }
@@ -38,7 +44,7 @@ impl Visitor {
     /// Nobody that is known, with no key.
     pub(crate) const fn nobody() -> Self {
         let address = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        Self { peer: address, key: None }
+        Self { peer: address, client: ClientId::NOBODY, key: None }
     }
 }
 
@@ -80,20 +86,20 @@ pub(crate) fn admit<B>(
     context: &mut RequestContext,
 ) -> Admission {
     if room == Room::None {
-        return Admission::Out(overloaded(shared));
+        return Admission::Out(overloaded(shared, TOO_MANY));
     }
     let path = normal_path(request.uri().path());
-    let client = shared.limits.client(origin, request.headers());
+    let Caller { client, network } = shared.limits.caller(origin, request.headers());
     let known = key(shared, client, request.headers());
     if room == Room::Reserved && !has_reserve(path, &known) {
-        return Admission::Out(overloaded(shared));
+        return Admission::Out(overloaded(shared, TOO_MANY));
     }
     let (name, allowance) = match &known {
         Ok(Some((key, name))) => (*name, shared.limits.of_key(key.kept.requests)),
-        _ => (client, shared.limits.of_anonymous()),
+        _ => (client, shared.limits.of_anonymous(network)),
     };
-    let visitor = known
-        .map(|key| Visitor { peer: origin.peer.ip().to_canonical(), key: key.map(|(key, _)| key) });
+    let peer = origin.peer.ip().to_canonical();
+    let visitor = known.map(|key| Visitor { peer, client: name, key: key.map(|(key, _)| key) });
     let asks_first = *request.method() == Method::OPTIONS && context.sharing().asks_first();
     if asks_first || uncounted(request.method(), path) {
         return visitor.map_or_else(Admission::Out, Admission::In);
@@ -122,8 +128,12 @@ fn decide(
             let key = visitor.ok().and_then(|visitor| visitor.key);
             let key_id = key.as_ref().map(|key| key.kept.key_id.as_str());
             shared.journal.limited(key_id, "its limit is used up");
+            let whom = match standing.class {
+                Class::Anonymous | Class::Key => "",
+                Class::Network => " to all clients of one IPv6 network of 48 bits",
+            };
             let detail = format!(
-                "{} requests in {} seconds are allowed; more in {} seconds",
+                "{} requests in {} seconds are allowed{whom}; more in {} seconds",
                 standing.limit, standing.window_s, standing.more_in_s
             );
             Err(Problem::new(Code::RateLimited, detail).retry_after(standing.more_in_s))
@@ -167,6 +177,11 @@ fn has_reserve(path: &str, known: &Result<Option<(Arc<RingKey>, ClientId)>, Prob
     HEALTH.contains(&path) || matches!(known, Ok(Some((key, _))) if operates(key))
 }
 
+/// True for what is not counted and waits for an answer of the database that others share.
+pub(crate) fn asks_database(path: &str) -> bool {
+    ASKING.contains(&path)
+}
+
 fn uncounted(method: &Method, path: &str) -> bool {
     let reads = *method == Method::GET || *method == Method::HEAD;
     reads
@@ -175,8 +190,9 @@ fn uncounted(method: &Method, path: &str) -> bool {
             || UNCOUNTED_BELOW.iter().any(|folder| path.starts_with(folder)))
 }
 
-fn overloaded(shared: &Shared) -> Problem {
+/// There is no room, and of what.
+pub(crate) fn overloaded(shared: &Shared, why: &'static str) -> Problem {
     shared.metrics.count_limited(Limited::Overload);
-    shared.journal.limited(None, "too many requests are under way");
-    Problem::new(Code::Overloaded, "too many requests are under way")
+    shared.journal.limited(None, why);
+    Problem::new(Code::Overloaded, why)
 }

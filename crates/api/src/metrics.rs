@@ -80,7 +80,7 @@ fn describe() {
     );
     metrics::describe_gauge!(
         REQUESTS_IN_FLIGHT,
-        "Requests that are being answered, without streams"
+        "Requests that are being answered, without streams, bodies that still come, health checks and metrics"
     );
     metrics::describe_gauge!(
         "kasparro_generation",

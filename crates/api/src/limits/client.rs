@@ -10,6 +10,7 @@ use sha2::Sha256;
 const V4: u8 = b'4';
 const V6: u8 = b'6';
 const KEY: u8 = b'k';
+const NETWORK: u8 = b'n';
 
 /// The name under which a client is counted, in memory and in the store: half of an HMAC, which tells
 /// nobody its address or the id of its key.
@@ -17,6 +18,15 @@ const KEY: u8 = b'k';
 pub(crate) struct ClientId(pub(super) u128);
 
 impl ClientId {
+    /// Nobody that is known.
+    pub(crate) const NOBODY: Self = Self(0);
+
+    /// Somebody for tests that need no address.
+    #[cfg(test)]
+    pub(crate) fn made_up(number: u8) -> Self {
+        Self(u128::from(number) << 64 | u128::from(number))
+    }
+
     /// The name as text: 32 hexadecimal digits.
     pub(super) fn name(self) -> String {
         format!("{:032x}", self.0)
@@ -27,6 +37,15 @@ impl ClientId {
         let digits = name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         u128::from_str_radix(name, 16).ok().filter(|_| digits).map(Self)
     }
+}
+
+/// Whose a request is that comes without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// Under which name it is counted.
+    pub(crate) client: ClientId,
+    /// Among whom it is counted besides, where it comes over IPv6.
+    pub(crate) network: Option<ClientId>,
 }
 
 /// Gives clients their names. Processes with the same secret give the same ones.
@@ -44,14 +63,29 @@ impl Namer {
         Self(mac)
     }
 
+    /// Who asks from an address.
+    pub(super) fn caller(&self, address: IpAddr) -> Caller {
+        Caller { client: self.address(address), network: self.network(address) }
+    }
+
     /// The client at an address. A network of 64 bits is what one household or one machine gets of IPv6,
     /// so all of its addresses are one client.
-    pub(super) fn address(&self, address: IpAddr) -> ClientId {
+    fn address(&self, address: IpAddr) -> ClientId {
         match address.to_canonical() {
             IpAddr::V4(address) => self.name(V4, &address.octets()),
             IpAddr::V6(address) => {
                 let octets = address.octets();
                 self.name(V6, octets.first_chunk::<8>().unwrap_or(&[0; 8]))
+            }
+        }
+    }
+
+    /// The network of 48 bits of an IPv6 address: what one customer gets of many providers.
+    fn network(&self, address: IpAddr) -> Option<ClientId> {
+        match address.to_canonical() {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => {
+                Some(self.name(NETWORK, address.octets().first_chunk::<6>().unwrap_or(&[0; 6])))
             }
         }
     }
@@ -108,6 +142,15 @@ mod tests {
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff:ffff:ffff:ffff"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn a9_networks_of_64_bits_are_of_one_of_48_bits() {
+        let network = |address: &str| Namer::new(&[7; 32]).network(address.parse().unwrap());
+        assert!(network("2001:db8:1:2::1").is_some());
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:ffff::2"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:2:2::1"));
+        assert_eq!([network("192.0.2.1"), network("::ffff:192.0.2.1")], [None, None]);
     }
 
     #[test]

@@ -6,16 +6,21 @@
 //!
 //! With one process no window ever sees more than the limit. With `n` of them a client that uses them all at
 //! once gets at most `n` tenths of the limit more: what each may count without having been told.
+//!
+//! Whoever has an IPv6 network of 48 bits has 65,536 of 64 bits, each a client. So what comes from there without
+//! a key is counted together as well, under a limit of its own ([`networks`]).
 
 mod client;
 mod forwarded;
 mod load;
+mod networks;
 mod settings;
 mod sharing;
 mod slots;
 mod standing;
 mod table;
 mod time;
+mod waits;
 
 #[cfg(test)]
 mod properties;
@@ -28,14 +33,15 @@ use http::HeaderMap;
 use kasparro_domain::Timestamp;
 use tokio::sync::{Notify, watch};
 
-pub(crate) use client::ClientId;
+pub(crate) use client::{Caller, ClientId};
 pub(crate) use load::{Load, Room};
 pub use settings::{LimitSettings, Network};
 pub(crate) use sharing::{learn_at_start, share};
 pub(crate) use standing::{Class, Standing};
+pub(crate) use waits::{NoPlace, Waits};
 
 use client::Namer;
-use table::{Outcome, Table};
+use table::Table;
 use time::SlotClock;
 
 /// Clients that are counted one by one at most, of either class; of about 160 bytes each.
@@ -54,14 +60,14 @@ const ASKING_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Origin {
     /// The other end of the connection.
     pub(crate) peer: SocketAddr,
-    client: ClientId,
+    caller: Caller,
     proxy: bool,
 }
 
 impl Origin {
     /// Under which name its connections are counted; `None` for a trusted proxy, which has those of many.
     pub(crate) fn one_client(&self) -> Option<ClientId> {
-        (!self.proxy).then_some(self.client)
+        (!self.proxy).then_some(self.caller.client)
     }
 }
 
@@ -72,6 +78,8 @@ pub(crate) struct Allowance {
     pub(crate) class: Class,
     /// Requests in each window; `None` for no limit.
     pub(crate) limit: Option<u64>,
+    /// The network with whose clients it is counted together.
+    pub(crate) network: Option<ClientId>,
 }
 
 /// How a request fares.
@@ -99,6 +107,7 @@ pub(crate) struct Limits {
     clock: SlotClock,
     anonymous: Table,
     keyed: Table,
+    networks: Table,
     failures: Table,
     failure_clock: SlotClock,
     /// True while the store does not answer: each process then counts alone.
@@ -128,6 +137,8 @@ impl Limits {
             clock: SlotClock::new(settings.window, started, now),
             anonymous: Table::new(MAX_CLIENTS, true),
             keyed: Table::new(MAX_CLIENTS, true),
+            // Never more than there are clients in them.
+            networks: Table::new(MAX_CLIENTS, true),
             failures: Table::new(MAX_FAILING, false),
             failure_clock: SlotClock::new(FAILURE_WINDOW, started, now),
             alone: AtomicBool::new(false),
@@ -143,15 +154,15 @@ impl Limits {
     /// Who is at the other end of a connection.
     pub(crate) fn origin(&self, peer: SocketAddr) -> Origin {
         let proxy = forwarded::is_trusted(peer.ip(), &self.trusted);
-        Origin { peer, client: self.namer.address(peer.ip()), proxy }
+        Origin { peer, caller: self.namer.caller(peer.ip()), proxy }
     }
 
-    /// Under which name the client is counted that sends a request.
-    pub(crate) fn client(&self, origin: &Origin, headers: &HeaderMap) -> ClientId {
+    /// Under which names the client is counted that sends a request.
+    pub(crate) fn caller(&self, origin: &Origin, headers: &HeaderMap) -> Caller {
         if !origin.proxy {
-            return origin.client;
+            return origin.caller;
         }
-        self.namer.address(forwarded::client_address(origin.peer, headers, &self.trusted))
+        self.namer.caller(forwarded::client_address(origin.peer, headers, &self.trusted))
     }
 
     /// Under which name the key of a public id is counted.
@@ -159,14 +170,14 @@ impl Limits {
         self.namer.key(key_id)
     }
 
-    /// What a client without a key may ask for.
-    pub(crate) const fn of_anonymous(&self) -> Allowance {
-        Allowance { class: Class::Anonymous, limit: self.settings.anonymous }
+    /// What a client without a key may ask for, and its network.
+    pub(crate) const fn of_anonymous(&self, network: Option<ClientId>) -> Allowance {
+        Allowance { class: Class::Anonymous, limit: self.settings.anonymous, network }
     }
 
     /// What a key may ask for that has this number of its own, or none.
     pub(crate) fn of_key(&self, own: Option<u64>) -> Allowance {
-        Allowance { class: Class::Key, limit: own.or(self.settings.keyed) }
+        Allowance { class: Class::Key, limit: own.or(self.settings.keyed), network: None }
     }
 
     /// Counts a request at an instant, which is now, if its limit allows it.
@@ -191,32 +202,6 @@ impl Limits {
             if !matches!(round.await, Ok(Ok(()))) {
                 return self.take_with(client, allowance, Instant::now(), |_| None);
             }
-        }
-    }
-
-    fn take_with(
-        &self,
-        client: ClientId,
-        allowance: Allowance,
-        at: Instant,
-        grant: impl FnOnce(u64) -> Option<u64>,
-    ) -> Taken {
-        let Some(limit) = allowance.limit else {
-            return Taken::Unlimited;
-        };
-        let slot = self.clock.slot(at);
-        let table = self.table(allowance.class);
-        let standing = |left, free_from| Standing {
-            class: allowance.class,
-            limit,
-            window_s: self.window_s,
-            left,
-            more_in_s: self.clock.seconds_until(free_from, at),
-        };
-        match table.take(client, slot, limit, grant(limit)) {
-            Outcome::Counted { left, free_from } => Taken::Counted(standing(left, free_from)),
-            Outcome::Full { free_from } => Taken::Refused(standing(0, free_from)),
-            Outcome::Unknown => Taken::Unknown,
         }
     }
 
@@ -252,13 +237,15 @@ impl Limits {
     /// How many clients are known, counted or for their failures.
     #[cfg(test)]
     pub(crate) fn known(&self) -> usize {
-        [&self.anonymous, &self.keyed, &self.failures].map(Table::clients).iter().sum()
+        let all = [&self.anonymous, &self.keyed, &self.networks, &self.failures];
+        all.map(Table::clients).iter().sum()
     }
 
     const fn table(&self, class: Class) -> &Table {
         match class {
             Class::Anonymous => &self.anonymous,
             Class::Key => &self.keyed,
+            Class::Network => &self.networks,
         }
     }
 }

@@ -22,7 +22,7 @@ fn limits(window: Duration, shared: bool, started: Instant) -> Limits {
 }
 
 const fn allowance(limit: u64) -> Allowance {
-    Allowance { class: Class::Key, limit: Some(limit) }
+    Allowance { class: Class::Key, limit: Some(limit), network: None }
 }
 
 /// The most requests that any window of the log saw.
@@ -73,7 +73,7 @@ fn when_it_says_that_there_is_room_there_is() {
     assert_eq!((standing.more_in_s, standing.window_s), (460, 900));
     assert!(matches!(take(959), Taken::Refused(_)));
     assert!(matches!(take(960), Taken::Counted(_)));
-    let off = Allowance { class: Class::Key, limit: None };
+    let off = Allowance { class: Class::Key, limit: None, network: None };
     assert_eq!(limits.take(CLIENT, off, start), Taken::Unlimited);
 }
 

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitSettings {
     /// Requests in each window of a client without a key: of an IPv4 address or an IPv6 network of 64 bits.
-    /// `None` for no limit.
+    /// The clients of one IPv6 network of 48 bits have 16 times as many together. `None` for no limit.
     pub anonymous: Option<u64>,
     /// Requests in each window of a key that has no number of its own. `None` for no limit.
     pub keyed: Option<u64>,

@@ -28,10 +28,11 @@ const FORGET_EVERY: u64 = 5;
 /// How long the store is waited for at the end.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// The table of a client, before its name in the store.
-const TABLES: [(Class, char); 2] = [(Class::Anonymous, 'a'), (Class::Key, 'k')];
+const TABLES: [(Class, char); 3] =
+    [(Class::Anonymous, 'a'), (Class::Key, 'k'), (Class::Network, 'n')];
 
 /// What the store is being told, by table.
-type Pieces = [Vec<(ClientId, Told)>; 2];
+type Pieces = [Vec<(ClientId, Told)>; 3];
 
 /// Learns what all processes counted of every client, so that a restart gives nobody more. The store is
 /// waited for a second at most; [`share`] asks again later.

@@ -14,6 +14,8 @@ pub(crate) enum Class {
     Anonymous,
     /// Of a key.
     Key,
+    /// Of all clients without a key in an IPv6 network of 48 bits.
+    Network,
 }
 
 impl Class {
@@ -21,6 +23,7 @@ impl Class {
         match self {
             Self::Anonymous => "anonymous",
             Self::Key => "key",
+            Self::Network => "network",
         }
     }
 }
@@ -73,7 +76,9 @@ mod tests {
 
     #[test]
     fn l3_the_headers_read_as_the_draft_wants_them() {
-        for (class, name) in [(Class::Anonymous, "anonymous"), (Class::Key, "key")] {
+        for (class, name) in
+            [(Class::Anonymous, "anonymous"), (Class::Key, "key"), (Class::Network, "network")]
+        {
             let standing = Standing { class, limit: 100, window_s: 900, left: 99, more_in_s: 840 };
             let mut headers = HeaderMap::new();
             standing.add_to(&mut headers);

@@ -95,6 +95,20 @@ impl Table {
         outcome
     }
 
+    /// How a request would fare that is not counted yet; `None` where it would be counted.
+    pub(super) fn look(
+        &self,
+        client: ClientId,
+        slot: u64,
+        limit: u64,
+        grant: Option<u64>,
+    ) -> Option<Outcome> {
+        let mut shard = self.shard(client);
+        let slots = &mut shard.clients.get_mut(&client)?.slots;
+        slots.advance(slot);
+        refusal(slots, limit, grant)
+    }
+
     /// In which slot more will be free for a client that has none left; `None` where it has.
     pub(super) fn full(&self, client: ClientId, slot: u64, limit: u64) -> Option<u64> {
         let mut shard = self.shard(client);
@@ -178,15 +192,20 @@ impl Table {
 
 fn count(slots: &mut Slots, slot: u64, limit: u64, grant: Option<u64>) -> Outcome {
     slots.advance(slot);
-    let total = slots.total();
-    if total >= limit {
-        return Outcome::Full { free_from: slots.free_from() };
-    }
-    if grant.is_some_and(|grant| u64::from(slots.unconfirmed()) >= grant) {
-        return Outcome::Unknown;
+    if let Some(refused) = refusal(slots, limit, grant) {
+        return refused;
     }
     slots.count();
-    Outcome::Counted { left: limit - total - 1, free_from: slots.free_from() }
+    Outcome::Counted { left: limit.saturating_sub(slots.total()), free_from: slots.free_from() }
+}
+
+/// Why a request is not counted in the newest slot; `None` where it may be.
+fn refusal(slots: &Slots, limit: u64, grant: Option<u64>) -> Option<Outcome> {
+    if slots.total() >= limit {
+        return Some(Outcome::Full { free_from: slots.free_from() });
+    }
+    let untold = grant.is_some_and(|grant| u64::from(slots.unconfirmed()) >= grant);
+    untold.then_some(Outcome::Unknown)
 }
 
 /// What the lock holds is whole whenever it is released, also by a panic.

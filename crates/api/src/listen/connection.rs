@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 use super::clock::{CoarseClock, TimeLimits};
 use super::in_flight::{InFlight, Waiting};
 use super::refused::Refused;
-use crate::limits::{ClientId, Load};
+use super::turn::Places;
+use crate::limits::ClientId;
 use crate::problem::Problem;
 
 /// How HTTP/2 connections begin.
@@ -46,8 +47,7 @@ pub(crate) struct Connection {
     waiting: Mutex<Vec<Arc<Waiting>>>,
     /// Since when an answer that goes on could not leave, as in [`Waiting`].
     pub(super) blocked: AtomicU64,
-    pub(super) load: Arc<Load>,
-    pub(super) bodies: Arc<Load>,
+    pub(super) places: Places,
     /// True while the first line of a head is not complete.
     line_open: AtomicBool,
     http2: AtomicBool,
@@ -72,13 +72,12 @@ pub(super) struct Command {
 }
 
 impl Connection {
-    /// A connection on which nothing came yet, with the requests and the bodies of requests of this process.
+    /// A connection on which nothing came yet, whose requests take places of this process.
     pub(super) fn new(
         number: u64,
         client: Option<ClientId>,
         clock: Arc<CoarseClock>,
-        load: Arc<Load>,
-        bodies: Arc<Load>,
+        places: Places,
     ) -> Self {
         Self {
             number,
@@ -90,8 +89,7 @@ impl Connection {
             streams: AtomicU32::new(0),
             waiting: Mutex::default(),
             blocked: AtomicU64::new(0),
-            load,
-            bodies,
+            places,
             line_open: AtomicBool::new(true),
             http2: AtomicBool::new(false),
             stirred: AtomicBool::new(false),
@@ -110,7 +108,7 @@ impl Connection {
         self.phase.store(Phase::Idle as u8, Ordering::Relaxed);
         self.touch();
         self.stir();
-        InFlight::new(Arc::clone(self), self.load.enter())
+        InFlight::new(Arc::clone(self), self.places.requests.enter())
     }
 
     /// Bytes arrived.
@@ -253,9 +251,10 @@ impl Connection {
         self.waker.wake();
     }
 
-    /// True where it waited so long for its next request that it should be parked, and is not.
+    /// True where it waited so long for its next request, or the rest of one, that it should be parked, and is
+    /// not.
     pub(super) fn should_park(&self, now_ms: u64, after: Duration) -> bool {
-        self.phase.load(Ordering::Relaxed) == Phase::Idle as u8
+        self.phase.load(Ordering::Relaxed) != Phase::Fresh as u8
             && self.in_flight.load(Ordering::Relaxed) == 0
             && !self.http2.load(Ordering::Relaxed)
             && !self.park.load(Ordering::Relaxed)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::{CoarseClock, TimeLimits};
 use super::connection::Connection;
+use super::turn::Places;
 use crate::limits::{ClientId, Load, Origin};
 use crate::metrics::MetricsHandle;
 use crate::settings::ApiSettings;
@@ -21,8 +22,6 @@ const CROWD: usize = 2_048;
 const HASTE: u32 = 4;
 /// How often metrics are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-/// Bodies of requests that are waited for at once, beside the requests under way.
-const MAX_BODIES: usize = 256;
 
 /// Every open connection.
 #[derive(Debug)]
@@ -31,8 +30,7 @@ pub(super) struct Connections {
     pub(super) limits: TimeLimits,
     /// How long a connection waits for its next request before it is parked.
     park_after: Duration,
-    load: Arc<Load>,
-    bodies: Arc<Load>,
+    places: Places,
     /// Connections of one client at most; 0 for no bound.
     per_client: usize,
     open: Mutex<Open>,
@@ -52,8 +50,7 @@ impl Connections {
             clock: Arc::new(CoarseClock::new()),
             limits: TimeLimits::of(settings),
             park_after,
-            load,
-            bodies: Arc::new(Load::new(MAX_BODIES)),
+            places: Places::new(load),
             per_client: settings.max_connections_per_client,
             open: Mutex::default(),
         }
@@ -73,9 +70,8 @@ impl Connections {
         }
         let number = open.next_number;
         open.next_number += 1;
-        let (clock, load) = (Arc::clone(&self.clock), Arc::clone(&self.load));
-        let bodies = Arc::clone(&self.bodies);
-        let connection = Arc::new(Connection::new(number, client, clock, load, bodies));
+        let (clock, places) = (Arc::clone(&self.clock), self.places.clone());
+        let connection = Arc::new(Connection::new(number, client, clock, places));
         open.by_number.insert(number, Arc::clone(&connection));
         Some(Watched { connection, connections: Arc::clone(self) })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::connection::Connection;
-use super::upload::Turn;
+use super::turn::{Beside, Taker, Turn};
 use crate::limits::Room;
 
 /// Since when an answer that goes on waits until its client takes what it was handed: one more than the
@@ -18,7 +18,7 @@ pub(crate) struct InFlight {
     room: Room,
     /// True while it takes a place among the requests of this process, unless it has a turn.
     placed: bool,
-    /// Its place, where that depends on how its body comes.
+    /// Its place, where it may be beside those of others.
     turn: Option<Arc<Turn>>,
     /// Where its answer goes on.
     streams: Option<Arc<Waiting>>,
@@ -34,25 +34,23 @@ impl InFlight {
         self.room
     }
 
-    /// It comes with a body, during which it takes no place. `reserved` says whether it may use the places
-    /// that are kept.
-    pub(super) fn with_body(&mut self, reserved: bool) -> Arc<Turn> {
-        let Connection { load, bodies, .. } = &*self.connection;
-        let turn = Arc::new(Turn::new(Arc::clone(load), Arc::clone(bodies), reserved));
+    /// It has to wait for this, and takes no place among the others while it does.
+    pub(super) fn beside(&mut self, what: Beside, taker: Taker) -> Arc<Turn> {
+        let turn = Arc::new(Turn::new(self.connection.places.clone(), what, taker));
         self.placed = false;
         self.turn = Some(Arc::clone(&turn));
         turn
     }
 
-    /// True where there was no room for its body, or for itself once that was read.
-    pub(super) fn crowded_out(&self) -> bool {
-        self.turn.as_ref().is_some_and(|turn| turn.crowded_out())
+    /// Of what there was no room: where it waits, or for itself once it has what it waited for.
+    pub(super) fn crowded_out(&self) -> Option<&'static str> {
+        self.turn.as_ref().and_then(|turn| turn.crowded_out())
     }
 
     /// Its answer is known; what is left of it keeps only its own connection busy.
     pub(crate) fn leave_place(&mut self) {
         if std::mem::take(&mut self.placed) {
-            self.connection.load.leave();
+            self.connection.places.requests.leave();
         }
         if let Some(turn) = &self.turn {
             turn.leave();

@@ -44,15 +44,17 @@ impl WatchedIo {
     /// what it should have left, and nothing can be said of what is to come.
     pub(super) fn take_over(&mut self, unused: &[u8]) -> bool {
         self.put_back(unused);
-        self.framing.of_head() == Some(self.unread.len())
+        self.is_part_of_head(self.unread.len())
     }
 
-    /// Waits until there is something to read, or nothing to come any more.
-    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.stream {
-            Some(stream) => stream.poll_read_ready(cx),
-            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
+    /// Takes what was put back.
+    pub(super) fn take_unread(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.unread).into()
+    }
+
+    /// True where so many bytes, the last that came, are the beginning of a head and nothing else.
+    pub(super) fn is_part_of_head(&self, bytes: usize) -> bool {
+        self.framing.of_head() == Some(bytes)
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {

@@ -15,6 +15,7 @@ mod refused;
 mod request;
 mod service;
 mod serving;
+mod turn;
 mod upload;
 #[cfg(test)]
 mod watch_tests;

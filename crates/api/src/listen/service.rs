@@ -20,14 +20,14 @@ use tower::ServiceExt as _;
 use super::connection::Connection;
 use super::in_flight::InFlight;
 use super::request::{with_normal_path, within_limits};
+use super::turn::{Beside, Taker};
 use super::upload::Upload;
 use crate::access::{Access, Area, authorise};
-use crate::admission::{Admission, Visitor, admit};
+use crate::admission::{Admission, Visitor, admit, asks_database, overloaded};
 use crate::answer::{Body, RequestContext, Streaming};
 use crate::cors::Sharing;
 use crate::data::Selection;
 use crate::limits::Origin;
-use crate::metrics::Limited;
 use crate::normal_path::normal_path;
 use crate::problem::{Code, Problem};
 use crate::routes::MatchedRoute;
@@ -145,15 +145,24 @@ fn answer<B: Sent>(
         };
     }
     let operates = visitor.key.as_ref().is_some_and(|key| key.kept.scope >= Scope::Operate);
+    let taker = Taker { client: visitor.client, reserved: operates };
     request.extensions_mut().insert(visitor);
-    let api = Arc::clone(api);
     let mut in_flight = in_flight;
-    let request = if request.body().is_end_stream() {
+    let request = if asks_database(normal_path(request.uri().path())) {
+        // All of them share one question, so that only the places of others would be in the way.
+        let turn = in_flight.beside(Beside::Check, taker);
+        if let Err(crowded_out) = turn.wait() {
+            let problem = overloaded(shared, crowded_out.why());
+            return refuse(api, &problem, request.method(), &context, in_flight);
+        }
+        request.map(axum::body::Body::new)
+    } else if request.body().is_end_stream() {
         request.map(axum::body::Body::new)
     } else {
-        let turn = in_flight.with_body(operates);
+        let turn = in_flight.beside(Beside::Body, taker);
         request.map(|body| axum::body::Body::new(Upload::new(body, turn)))
     };
+    let api = Arc::clone(api);
     Answering::Routed(Box::pin(async move {
         let response = route(&api, request, &context, &mut in_flight).await;
         response.map(|body| body.holding(in_flight))
@@ -245,14 +254,10 @@ async fn route(
     request.extensions_mut().insert(context.clone());
     let routing = AssertUnwindSafe(api.router.clone().oneshot(request)).catch_unwind();
     let limit = api.shared.settings.request_timeout;
-    let problem = match tokio::time::timeout(limit, routing).await {
-        Ok(Ok(Ok(_))) if in_flight.crowded_out() => {
-            let why = "too many bodies of requests are waited for";
-            api.shared.metrics.count_limited(Limited::Overload);
-            api.shared.journal.limited(None, why);
-            Problem::new(Code::Overloaded, why)
-        }
-        Ok(Ok(Ok(mut routed))) => {
+    let routed = tokio::time::timeout(limit, routing).await;
+    let problem = match (routed, in_flight.crowded_out()) {
+        (Ok(Ok(Ok(_))), Some(why)) => overloaded(&api.shared, why),
+        (Ok(Ok(Ok(mut routed))), None) => {
             let matched = routed.extensions_mut().remove::<MatchedRoute>();
             if routed.extensions_mut().remove::<Streaming>().is_some() {
                 in_flight.goes_on();
@@ -268,9 +273,9 @@ async fn route(
             record(api, route, &method, &response, context);
             return response;
         }
-        Ok(Ok(Err(never))) => match never {},
-        Ok(Err(_)) => panicked(),
-        Err(_) => Problem::new(Code::RequestTimeout, "the request was given up"),
+        (Ok(Ok(Err(never))), _) => match never {},
+        (Ok(Err(_)), _) => panicked(),
+        (Err(_), _) => Problem::new(Code::RequestTimeout, "the request was given up"),
     };
     let response = respond::problem(&problem, context);
     record(api, "other", &method, &response, context);

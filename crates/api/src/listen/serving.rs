@@ -1,7 +1,7 @@
 //! Serving one connection, from its first byte to its end.
 //!
-//! hyper holds buffers of 16 KiB for each connection. So it comes in only when there is something to read, and
-//! an HTTP/1 connection that waits for its next request for a while is taken from it again: parked. Nothing can
+//! hyper holds buffers of 16 KiB for each connection. So it comes in only when the head of a request is there, and
+//! an HTTP/1 connection that waits for its next one for a while is taken from it again: parked. Nothing can
 //! get lost or be read twice, because it is taken away only right after hyper looked for more to read and to
 //! write and there was neither, while no request was under way; and what it had read of a head that is not
 //! complete is put back.
@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::connection::{Command, Connection};
+use super::connection::Connection;
 use super::io::WatchedIo;
 use super::service::Door;
 use super::{MAX_HEAD_BYTES, MAX_RESET_STREAMS, MAX_STREAMS, refusal};
@@ -23,6 +23,9 @@ use crate::Api;
 
 /// With what HTTP/2 connections begin.
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What is read at once until the head of a request is there.
+const READ_BYTES: usize = 2_048;
 
 /// The protocols that are spoken here.
 #[derive(Debug)]
@@ -73,70 +76,61 @@ async fn serve(
     connection: &Arc<Connection>,
     mut door: Door,
 ) {
-    match first_bytes(&mut io, connection).await {
-        Some(Version::Http1) => {}
-        Some(Version::Http2) => {
+    let mut fresh = true;
+    while let Some(version) = head_comes(&mut io, connection, fresh).await {
+        connection.stay();
+        if version == Version::Http2 {
             connection.speaks_http2();
             return serve_http2(io, &protocols.http2, connection, door).await;
         }
-        None => return,
-    }
-    while let Some(parked) = serve_http1(io, &protocols.http1, connection, door).await {
-        (io, door) = parked;
-        if !more_comes(&io, connection).await {
+        let Some(parked) = serve_http1(io, &protocols.http1, connection, door).await else {
             return;
-        }
-        connection.stay();
+        };
+        (io, door) = parked;
+        fresh = false;
     }
 }
 
-/// Waits for the first bytes and puts them back; `None` where the connection ends before.
-async fn first_bytes(io: &mut WatchedIo, connection: &Connection) -> Option<Version> {
-    let (mut read, mut length) = ([0; HTTP2_PREFACE.len()], 0);
+/// Waits until the head of a request is there, and puts it back; `None` where the connection ends before. What is
+/// too long for a head, or cannot be one, is for the parser to refuse. `fresh` on a connection on which nothing was
+/// asked yet: it may be one of HTTP/2.
+async fn head_comes(io: &mut WatchedIo, connection: &Connection, fresh: bool) -> Option<Version> {
+    let mut held = io.take_unread();
     let version = std::future::poll_fn(|cx| {
+        let command = connection.command(cx);
+        if command.close || (command.drain && (held.is_empty() || !fresh)) {
+            return Poll::Ready(None);
+        }
         loop {
-            if ends(connection.command(cx)) {
-                return Poll::Ready(None);
-            }
-            let mut buffer = ReadBuf::new(read.get_mut(length..).unwrap_or_default());
+            // Not kept while nothing comes.
+            let mut read = [0; READ_BYTES];
+            let mut buffer = ReadBuf::new(&mut read);
             match Pin::new(&mut *io).poll_read(cx, &mut buffer) {
+                Poll::Pending if command.drain => return Poll::Ready(Some(Version::Http1)),
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
-                    tracing::debug!(%error, "a connection ended before its first request");
+                    tracing::debug!(%error, "a connection ended before its next request");
                     return Poll::Ready(None);
                 }
             }
-            let more = buffer.filled().len();
-            length += more;
-            let read = read.get(..length).unwrap_or_default();
-            if read == HTTP2_PREFACE {
+            held.extend_from_slice(buffer.filled());
+            if fresh && held.starts_with(HTTP2_PREFACE) {
                 return Poll::Ready(Some(Version::Http2));
             }
-            if more == 0 || !HTTP2_PREFACE.starts_with(read) {
-                return Poll::Ready((length > 0).then_some(Version::Http1));
+            if buffer.filled().is_empty() {
+                return Poll::Ready((!held.is_empty()).then_some(Version::Http1));
+            }
+            let preface = fresh && HTTP2_PREFACE.starts_with(&held);
+            let only_part = io.is_part_of_head(held.len()) && held.len() < MAX_HEAD_BYTES;
+            if !preface && !only_part {
+                return Poll::Ready(Some(Version::Http1));
             }
         }
     })
     .await?;
-    io.put_back(read.get(..length).unwrap_or_default());
+    io.put_back(&held);
     Some(version)
-}
-
-/// Waits until a parked connection has something to read; false where it is to end.
-async fn more_comes(io: &WatchedIo, connection: &Connection) -> bool {
-    std::future::poll_fn(|cx| {
-        if ends(connection.command(cx)) {
-            return Poll::Ready(false);
-        }
-        io.poll_readable(cx).map(|readable| readable.is_ok())
-    })
-    .await
-}
-
-/// Whether a connection without a request is to end.
-const fn ends(command: Command) -> bool {
-    command.close || command.drain
 }
 
 /// Serves HTTP/1; returns what is needed to go on where the connection is to be parked.
@@ -156,6 +150,10 @@ async fn serve_http1(
         let mut serving = Pin::new(&mut *serving);
         if command.drain && !draining {
             draining = true;
+            // Without a look at what came it would end at once.
+            if poll_to_end(serving.as_mut(), cx).is_ready() {
+                return Poll::Ready(false);
+            }
             serving.as_mut().graceful_shutdown();
         }
         if !command.park {

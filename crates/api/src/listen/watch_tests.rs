@@ -137,8 +137,10 @@ fn only_a_connection_that_waits_for_its_next_request_is_parked() {
     connection.tell_to_park();
     assert!(!should(&connection, 6_000), "it is asked once");
     connection.stay();
+    at(&connections, 20);
     connection.received(b"G");
-    assert!(!should(&connection, 20_000), "a head comes");
+    assert!(!should(&connection, 20_999), "a head begins to come");
+    assert!(should(&connection, 21_000), "its rest is waited for");
 }
 
 #[test]

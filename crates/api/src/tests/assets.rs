@@ -169,7 +169,7 @@ async fn an_asset_shows_its_listings_edges_contracts_and_former_names() {
     assert_eq!(asset["price_usd"], 46_100.5, "the fresher of two");
     let edge = |asset_id: i64, listing: &str, direction: &str| {
         json!([{"kind": "forked_from", "asset_id": asset_id, "listing": listing,
-                "why": "its name says so", "direction": direction}])
+                "why": "its name says so", "direction": direction, "ratio": null, "effective_on": null}])
     };
     assert_eq!(asset["edges"], edge(5, "coingecko:bitcoin-b", "in"));
     assert_eq!(asset["deployments"], json!([]));

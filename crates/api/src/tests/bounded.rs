@@ -122,9 +122,9 @@ async fn o2_clients_that_are_made_up_are_counted_up_to_a_bound() {
     for number in 0..clients {
         let address = IpAddr::V4(Ipv4Addr::from(0x0b00_0000 + number));
         headers.insert("x-forwarded-for", address.to_string().parse().unwrap());
-        let client = limits.client(&origin, &headers);
-        limits.take(client, limits.of_anonymous(), now);
-        limits.note_failure(client, None);
+        let caller = limits.caller(&origin, &headers);
+        limits.take(caller.client, limits.of_anonymous(caller.network), now);
+        limits.note_failure(caller.client, None);
     }
     let known = limits.known();
     let bound = (MAX_CLIENTS + crate::limits::MAX_FAILING) * 101 / 100;

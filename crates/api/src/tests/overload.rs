@@ -1,6 +1,8 @@
 //! More requests and connections than there is room for.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -10,8 +12,10 @@ use axum::routing::get as on_get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
-use super::client::{ADMIN_KEY, get, parse, request, send};
+use super::client::{ADMIN_KEY, Reply, get, parse, request, send};
+use super::keyed::unlimited;
 use super::world::{Served, World, serve};
 use crate::ApiSettings;
 use crate::answer::Streaming;
@@ -76,6 +80,80 @@ async fn a10_beyond_its_requests_a_server_says_so_but_to_health_checks_and_opera
     }
     until("their places are free", || shared.load.under_way() == 0).await;
     assert_eq!(get(address, "/data").await.status, 200);
+}
+
+/// Asks for something as so many clients at once, each so often.
+fn asking(
+    address: SocketAddr,
+    target: &'static str,
+    clients: usize,
+    times: usize,
+) -> Vec<JoinHandle<Reply>> {
+    let ask = |number: usize| {
+        let client = format!("x-forwarded-for: 192.0.2.{}\r\n", number % clients);
+        tokio::spawn(async move { request(address, "GET", target, &client).await })
+    };
+    (0..clients * times).map(ask).collect()
+}
+
+/// A world whose database hangs, and a server of two requests at once behind a proxy.
+async fn hanging() -> (World, Served, Arc<crate::Shared>) {
+    let world = World::with_many(3).await;
+    let trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+    let settings = ApiSettings { max_requests: 2, trusted_proxies, ..unlimited() };
+    let api = world.api(settings);
+    let shared = Arc::clone(&api.shared);
+    let served = serve(api).await;
+    get(served.address, "/livez").await;
+    world.switches.hanging.store(true, Ordering::SeqCst);
+    (world, served, shared)
+}
+
+#[tokio::test]
+async fn a10_checks_of_a_database_that_hangs_hold_no_place_of_others() {
+    let (world, served, shared) = hanging().await;
+    let address = served.address;
+    let targets = ["/health", "/api/v1/readyz", "/metrics"];
+    let asked: Vec<_> =
+        targets.into_iter().flat_map(|target| asking(address, target, 4, 20)).collect();
+    let stuck = || world.switches.stuck.load(Ordering::SeqCst);
+    until("each question is asked", || stuck() == 3).await;
+    while !asked.iter().any(JoinHandle::is_finished) {
+        assert_eq!(get(address, "/data").await.status, 200, "others go on");
+        assert!(shared.load.under_way() <= 1, "{}", shared.load.under_way());
+        assert!(stuck() <= 3, "{}: one question of each kind", stuck());
+    }
+    for (number, asked) in asked.into_iter().enumerate() {
+        let reply = asked.await.unwrap();
+        let unhealthy = reply.body.contains("unhealthy") && !reply.body.contains("overloaded");
+        match number / 80 {
+            0 => assert!(reply.status == 503 && unhealthy, "{}", reply.body),
+            1 => assert!(reply.status == 200 && unhealthy, "{}", reply.body),
+            _ => assert_eq!(reply.status, 200),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a10_one_client_has_its_share_of_the_checks_that_wait() {
+    let (world, served, _shared) = hanging().await;
+    let address = served.address;
+    let greedy = asking(address, "/health", 1, 100);
+    until("some are refused", || greedy.iter().any(JoinHandle::is_finished)).await;
+    // It has no more, whatever it asks; others have.
+    let reply = request(address, "GET", "/readyz", "x-forwarded-for: 192.0.2.0\r\n").await;
+    reply.assert_problem(503, "overloaded");
+    assert_eq!(reply.header("retry-after"), Some("5"));
+    assert!(reply.json()["detail"].as_str().unwrap().contains("of this client"), "{}", reply.body);
+    assert_eq!(get(address, "/livez").await.status, 200, "it waits for nothing");
+    assert_eq!(get(address, "/readyz").await.status, 200);
+    let mut refused = 0;
+    for asked in greedy {
+        refused += u32::from(asked.await.unwrap().json()["code"] == "overloaded");
+    }
+    assert!((1..=100 - 64).contains(&refused), "{refused}");
+    world.switches.hanging.store(false, Ordering::SeqCst);
+    assert_eq!(get(address, "/health").await.status, 200, "places are free again");
 }
 
 #[tokio::test]

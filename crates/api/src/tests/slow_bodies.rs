@@ -19,6 +19,8 @@ use crate::ApiSettings;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bodies that are waited for at most, but for those of operators.
 const WAITED_FOR: usize = 256;
+/// Of one client at most.
+const SHARE: usize = WAITED_FOR / 4;
 const SLOW: usize = 2_000;
 
 fn settings() -> ApiSettings {
@@ -33,6 +35,11 @@ async fn begin(address: SocketAddr, key: &str) -> TcpStream {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream
+}
+
+/// True where an answer has begun to come.
+fn told(stream: &TcpStream) -> bool {
+    unconstrained(stream.readable()).now_or_never().is_some()
 }
 
 async fn first_answer(stream: &mut TcpStream) -> super::client::Reply {
@@ -57,6 +64,10 @@ async fn first_answer(stream: &mut TcpStream) -> super::client::Reply {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a10_two_thousand_slow_bodies_keep_nobody_out() {
     let world = World::with_many(3).await;
+    let mut keys = Vec::new();
+    for _ in 0..10 {
+        keys.push(world.key(Scope::Read).await);
+    }
     let key = world.key(Scope::Read).await;
     let api = world.api(settings());
     let shared = Arc::clone(&api.shared);
@@ -73,11 +84,10 @@ async fn a10_two_thousand_slow_bodies_keep_nobody_out() {
         answered
     });
     let mut slow = Vec::new();
-    for _ in 0..SLOW {
-        slow.push(begin(address, &key).await);
+    for number in 0..SLOW {
+        slow.push(begin(address, &keys[number % keys.len()]).await);
     }
     // Those that are not waited for are told so.
-    let told = |stream: &TcpStream| unconstrained(stream.readable()).now_or_never().is_some();
     let deadline = Instant::now() + PATIENCE;
     while slow.iter().filter(|stream| told(stream)).count() < SLOW - WAITED_FOR {
         assert!(Instant::now() < deadline, "all that are too many are told so");
@@ -110,6 +120,43 @@ async fn a10_two_thousand_slow_bodies_keep_nobody_out() {
     assert_eq!(first_answer(&mut next).await.status, 400);
     over.store(true, Ordering::Relaxed);
     assert!(good.await.unwrap() > 10);
+}
+
+#[tokio::test]
+async fn a10_one_client_has_its_share_of_the_bodies_that_are_waited_for() {
+    let world = World::with_many(3).await;
+    let keys = [world.key(Scope::Read).await, world.key(Scope::Read).await];
+    let served = serve(world.api(settings())).await;
+    let address = served.address;
+    // An operator has no more.
+    for key in [keys[0].as_str(), ADMIN_KEY] {
+        let mut begun = Vec::new();
+        for _ in 0..SHARE + 10 {
+            begun.push(begin(address, key).await);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while begun.iter().filter(|stream| told(stream)).count() < 10 {
+            assert!(Instant::now() < deadline, "all that are too many are told so");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let (mut refused, mut waiting): (Vec<_>, Vec<_>) = begun.into_iter().partition(told);
+        assert_eq!(waiting.len(), SHARE);
+        let refused = first_answer(&mut refused[0]).await;
+        refused.assert_problem(503, "overloaded");
+        assert_eq!(refused.header("retry-after"), Some("5"));
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("of this client"), "{detail}");
+        // Others go on, and so does it once there is room.
+        let mut other = begin(address, &keys[1]).await;
+        let mut whole = waiting.pop().unwrap();
+        for stream in [&mut other, &mut whole] {
+            stream.write_all(b"}").await.unwrap();
+            assert_eq!(first_answer(stream).await.status, 400);
+        }
+        let mut again = begin(address, key).await;
+        again.write_all(b"}").await.unwrap();
+        assert_eq!(first_answer(&mut again).await.status, 400);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Connections that take too long, and shutdown.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -96,4 +98,28 @@ async fn shutdown_closes_idle_connections_at_once_and_frees_the_port() {
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.unwrap();
     assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_first_head_that_is_not_whole_when_the_server_ends_is_still_answered() {
+    let api = World::with_many(3).await.api(ApiSettings::default());
+    let shared = Arc::clone(&api.shared);
+    let mut served = serve(api).await;
+    let (begin, rest) = b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n".split_at(20);
+    let mut client = TcpStream::connect(served.address).await.unwrap();
+    client.write_all(begin).await.unwrap();
+    // Long enough to have come.
+    get(served.address, "/livez").await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    served.shutdown.cancel();
+    while !shared.draining.load(Ordering::Relaxed) {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    client.write_all(rest).await.unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(parse(&answer).status, 200);
+    let ended = tokio::time::timeout(Duration::from_secs(5), &mut served.task).await;
+    assert!(ended.expect("an end before the drain limit").unwrap().is_ok());
 }

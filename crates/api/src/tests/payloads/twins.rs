@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 
 use super::judge::judge;
 use super::places::{Part, Place, places};
-use super::settings;
+use super::{codes, settings, written};
+use crate::tests::client::ADMIN_KEY;
 use crate::tests::door::{Answer, Inside};
+use crate::tests::examples::document;
 use crate::tests::world::World;
 
 const ID: &str = "018cc251-f400-7abc-8def-0123456789ab";
@@ -22,7 +24,7 @@ fn place(method: &str, path: &str, part: &Part) -> Place {
     let fits = |place: &Place| {
         place.operation.method == method && place.operation.path == path && place.part == *part
     };
-    places().into_iter().find(fits).unwrap()
+    places(&document()).into_iter().find(fits).unwrap()
 }
 
 fn search() -> Place {
@@ -53,19 +55,21 @@ fn with_header(name: &'static str, value: &'static str) -> Answer {
 
 #[test]
 fn good_answers_are_let_pass() {
-    let nothing = BTreeSet::new();
+    let codes = codes();
     for good in [refused(|_| ()), answer(200, "application/json", &json!({"data": [TEXT]}))] {
-        judge(&search(), TEXT, &good, &nothing).unwrap();
+        judge(&search(), TEXT, &good, &codes).unwrap();
     }
     let wrote = BTreeSet::from(["submit"]);
     let runs = place("POST", "/runs", &Part::Member("/source".to_owned()));
-    judge(&runs, TEXT, &answer(202, "application/json", &json!({})), &wrote).unwrap();
+    let taken = answer(202, "application/json", &json!({}));
+    judge(&runs, TEXT, &taken, &codes).unwrap();
+    written(&runs, &taken, &wrote).unwrap();
     let waits = place("GET", "/data", &Part::Header("X-Min-Generation".to_owned()));
     let late = |problem: &mut Value| {
         problem["status"] = json!(503);
         problem["code"] = json!("generation_not_reached");
     };
-    judge(&waits, "99", &Answer { status: 503, ..refused(late) }, &nothing).unwrap();
+    judge(&waits, "99", &Answer { status: 503, ..refused(late) }, &codes).unwrap();
 }
 
 #[test]
@@ -108,16 +112,16 @@ fn each_answer_that_may_not_be_given_is_found_out() {
         (page, "holds what was sent"),
         (cut, "not the JSON"),
     ] {
-        let told = judge(&search(), TEXT, &broken, &BTreeSet::new()).unwrap_err();
+        let told = judge(&search(), TEXT, &broken, &codes()).unwrap_err();
         assert!(told.contains(why), "{told} is not {why}");
     }
     let wrote = BTreeSet::from(["submit"]);
-    let told = judge(&search(), TEXT, &answer(200, "application/json", &json!({})), &wrote);
+    let told = written(&search(), &answer(200, "application/json", &json!({})), &wrote);
     assert!(told.unwrap_err().contains("written to"));
     let runs = place("POST", "/runs", &Part::Member("/source".to_owned()));
-    assert!(judge(&runs, TEXT, &refused(|_| ()), &wrote).unwrap_err().contains("written to"));
+    assert!(written(&runs, &refused(|_| ()), &wrote).unwrap_err().contains("written to"));
     let own = place("GET", "/data", &Part::Header("X-Request-ID".to_owned()));
-    let told = judge(&own, "mine", &refused(|_| ()), &BTreeSet::new());
+    let told = judge(&own, "mine", &refused(|_| ()), &codes());
     assert!(told.unwrap_err().contains("not the one that was sent"));
 }
 
@@ -141,8 +145,8 @@ async fn a_broken_operation_does_not_get_past_the_check() {
     for (text, why) in
         [("%27%20OR%201=1", "the server failed"), ("..%c0%af..", "tells what was sent")]
     {
-        let answer = broken.ask(place.request(text).unwrap()).await;
-        let told = judge(&place, text, &answer, &broken.writes()).unwrap_err();
+        let answer = broken.ask(place.request(text, ADMIN_KEY).unwrap()).await;
+        let told = judge(&place, text, &answer, &codes()).unwrap_err();
         assert!(told.contains(why), "{told} is not {why}");
     }
 }
