@@ -58,8 +58,9 @@ real-input: build ## load the captured bodies that KASPARRO_REAL_DATA names, and
 	@! grep -q CRASH_AT $(KASPARRO) || { echo 'the release can be killed by a test: build it without features' >&2; exit 1; }
 	$(CARGO) run --release --locked --package kasparro --example real_input
 
-fuzz-api: build outside-tools ## 100,000 requests that schemathesis makes up, in three roles, into docs/evidence
+fuzz-api: build postgres outside-tools ## every payload at every place, and 100,000 requests that schemathesis makes up, into docs/evidence
 	KASPARRO_ALL_PAYLOADS=1 $(CARGO) test --release --locked --package kasparro-api -- --include-ignored --nocapture tests::payloads tests::bounded tests::key_time
+	KASPARRO_ALL_PAYLOADS=1 $(CARGO) test --release --locked --package kasparro --test outside -- --nocapture payloads::i8
 	$(CARGO) run --release --locked --package kasparro --example evidence_outside fuzz-api
 
 slow-clients: build outside-tools ## thousands of slow and idle clients beside good ones, into docs/evidence

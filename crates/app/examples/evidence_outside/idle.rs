@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::good::{ask, connect};
 use crate::process::Watcher;
-use crate::served::Served;
+use crate::served::{Served, Store};
 
 const CONNECTIONS: usize = 10_000;
 
@@ -26,7 +26,12 @@ pub(crate) fn hold(program: &Path) -> (bool, Value) {
 }
 
 fn hold_those(program: &Path, that_asked: bool) -> (bool, Value) {
-    let served = Served::start(program, false, &[("KASPARRO_SERVER__MAX_CONNECTIONS", "12000")]);
+    let settings = [
+        ("KASPARRO_SERVER__MAX_CONNECTIONS", "12000"),
+        // All of them come from one address.
+        ("KASPARRO_SERVER__MAX_CONNECTIONS_PER_CLIENT", "0"),
+    ];
+    let served = Served::start(program, Store::Sqlite, false, &settings);
     let address = served.server.url.trim_start_matches("http://").to_owned();
     let pid = served.server.id();
     let before = Watcher::start(pid).finish();

@@ -10,6 +10,8 @@
     reason = "a tool that cannot measure has nothing better to do than end"
 )]
 
+#[path = "../../tests/outside/database.rs"]
+mod database;
 mod fuzz;
 mod good;
 mod idle;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::good::{Felt, Good};
 use crate::idle;
 use crate::process::{Held, Watcher};
-use crate::served::Served;
+use crate::served::{Served, Store};
 use crate::{tell, tools, write};
 
 /// Slow connections of each of [`ATTACKERS`]. The server gives slow heads up after ten seconds, so that one
@@ -101,10 +101,12 @@ pub(crate) fn slow_clients(program: &Path) {
     let tool = tools::find("slowhttptest").unwrap();
     let settings = [
         ("KASPARRO_SERVER__MAX_CONNECTIONS", "12000"),
+        // All of them come from one address.
+        ("KASPARRO_SERVER__MAX_CONNECTIONS_PER_CLIENT", "0"),
         // slowhttptest cannot send a key, without which bodies are refused before they come.
         ("KASPARRO_ACCESS__LOOPBACK_READS", "true"),
     ];
-    let served = Served::start(program, false, &settings);
+    let served = Served::start(program, Store::Sqlite, false, &settings);
     let good = Good::start(&address(&served));
     std::thread::park_timeout(ALONE);
     let alone = Felt::of(good.finish());
@@ -123,7 +125,11 @@ pub(crate) fn slow_clients(program: &Path) {
     let (idle_fine, idle) = idle::hold(program);
     tell(&format!("idle: {idle}"));
     let figures = json!({
-        "settings": { "server.max_connections": 12_000, "access.loopback_reads": true },
+        "settings": {
+            "server.max_connections": 12_000,
+            "server.max_connections_per_client": 0,
+            "access.loopback_reads": true,
+        },
         "slow_connections_asked_for": CONNECTIONS * ATTACKERS,
         "counted_while_so_many_are_held": HELD,
         "good_clients_alone": alone.figures(),

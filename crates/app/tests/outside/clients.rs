@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::served::Served;
-use crate::{at_rest, call, keep, tools, wanted};
+use crate::served::{Served, Store};
+use crate::{PROGRAM, at_rest, call, keep, tools, wanted};
 
 /// Seconds within which the data have to change under a walk.
 const WITHIN: &str = "60";
@@ -21,8 +21,8 @@ fn told(said: &str) -> Value {
 }
 
 /// The program over a store into which data come all the while.
-fn moving() -> Served {
-    Served::start(Path::new(env!("CARGO_BIN_EXE_kasparro")), true, &[])
+fn moving(store: Store) -> Served {
+    Served::start(Path::new(PROGRAM), store, true, &[])
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_client_made_from_the_description_walks_pages_an_asset_its_history_and_healt
     else {
         return;
     };
-    let served = at_rest();
+    let served = at_rest(Store::Sqlite);
     let description = keep(&served, "/openapi.json", "openapi.json");
     let package = served.folder.path().join("client/kasparro_client").display().to_string();
     std::fs::create_dir(served.folder.path().join("client")).unwrap();
@@ -44,10 +44,9 @@ fn a_client_made_from_the_description_walks_pages_an_asset_its_history_and_healt
     served.stop();
 }
 
-#[test]
-fn plain_requests_find_every_row_exactly_once_while_data_come_in() {
+fn walk_by_requests(store: Store) {
     let Some(python) = wanted("python") else { return };
-    let served = moving();
+    let served = moving(store);
     let arguments = [&*script("walk_requests.py"), &served.server.url, WITHIN];
     let told = told(&call(&served, "walk_requests.py", &python, &arguments));
     assert!(told["rows"].as_u64().unwrap() > 200, "{told}");
@@ -55,9 +54,19 @@ fn plain_requests_find_every_row_exactly_once_while_data_come_in() {
 }
 
 #[test]
+fn plain_requests_find_every_row_of_sqlite_exactly_once_while_data_come_in() {
+    walk_by_requests(Store::Sqlite);
+}
+
+#[test]
+fn plain_requests_find_every_row_of_postgres_exactly_once_while_data_come_in() {
+    walk_by_requests(Store::Postgres);
+}
+
+#[test]
 fn dlt_loads_every_row_exactly_once_while_data_come_in() {
     let Some(python) = wanted("python") else { return };
-    let served = moving();
+    let served = moving(Store::Sqlite);
     let arguments = [&*script("walk_dlt.py"), &served.server.url, "loads", WITHIN];
     let told = told(&call(&served, "walk_dlt.py", &python, &arguments));
     assert!(told["rows"].as_u64().unwrap() > 200, "{told}");

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a panic fails the test")]
 
 mod clients;
+mod database;
+mod payloads;
 mod schemathesis;
 mod served;
 mod tools;
@@ -15,18 +17,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kasparro_testkit::get;
-use served::Served;
+use schemathesis::{Caller, Size};
+use served::{Served, Store};
 
 /// The longest that one tool may take, fuzzing left aside.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How often schemathesis asks each operation in a phase at least; its edge cases come on top.
-const EXAMPLES: u32 = 5;
+/// What schemathesis asks with a caller.
+const ROUND: Size = Size { examples: 5, edge_cases: true };
 const SEED: u64 = 1;
 
+/// The program that is asked.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kasparro");
+
 /// The program over a store that does not change by itself.
-fn at_rest() -> Served {
-    Served::start(Path::new(env!("CARGO_BIN_EXE_kasparro")), false, &[])
+fn at_rest(store: Store) -> Served {
+    Served::start(Path::new(PROGRAM), store, false, &[])
 }
 
 /// Told even of tests that pass, whose prints are kept back.
@@ -66,7 +72,7 @@ fn keep(served: &Served, path: &str, name: &str) -> String {
 
 #[test]
 fn the_description_is_openapi_and_keeps_the_rules_of_redocly() {
-    let served = at_rest();
+    let served = at_rest(Store::Sqlite);
     let description = keep(&served, "/openapi.json", "openapi.json");
     if let Some(validator) = wanted("openapi-spec-validator") {
         let said = call(&served, "openapi-spec-validator", &validator, &[&description]);
@@ -84,10 +90,10 @@ fn the_description_is_openapi_and_keeps_the_rules_of_redocly() {
     served.stop();
 }
 
-#[test]
-fn the_metrics_keep_the_rules_of_promtool() {
+/// Over each store, for each has figures of its own.
+fn metrics(store: Store) {
     let Some(promtool) = wanted("promtool") else { return };
-    let served = at_rest();
+    let served = at_rest(store);
     // Everything that is counted by request is there once there was one.
     keep(&served, "/data?limit=1", "page.json");
     let metrics = keep(&served, "/metrics", "metrics.txt");
@@ -97,35 +103,53 @@ fn the_metrics_keep_the_rules_of_promtool() {
     served.stop();
 }
 
-fn fuzz(caller: schemathesis::Caller, examples: u32) {
+#[test]
+fn the_metrics_over_sqlite_keep_the_rules_of_promtool() {
+    metrics(Store::Sqlite);
+}
+
+#[test]
+fn the_metrics_over_postgres_keep_the_rules_of_promtool() {
+    metrics(Store::Postgres);
+}
+
+fn fuzz(store: Store, caller: Caller, size: Size) {
     if wanted("schemathesis").is_none() {
         return;
     }
-    let served = at_rest();
+    let served = at_rest(store);
     let seed = tools::variable("KASPARRO_FUZZ_SEED").map_or(SEED, |seed| seed.parse().unwrap());
-    let round = schemathesis::round(&served, caller, examples, seed);
+    let round = schemathesis::round(&served, caller, size, seed);
     let (requests, seconds) = (round.requests(), round.ended.seconds);
-    tell(&format!("schemathesis {}: {requests} requests, {seconds:.1} s", caller.name()));
-    assert!(round.fine(), "schemathesis {} complains:\n{}", caller.name(), round.ended.said);
+    let what = format!("schemathesis {} over {}", caller.name(), store.name());
+    tell(&format!("{what}: {requests} requests, {seconds:.1} s"));
+    assert!(round.fine(), "{what} complains:\n{}", round.ended.said);
     served.stop();
 }
 
 #[test]
 fn a1_schemathesis_finds_nothing_to_complain_of_without_a_key() {
-    fuzz(schemathesis::Caller::Nobody, EXAMPLES);
+    fuzz(Store::Sqlite, Caller::Nobody, ROUND);
 }
 
 #[test]
 fn a1_schemathesis_opens_nothing_with_keys_that_are_no_good() {
-    fuzz(schemathesis::Caller::Stranger, 1);
+    // Whatever is asked, there is one answer: edge cases tell nothing new.
+    fuzz(Store::Sqlite, Caller::Stranger, Size { examples: 1, edge_cases: false });
 }
 
 #[test]
 fn a1_schemathesis_finds_nothing_to_complain_of_with_a_read_key() {
-    fuzz(schemathesis::Caller::Reader, EXAMPLES);
+    fuzz(Store::Sqlite, Caller::Reader, ROUND);
 }
 
 #[test]
 fn a1_schemathesis_finds_nothing_to_complain_of_with_an_admin_key() {
-    fuzz(schemathesis::Caller::Admin, EXAMPLES);
+    fuzz(Store::Sqlite, Caller::Admin, ROUND);
+}
+
+/// A key that may do everything brings the most to the store; `make fuzz-api` asks with the others as well.
+#[test]
+fn a1_schemathesis_finds_nothing_to_complain_of_over_postgres() {
+    fuzz(Store::Postgres, Caller::Admin, Size { edge_cases: false, ..ROUND });
 }

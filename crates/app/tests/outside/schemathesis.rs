@@ -47,15 +47,24 @@ impl Round {
     }
 }
 
-/// Asks every operation at least `examples` times, with every check on; NULs are among what is sent.
-pub(crate) fn round(served: &Served, caller: Caller, examples: u32, seed: u64) -> Round {
+/// How much is asked in a round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    /// How often each operation is asked in a phase at least.
+    pub(crate) examples: u32,
+    /// Whether the edge cases of every parameter come on top: nine of ten requests of a small round.
+    pub(crate) edge_cases: bool,
+}
+
+/// Asks every operation, with every check on; NULs are among what is sent.
+pub(crate) fn round(served: &Served, caller: Caller, size: Size, seed: u64) -> Round {
     let folder = served.folder.path();
     let file = |name: &str| folder.join(format!("{caller:?}-{seed}-{name}"));
     let (report, log) = (file("report.json"), file("log"));
     let tool = tools::find("schemathesis").unwrap();
     let configuration = tools::root().join("tools/schemathesis.toml").display().to_string();
     let hooks = tools::root().join("tools").display().to_string();
-    let (examples, seed) = (examples.to_string(), seed.to_string());
+    let (examples, seed) = (size.examples.to_string(), seed.to_string());
     let description = format!("{}/openapi.json", served.server.url);
     let mut arguments = vec!["--config-file", &configuration, "run", &description];
     arguments.extend(["--max-examples", &examples, "--seed", &seed, "--no-color"]);
@@ -70,9 +79,13 @@ pub(crate) fn round(served: &Served, caller: Caller, examples: u32, seed: u64) -
     if let Some(header) = &header {
         arguments.extend(["--header", header]);
     }
-    if caller == Caller::Stranger {
-        // Whatever is asked, there is one answer: edge cases of every parameter tell nothing new.
-        arguments.extend(["--phases", "examples,fuzzing"]);
+    if !size.edge_cases {
+        let phases = if caller == Caller::Stranger {
+            "examples,fuzzing"
+        } else {
+            "examples,fuzzing,stateful"
+        };
+        arguments.extend(["--phases", phases]);
     }
     let stranger = if caller == Caller::Stranger { "yes" } else { "" };
     let environment = [("PYTHONPATH", hooks.as_str()), ("KASPARRO_STRANGER", stranger)];

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use kasparro_testkit::{Program, Server, SimulatedUpstream, get, wait_for};
+use kasparro_testkit::{Finished, Program, Server, SimulatedUpstream, get, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::database::Database;
 
 /// The admin key of every such program.
 pub(crate) const ADMIN: &str = "admin-key-of-the-outside-tools";
@@ -20,12 +22,29 @@ const COINS: u32 = 100;
 /// Time between two steps of upstreams that move.
 const STEP_EVERY: Duration = Duration::from_millis(200);
 
+/// Where the program keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    Sqlite,
+    Postgres,
+}
+
+impl Store {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+}
+
 /// A running server in a folder of its own, with everything that it reads from.
 pub(crate) struct Served {
     pub(crate) server: Server,
     pub(crate) folder: TempDir,
     program: Program,
     _upstream: Upstream,
+    database: Option<Database>,
 }
 
 /// Simulated upstreams that move by themselves, or do not.
@@ -62,10 +81,16 @@ impl Drop for Upstream {
 }
 
 impl Served {
-    /// Starts `program` without limits, with `settings` on top, and waits until every source is in and it is
-    /// decided which listings are one asset. Where it is `moving`, every source is asked every second and has
-    /// something else to say.
-    pub(crate) fn start(program: &Path, moving: bool, settings: &[(&str, &str)]) -> Self {
+    /// Starts `program` over a store of this kind without limits, with `settings` on top, and waits until every
+    /// source is in and it is decided which listings are one asset. Where it is `moving`, every source is asked
+    /// every second and has something else to say.
+    pub(crate) fn start(
+        program: &Path,
+        store: Store,
+        moving: bool,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let database = (store == Store::Postgres).then(Database::start);
         let upstream = SimulatedUpstream::start(SEED, COINS);
         let folder = tempfile::tempdir().unwrap();
         let url = upstream.url.clone();
@@ -92,13 +117,22 @@ impl Served {
                 program = program.with(&format!("KASPARRO_SOURCES__{source}__{limit}"), figure);
             }
         }
+        if let Some(database) = &database {
+            program = program
+                .with("DATABASE_URL", &database.url())
+                // Processes over one database share it, so none makes its own.
+                .with("KASPARRO_SECRET", "a secret of the outside tools");
+        }
         for (name, value) in settings {
             program = program.with(name, value);
         }
         let server = program.serve(&["serve", "--listen", "127.0.0.1:0"]);
         let _upstream = Upstream::start(upstream, moving);
-        let served = Self { server, folder, program, _upstream };
+        let mut served = Self { server, folder, program, _upstream, database };
         wait_for("every source and its assets", || served.filled());
+        if let Some(database) = &mut served.database {
+            database.count_from_here();
+        }
         served
     }
 
@@ -118,20 +152,28 @@ impl Served {
         shared["data"].as_array()?.iter().find(joined).map(|_| ())
     }
 
+    /// Calls the program beside the server, which has to end well.
+    pub(crate) fn call(&self, arguments: &[&str]) -> Finished {
+        let called = self.program.call(arguments);
+        assert_eq!(called.code, Some(0), "{called:?}");
+        called
+    }
+
     /// Makes a key of scope `read`.
     pub(crate) fn read_key(&self) -> String {
-        let made = self
-            .program
-            .call(&["keys", "create", "--name", "outside", "--scope", "read", "--json"]);
-        assert_eq!(made.code, Some(0), "{made:?}");
+        let made = self.call(&["keys", "create", "--name", "outside", "--scope", "read", "--json"]);
         made.json()["key"].as_str().unwrap().to_owned()
     }
 
-    /// Ends the program, which has to have taken everything well.
+    /// Ends the program. It has to have taken everything well, and so has its database.
     pub(crate) fn stop(self) {
         let stopped = self.server.stop();
         assert_eq!(stopped.code, Some(0), "{stopped:?}");
         assert!(!stopped.stderr.contains("panicked"), "{stopped:?}");
+        if let Some(database) = &self.database {
+            let refused = database.refused();
+            assert!(refused.is_empty(), "the database refused:\n{}", refused.join("\n"));
+        }
     }
 }
 
