@@ -53,6 +53,9 @@ pub(crate) struct Connection {
     http2: AtomicBool,
     /// True where bytes passed, or tried to, or a request began, since this was last set to false.
     stirred: AtomicBool,
+    /// True while bytes wait that the client does not take: until it does nothing else can begin, and to look
+    /// again and again would cost more than what parking saves.
+    stuck: AtomicBool,
     /// True where what comes cannot be told from the head of a request, so that nothing may be put back.
     unsure: AtomicBool,
     drain: AtomicBool,
@@ -93,6 +96,7 @@ impl Connection {
             line_open: AtomicBool::new(true),
             http2: AtomicBool::new(false),
             stirred: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
             unsure: AtomicBool::new(false),
             drain: AtomicBool::new(false),
             close: AtomicBool::new(false),
@@ -142,6 +146,9 @@ impl Connection {
 
     /// Bytes left for the client.
     pub(super) fn sent(&self) {
+        if self.stuck.load(Ordering::Relaxed) {
+            self.stuck.store(false, Ordering::Relaxed);
+        }
         if self.blocked.load(Ordering::Relaxed) > 0 {
             self.blocked.store(0, Ordering::Relaxed);
         }
@@ -152,6 +159,7 @@ impl Connection {
 
     /// Bytes could not leave, because the client takes none.
     pub(super) fn blocked(&self) {
+        self.stuck.store(true, Ordering::Relaxed);
         if self.streams.load(Ordering::Relaxed) > 0 {
             let now = self.clock.now_ms() + 1;
             let _ = self.blocked.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
@@ -258,6 +266,7 @@ impl Connection {
             && self.in_flight.load(Ordering::Relaxed) == 0
             && !self.http2.load(Ordering::Relaxed)
             && !self.park.load(Ordering::Relaxed)
+            && !self.stuck.load(Ordering::Relaxed)
             && self.lasts(now_ms) >= after.as_millis()
     }
 

@@ -16,6 +16,7 @@ mod request;
 mod service;
 mod serving;
 mod turn;
+mod unsent;
 mod upload;
 #[cfg(test)]
 mod watch_tests;
@@ -86,6 +87,7 @@ pub(crate) async fn serve_parking(
 ) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     tracing::debug!(%address, "accepting connections");
+    unsent::bound(&listener);
     let server = Server::new(Arc::clone(&api), park_after);
     let watchdog =
         tokio::spawn(Arc::clone(&server.connections).watch(api.shared.metrics.handle.clone()));

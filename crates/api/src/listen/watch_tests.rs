@@ -137,6 +137,10 @@ fn only_a_connection_that_waits_for_its_next_request_is_parked() {
     connection.tell_to_park();
     assert!(!should(&connection, 6_000), "it is asked once");
     connection.stay();
+    connection.blocked();
+    assert!(!should(&connection, 9_000), "its client does not take the answer");
+    connection.sent();
+    assert!(should(&connection, 9_000), "it does");
     at(&connections, 20);
     connection.received(b"G");
     assert!(!should(&connection, 20_999), "a head begins to come");

@@ -10,6 +10,7 @@
     reason = "a tool that cannot measure has nothing better to do than end"
 )]
 
+mod bare;
 #[path = "../../tests/outside/database.rs"]
 mod database;
 mod fuzz;
@@ -58,6 +59,7 @@ fn main() {
     match what {
         "fuzz-api" => fuzz::fuzz(&program),
         "slow-clients" => slow::slow_clients(&program),
+        bare::NAME => bare::listen(),
         _ => {
             tell(
                 "say fuzz-api or slow-clients, and the program where it is not target/release/kasparro",

@@ -33,7 +33,7 @@ impl Watcher {
         let done = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&done);
         let thread = std::thread::spawn(move || {
-            let mut seen = Vec::new();
+            let mut seen = vec![look(pid)];
             while !until.load(Ordering::SeqCst) {
                 seen.push(look(pid));
                 std::thread::park_timeout(Duration::from_millis(250));
