@@ -4,6 +4,7 @@
 //! each connection notes in atomics when it last changed what it is doing, and one task looks at all
 //! of them every second or sooner.
 
+mod backlog;
 mod clock;
 mod connection;
 mod connections;
@@ -87,6 +88,7 @@ pub(crate) async fn serve_parking(
 ) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     tracing::debug!(%address, "accepting connections");
+    backlog::widen(&listener);
     unsent::bound(&listener);
     let server = Server::new(Arc::clone(&api), park_after);
     let watchdog =

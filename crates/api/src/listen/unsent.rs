@@ -17,7 +17,8 @@ pub(super) fn bound(listener: &TcpListener) {
     let _ = (listener, MOST_UNSENT_BYTES);
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use tokio::net::TcpStream;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use kasparro_testkit::{Finished, Program, Server, SimulatedUpstream, get, wait_for};
+use kasparro_testkit::{Finished, Program, Server, SimulatedUpstream, get, send, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -159,10 +159,16 @@ impl Served {
         called
     }
 
-    /// Makes a key of scope `read`.
+    /// Makes a key of scope `read` that the server knows.
     pub(crate) fn read_key(&self) -> String {
         let made = self.call(&["keys", "create", "--name", "outside", "--scope", "read", "--json"]);
-        made.json()["key"].as_str().unwrap().to_owned()
+        let key = made.json()["key"].as_str().unwrap().to_owned();
+        let url = format!("{}/runs", self.server.url);
+        wait_for("the key to be known", || {
+            let answer = send("GET", &url, &[("X-API-Key", &key)], "").ok()?;
+            (answer.status == 200).then_some(())
+        });
+        key
     }
 
     /// Ends the program. It has to have taken everything well, and so has its database.
