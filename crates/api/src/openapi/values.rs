@@ -121,7 +121,7 @@ fn pattern(name: &str) -> String {
         }
         // Exponents are read too, and nobody needs them here.
         _ if name.starts_with("min_") || name.starts_with("max_") => {
-            r"^-?[0-9]{1,20}(\.[0-9]{1,20})?$".to_owned()
+            r"^-?[0-9]{1,19}(\.[0-9]{1,19})?$".to_owned()
         }
         "asset_id" => "^[0-9]{1,18}(,[0-9]{1,18})*$".to_owned(),
         _ => r"^[^\u0000-\u001f\u007f-\u009f]+$".to_owned(),
