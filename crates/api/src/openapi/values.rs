@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use kasparro_domain::{
-    AssetClass, DriftKind, DriftSeverity, DriftStatus, IdentityState, RejectionReason, RunStatus,
+    AssetClass, DriftKind, DriftSeverity, DriftStatus, IdentityState, MAX_DIGITS, RejectionReason,
+    RunStatus,
 };
 use kasparro_store::QuarantineStatus;
 use utoipa::Number;
@@ -119,9 +120,10 @@ fn pattern(name: &str) -> String {
             let one = data::FieldSet::names().collect::<Vec<_>>().join("|");
             format!("^({one})(,({one}))*$")
         }
-        // Exponents are read too, and nobody needs them here.
+        // As many digits as are read, in halves. Exponents are read too, and nobody needs them here.
         _ if name.starts_with("min_") || name.starts_with("max_") => {
-            r"^-?[0-9]{1,19}(\.[0-9]{1,19})?$".to_owned()
+            let half = MAX_DIGITS / 2;
+            format!(r"^-?[0-9]{{1,{half}}}(\.[0-9]{{1,{half}}})?$")
         }
         "asset_id" => "^[0-9]{1,18}(,[0-9]{1,18})*$".to_owned(),
         _ => r"^[^\u0000-\u001f\u007f-\u009f]+$".to_owned(),
@@ -193,7 +195,10 @@ fn one_type(kind: &SchemaType) -> Option<Type> {
 
 #[cfg(test)]
 mod tests {
+    use kasparro_domain::Decimal;
     use serde_json::{Value, json};
+
+    use super::*;
 
     #[test]
     fn every_parameter_says_what_it_may_be() {
@@ -227,5 +232,14 @@ mod tests {
         assert_eq!(*schema, json!({"$ref": "#/components/schemas/RotateRequest"}));
         let why = &document["components"]["schemas"]["RowsRequest"]["properties"]["why"];
         assert_eq!((&why["minLength"], &why["maxLength"]), (&json!(1), &json!(500)));
+    }
+
+    #[test]
+    fn the_longest_number_that_a_range_may_have_is_taken() {
+        let half = "9".repeat(MAX_DIGITS / 2);
+        let described = pattern("min_price");
+        assert_eq!(described.matches(&format!("{{1,{}}}", half.len())).count(), 2, "{described}");
+        let taken = |text: &str| Decimal::parse(text).is_ok();
+        assert!(taken(&format!("-{half}.{half}")) && !taken(&format!("{half}9.{half}")));
     }
 }
