@@ -8,6 +8,7 @@ mod changes;
 mod commit;
 mod connect;
 mod error;
+mod known;
 mod listen;
 mod migrate;
 mod numeric;

@@ -3,6 +3,7 @@
 //! A notification only makes it quick; the generation that is read every second is what counts, since
 //! notifications get lost with their connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::tokio_postgres::AsyncMessage;
@@ -17,6 +18,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::connect::{self, Driver};
 use crate::error::store_error;
+use crate::known::Known;
 use crate::settings::PostgresSettings;
 use crate::store::announce;
 
@@ -33,9 +35,13 @@ pub(crate) struct Listener(Option<JoinHandle<()>>);
 
 impl Listener {
     /// Starts to follow, within a runtime; outside of one nothing is followed.
-    pub(crate) fn start(settings: PostgresSettings, announced: watch::Sender<Generation>) -> Self {
+    pub(crate) fn start(
+        settings: PostgresSettings,
+        known: Arc<Known>,
+        announced: watch::Sender<Generation>,
+    ) -> Self {
         let runtime = tokio::runtime::Handle::try_current().ok();
-        Self(runtime.map(|runtime| runtime.spawn(follow(settings, announced))))
+        Self(runtime.map(|runtime| runtime.spawn(follow(settings, known, announced))))
     }
 }
 
@@ -47,10 +53,14 @@ impl Drop for Listener {
     }
 }
 
-async fn follow(settings: PostgresSettings, announced: watch::Sender<Generation>) {
+async fn follow(
+    settings: PostgresSettings,
+    known: Arc<Known>,
+    announced: watch::Sender<Generation>,
+) {
     let mut told = false;
     loop {
-        let outcome = follow_once(&settings, &announced, &mut told).await;
+        let outcome = follow_once(&settings, &known, &announced, &mut told).await;
         if let Err(error) = outcome
             && !told
         {
@@ -65,12 +75,14 @@ async fn follow(settings: PostgresSettings, announced: watch::Sender<Generation>
 /// Follows until the connection is lost.
 async fn follow_once(
     settings: &PostgresSettings,
+    known: &Known,
     announced: &watch::Sender<Generation>,
     told: &mut bool,
 ) -> StoreResult<()> {
     let (client, driver) = connect::alone(settings).await?;
     let (sender, mut notified) = mpsc::channel(16);
     let driving = Driving(tokio::spawn(drive(driver, sender)));
+    in_time(known.look(&client, settings)).await?;
     listen(&client, settings).await?;
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -112,10 +124,12 @@ async fn read(client: &Client) -> Result<Generation, tokio_postgres::Error> {
 async fn within<T>(
     asking: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> StoreResult<T> {
-    match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(answer) => answer.map_err(|error| store_error(&error)),
-        Err(_) => Err(StoreError::Unavailable("the server does not answer".to_owned())),
-    }
+    in_time(async { asking.await.map_err(|error| store_error(&error)) }).await
+}
+
+async fn in_time<T>(asking: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+    let silent = || StoreError::Unavailable("the server does not answer".to_owned());
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(silent()))
 }
 
 /// Ends the task that drives a connection, also one that never answers again.

@@ -76,15 +76,25 @@ async fn found_version(client: &Client, settings: &PostgresSettings) -> Queried<
     if tables == 0 {
         return Ok(0);
     }
-    let history = format!("{schema}.refinery_schema_history");
-    let ours = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&history]).await?;
-    if !ours.try_get::<_, bool>(0)? {
+    // By the catalogue, which anybody may read: whoever lacks a right is told so and not refused.
+    let readable = "
+        SELECT coalesce(has_schema_privilege(relnamespace, 'USAGE')
+                        AND has_table_privilege(oid, 'SELECT'), false)
+        FROM pg_class
+        WHERE relnamespace = to_regnamespace($1) AND relname = 'refinery_schema_history'";
+    let Some(row) = client.query_opt(readable, &[&schema]).await? else {
         let why = format!(
             "the schema {schema} is that of another program; name another one by schema=NAME"
         );
         return Err(StoreError::Unavailable(why).into());
+    };
+    if !row.try_get::<_, bool>(0)? {
+        let why = format!(
+            "the role lacks a right in the schema {schema}: run `kasparro db migrate` as the owner"
+        );
+        return Err(StoreError::Unavailable(why).into());
     }
-    let version = format!("SELECT coalesce(max(version), 0) FROM {history}");
+    let version = format!("SELECT coalesce(max(version), 0) FROM {schema}.refinery_schema_history");
     let version: i32 = client.query_one(&version, &[]).await?.try_get(0)?;
     Ok(u32::try_from(version).unwrap_or(0))
 }
@@ -180,8 +190,12 @@ fn of_migration(error: &refinery::Error) -> StoreError {
 
 /// Refuses a schema that is not up to date.
 pub(crate) async fn check(settings: &PostgresSettings) -> StoreResult<()> {
-    let client = client(settings).await?;
-    let found = found_version(&client, settings).await;
+    check_by(&client(settings).await?, settings).await
+}
+
+/// The same on a connection that is there already. A schema that is not there is no error to the server.
+pub(crate) async fn check_by(client: &Client, settings: &PostgresSettings) -> StoreResult<()> {
+    let found = found_version(client, settings).await;
     let found = found.map_err(StoreError::from).map_err(at(settings))?;
     let known = known_version();
     let behind = |what: String| {

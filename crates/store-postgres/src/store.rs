@@ -9,7 +9,7 @@ mod watched;
 pub(crate) use traits::snapshot;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use deadpool_postgres::{Client, Pool, Transaction};
 use kasparro_domain::Generation;
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::connect;
 use crate::error::Queried;
+use crate::known::Known;
 use crate::listen::Listener;
 use crate::migrate;
 use crate::settings::{MigrateMode, PostgresSettings};
@@ -28,6 +29,8 @@ use crate::settings::{MigrateMode, PostgresSettings};
 pub struct PostgresStore {
     pool: Pool,
     settings: PostgresSettings,
+    /// Shared with whoever follows.
+    known: Arc<Known>,
     announced: watch::Sender<Generation>,
     /// Started by whoever watches first.
     listener: OnceLock<Listener>,
@@ -49,19 +52,24 @@ impl PostgresStore {
             }
             MigrateMode::Check => migrate::check(&settings).await?,
         }
-        Self::unopened(settings)
+        Self::handle(settings, Known::new(true))
     }
 
-    /// A handle for a process that serves also while its database is away: nothing is asked of it yet, and
-    /// what is asked before [`Self::open`] succeeded elsewhere may fail for want of a schema.
+    /// A handle for a process that serves also while its database is away: nothing is asked of it yet. Whoever
+    /// asks it later is told why it cannot be used until the schema of this program is there, and no table is
+    /// asked for before that.
     ///
     /// # Errors
     /// [`kasparro_store::StoreError::Unavailable`] for settings that cannot be used.
     pub fn unopened(settings: PostgresSettings) -> StoreResult<Self> {
+        Self::handle(settings, Known::new(false))
+    }
+
+    fn handle(settings: PostgresSettings, known: Known) -> StoreResult<Self> {
         let pool = connect::pool(&settings)?;
         let announced = watch::Sender::new(Generation(0));
         let (listener, months) = (OnceLock::new(), Mutex::new(BTreeSet::new()));
-        Ok(Self { pool, settings, announced, listener, months })
+        Ok(Self { pool, settings, known: Arc::new(known), announced, listener, months })
     }
 
     /// What the store was opened with.
@@ -70,9 +78,11 @@ impl PostgresStore {
         &self.settings
     }
 
-    /// A connection that answered a moment ago.
+    /// A connection that answered a moment ago, to a schema that is there.
     pub(crate) async fn connection(&self) -> StoreResult<Client> {
-        connect::client(&self.pool, &self.settings).await
+        let client = connect::client(&self.pool, &self.settings).await?;
+        self.known.look(&client, &self.settings).await?;
+        Ok(client)
     }
 
     /// First hours of the months whose partition of history is known to exist.

@@ -6,8 +6,8 @@ mod common;
 use std::time::Duration;
 
 use common::{LEASE, batch, first_batch, landed, new_row, new_store, settings, source, within};
-use kasparro_store::{Batch, BatchStore, LeaseStore, ReadStore, StoreError};
-use kasparro_store_postgres::{MigrateMode, PostgresStore};
+use kasparro_store::{Batch, BatchStore, KeyStore, LeaseStore, ReadStore, StoreError};
+use kasparro_store_postgres::{MigrateMode, PostgresStore, migrate};
 use kasparro_testkit::postgres::{Postgres, Relay};
 
 /// What is said when a store at this URL is opened, in one line and without the password.
@@ -202,4 +202,42 @@ async fn checking_makes_nothing() {
     let told = PostgresStore::open(settings).await.unwrap_err().to_string();
     says(&told, &["kasparro db migrate"]);
     assert_eq!(database.sql("SELECT to_regnamespace('kasparro')").await, [[None]]);
+}
+
+#[tokio::test]
+async fn before_the_schema_is_there_no_table_is_asked_for() {
+    let server = Postgres::own();
+    let database = server.fresh_database();
+    let store = PostgresStore::unopened(settings(&database.url())).unwrap();
+    let watch = store.watch();
+    for told in [store.generation().await.unwrap_err(), store.keys().await.unwrap_err()] {
+        says(&told.to_string(), &["the schema kasparro holds no store", "kasparro db migrate"]);
+    }
+    // Made by another program, or by one of us that has only begun.
+    database.sql("CREATE SCHEMA kasparro; CREATE TABLE kasparro.theirs (n int)").await;
+    let told = store.generation().await.unwrap_err().to_string();
+    says(&told, &["another program"]);
+    database.sql("DROP SCHEMA kasparro CASCADE").await;
+    migrate(&settings(&database.url())).await.unwrap();
+    assert_eq!(store.generation().await.unwrap().0, 0);
+    first_batch(&store).await;
+    within(Duration::from_secs(5), async || (watch.borrow().0 == 1).then_some(())).await;
+    assert_eq!(server.refused(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_role_without_rights_in_the_schema_is_told_so_and_not_refused() {
+    let server = Postgres::own();
+    let database = server.fresh_database();
+    migrate(&settings(&database.url())).await.unwrap();
+    database.sql("CREATE ROLE somebody LOGIN").await;
+    let url = format!("postgres://somebody@{}/{}", server.address(), database.name);
+    let store = PostgresStore::unopened(settings(&url)).unwrap();
+    for right in ["USAGE ON SCHEMA kasparro", "SELECT ON ALL TABLES IN SCHEMA kasparro"] {
+        let told = store.generation().await.unwrap_err().to_string();
+        says(&told, &["the role lacks a right", "kasparro db migrate"]);
+        database.sql(&format!("GRANT {right} TO somebody")).await;
+    }
+    assert_eq!(store.generation().await.unwrap().0, 0);
+    assert_eq!(server.refused(), [""; 0]);
 }

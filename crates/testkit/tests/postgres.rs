@@ -35,6 +35,17 @@ async fn a_database_goes_even_while_somebody_is_connected_to_it() {
 }
 
 #[test]
+fn a_statement_that_was_refused_is_found_in_the_log_of_its_server() {
+    let server = Postgres::own();
+    let database = server.fresh_database();
+    database.sql_blocking("SELECT 1");
+    assert_eq!(server.refused(), [""; 0]);
+    assert!(execute_blocking(&database.url(), "SELECT 'of a payload").is_err());
+    let refused = wait_for("the line in the log", || server.refused().into_iter().next());
+    assert!(refused.contains("unterminated quoted string"), "{refused}");
+}
+
+#[test]
 fn a_killed_server_starts_again_with_what_was_committed() {
     let server = Postgres::own();
     let database = server.fresh_database();

@@ -6,6 +6,7 @@
 mod binaries;
 mod certificates;
 mod database;
+mod refused;
 mod relay;
 mod sql;
 mod supervisor;
@@ -165,6 +166,16 @@ impl Postgres {
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.supervisor().folder.clone()
+    }
+
+    /// Everything that the server refused since its start, as its log tells it.
+    ///
+    /// # Panics
+    /// For a server that was given; where its log cannot be read.
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        let log = done(std::fs::read(self.folder().join("log")));
+        refused::refused_in(&String::from_utf8_lossy(&log))
     }
 
     #[expect(clippy::panic, reason = "a test that stops a server it was given has failed")]

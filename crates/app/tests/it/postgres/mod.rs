@@ -2,6 +2,7 @@
 
 mod assets;
 mod database;
+mod empty;
 mod equality;
 mod fleet;
 mod keys;

@@ -93,6 +93,8 @@ fn i9_a_login_that_is_refused_is_named_without_its_password() {
     }
     let named = stranger.call(&["verify", "--database", &url]);
     assert_eq!(named.code, Some(3), "{named:?}");
+    // It stood in the list of processes meanwhile.
+    assert_eq!(named.stderr.matches("POSTGRES_PASSWORD_FILE").count(), 1, "{named:?}");
     let printed = stranger.call(&["config", "print"]);
     let checked = stranger.call(&["config", "check"]);
     let stranger = stranger.with("KASPARRO_SECRET", "a secret of the stranger");
