@@ -3,6 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::civil;
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::Offset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant in UTC with millisecond precision: what every `*_at` value is.
@@ -43,8 +47,21 @@ impl Timestamp {
     /// # Errors
     /// [`TimestampError`] before the epoch or after the year 9999.
     pub fn from_unix(number: i64) -> Result<Self, TimestampError> {
-        let millis = if number < Self::MILLIS_FROM { number.saturating_mul(1000) } else { number };
-        Self::from_millis(millis)
+        Self::from_millis(Self::unix_millis(number))
+    }
+
+    /// Milliseconds since the Unix epoch of a Unix number that may be seconds or milliseconds, told apart
+    /// by size.
+    #[must_use]
+    pub const fn unix_millis(number: i64) -> i64 {
+        if number < Self::MILLIS_FROM { number.saturating_mul(1000) } else { number }
+    }
+
+    /// The instant nearest to so many milliseconds since the Unix epoch: the epoch for those before it,
+    /// the end of the year 9999 for those after it.
+    #[must_use]
+    pub fn nearest(millis: i64) -> Self {
+        Self(millis.clamp(0, Self::MAX_MILLIS))
     }
 
     /// Reads RFC 3339, a date and time without zone (taken as UTC), a date (midnight UTC), or a Unix
@@ -57,15 +74,23 @@ impl Timestamp {
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Self::from_unix(text.parse().map_err(|_| TimestampError)?);
         }
-        let instant = match text.parse::<jiff::Timestamp>() {
-            Ok(instant) => instant,
-            Err(_) => text
-                .parse::<jiff::civil::DateTime>()
-                .and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC))
-                .map(|zoned| zoned.timestamp())
-                .map_err(|_| TimestampError)?,
-        };
-        Self::from_millis(instant.as_millisecond())
+        Self::from_millis(Self::calendar_millis(text)?)
+    }
+
+    /// Milliseconds since the Unix epoch of RFC 3339, a date and time without zone (taken as UTC), or a
+    /// date (midnight UTC), of the years -9999 to 9999: also where there is no such instant here.
+    ///
+    /// # Errors
+    /// [`TimestampError`] for anything else, numbers included.
+    pub fn calendar_millis(text: &str) -> Result<i64, TimestampError> {
+        if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+            return Ok(instant.as_millisecond());
+        }
+        let civil = text
+            .parse::<civil::DateTime>()
+            .and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC))
+            .map(|zoned| zoned.timestamp().as_millisecond());
+        civil.or_else(|_| at_the_ends(text))
     }
 
     /// Milliseconds since the Unix epoch.
@@ -101,11 +126,39 @@ impl Timestamp {
     }
 }
 
+/// The epoch in the calendar of UTC.
+const EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
+
+/// Reads what the calendar has and the library's instants leave out: they end about a day before the
+/// years -9999 and 9999 do, so that each has a date in every zone.
+fn at_the_ends(text: &str) -> Result<i64, TimestampError> {
+    let pieces = Pieces::parse(text).map_err(|_| TimestampError)?;
+    if pieces.time_zone_annotation().is_some() {
+        return Err(TimestampError);
+    }
+    let civil = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+    let offset = pieces.to_numeric_offset().unwrap_or(Offset::UTC);
+    let since_epoch =
+        civil.duration_since(EPOCH) - SignedDuration::from_secs(offset.seconds().into());
+    // Within the library's instants it had its reasons to refuse.
+    if jiff::Timestamp::from_duration(since_epoch).is_ok() {
+        return Err(TimestampError);
+    }
+    i64::try_from(since_epoch.as_millis()).map_err(|_| TimestampError)
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC; milliseconds only where they are not zero.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instant = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
-        if self.0 % 1000 == 0 { write!(f, "{instant:.0}") } else { write!(f, "{instant:.3}") }
+        let digits = if self.0 % 1000 == 0 { 0 } else { 3 };
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(instant) => write!(f, "{instant:.digits$}"),
+            Err(_) => {
+                let since_epoch = SignedDuration::from_millis(self.0);
+                let civil = EPOCH.checked_add(since_epoch).map_err(|_| fmt::Error)?;
+                write!(f, "{civil:.digits$}Z")
+            }
+        }
     }
 }
 
@@ -151,9 +204,35 @@ mod tests {
     }
 
     #[test]
-    fn json_round_trips() {
-        let instant = Timestamp::from_millis(1_700_000_000_123).unwrap();
-        let json = serde_json::to_string(&instant).unwrap();
-        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), instant);
+    fn json_round_trips_from_the_first_instant_to_the_last() {
+        for (millis, printed) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),
+            (253_402_207_201_000, "9999-12-30T22:00:01Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        ] {
+            let instant = Timestamp::from_millis(millis).unwrap();
+            let json = serde_json::to_string(&instant).unwrap();
+            assert_eq!(json, format!("\"{printed}\""));
+            assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), instant);
+        }
+    }
+
+    #[test]
+    fn dates_that_no_instant_here_has_are_read_and_the_nearest_one_stands_for_them() {
+        for (text, millis, nearest) in [
+            ("9999-12-31", 253_402_214_400_000, "9999-12-31T00:00:00Z"),
+            ("9999-12-31T23:59:59-14:00", 253_402_351_199_000, "9999-12-31T23:59:59.999Z"),
+            ("1970-01-01T00:30:00+02:00", -5_400_000, "1970-01-01T00:00:00Z"),
+            ("0001-01-01", -62_135_596_800_000, "1970-01-01T00:00:00Z"),
+            ("-009999-01-01T00:00:00Z", -377_705_116_800_000, "1970-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(Timestamp::calendar_millis(text), Ok(millis), "{text}");
+            assert_eq!(Timestamp::nearest(millis).to_string(), nearest, "{text}");
+        }
+        for text in ["9999-12-32", "10000-01-01", "9999-12-31T23:59:59[Europe/Berlin]", "99991231T"]
+        {
+            assert_eq!(Timestamp::calendar_millis(text), Err(TimestampError), "{text}");
+        }
     }
 }

@@ -56,7 +56,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let before = RunFilter {
-            source: Some(ended.source.clone()),
+            sources: vec![ended.source.clone()],
             limit: u32::try_from(BASELINE_RUNS).unwrap_or(u32::MAX).saturating_add(1),
             ..RunFilter::default()
         };

@@ -119,11 +119,6 @@ impl Watch {
     /// Tells what examining a page brought.
     pub(crate) fn found(&self, source: &SourceName, examined: Option<&Examined>) {
         for event in examined.into_iter().flat_map(|examined| &examined.drift) {
-            let kind = event.key.kind;
-            metrics::counter!(
-                "kasparro_drift_events_total", "source" => source.to_string(), "kind" => kind.name()
-            )
-            .increment(1);
             let message = format!("{source} {}", event.key);
             tracing::warn!(source = %source, severity = event.severity.name(), "{message}");
             if event.severity == DriftSeverity::Breaking {
@@ -161,5 +156,85 @@ impl Watch {
 
     pub(crate) fn counts(&self) -> RunCounts {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kasparro_domain::{DriftEvent, DriftKey, DriftKind, RunReason, Timestamp};
+    use metrics::{
+        Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+    };
+
+    use super::*;
+
+    /// Notes the names of the counters that are used.
+    #[derive(Default)]
+    struct Names(Mutex<Vec<String>>);
+
+    impl Recorder for Names {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            self.0.lock().unwrap().push(key.name().to_owned());
+            Counter::noop()
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn rows_are_counted_by_the_process_that_loads_them_and_changes_by_the_store_alone() {
+        let source = SourceName::new("csv");
+        let run = Run {
+            run_id: RunId(uuid::Uuid::nil()),
+            source: source.clone(),
+            status: RunStatus::Running,
+            reason: RunReason::Manual,
+            counts: RunCounts::default(),
+            pages: 0,
+            requests: 0,
+            created_at: Timestamp::EPOCH,
+            started_at: None,
+            completed_at: None,
+            error: None,
+        };
+        let key = DriftKey {
+            endpoint: "tickers".to_owned(),
+            kind: DriftKind::TypeChanged,
+            pointer: "/price".to_owned(),
+            before: "number".to_owned(),
+            after: "text".to_owned(),
+        };
+        let event = DriftEvent {
+            key,
+            severity: DriftSeverity::Breaking,
+            rows_affected: 9,
+            rows_examined: 10,
+            confidence_percent: 90,
+            suggestion: "look at the page".to_owned(),
+            breaks: Vec::new(),
+        };
+        let examined =
+            Examined { endpoint: "tickers".to_owned(), drift: vec![event], profile: None };
+        let watch = Watch::new(&run, broadcast::channel(1).0);
+        let names = Names::default();
+        metrics::with_local_recorder(&names, || {
+            // What is found here is counted once it is on record, by whoever shows metrics.
+            watch.found(&source, Some(&examined));
+            assert_eq!(watch.take_alerts().len(), 1);
+            assert!(names.0.lock().unwrap().is_empty());
+            watch.batch_committed(&RunCounts::default());
+        });
+        assert!(names.0.lock().unwrap().iter().all(|name| name == "kasparro_rows_total"));
+        assert!(!names.0.lock().unwrap().is_empty());
     }
 }

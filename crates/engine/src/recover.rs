@@ -35,7 +35,7 @@ impl Engine {
         // A queued run is left as it is: whoever asked for it may be about to write its command, and the
         // next run of the source carries it out in any case.
         let filter = RunFilter {
-            source: Some(slot.name.clone()),
+            sources: vec![slot.name.clone()],
             status: Some(RunStatus::Running),
             limit: OPEN_RUNS,
             offset: 0,

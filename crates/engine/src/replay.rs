@@ -374,7 +374,7 @@ impl Replay<'_> {
 
     async fn discard(&self, decision: &Decision, pages: &RowsByPage) -> Result<(), EngineError> {
         let filter = QuarantineFilter {
-            source: Some(decision.source.clone()),
+            sources: vec![decision.source.clone()],
             ..QuarantineFilter::default()
         };
         let rows = self.into.quarantined(filter).await?.into_iter();
@@ -389,7 +389,7 @@ impl Replay<'_> {
 
     async fn accept(&self, decision: &Decision) -> Result<(), EngineError> {
         let filter =
-            DriftFilter { source: Some(decision.source.clone()), ..DriftFilter::default() };
+            DriftFilter { sources: vec![decision.source.clone()], ..DriftFilter::default() };
         let rows = self.into.drift(filter).await?.into_iter();
         let meant = rows.filter(|row| decision.drift.contains(&row.event.key));
         let numbers = meant.map(|row| row.drift_id).collect();

@@ -208,7 +208,7 @@ impl Engine {
         // Nobody examines a page while what it shows is decided about.
         let _running = slot.running.lock().await;
         self.hold_under(&slot, epoch)?;
-        let of_source = DriftFilter { source: Some(source.clone()), ..DriftFilter::default() };
+        let of_source = DriftFilter { sources: vec![source.clone()], ..DriftFilter::default() };
         let own = self.store.drift(of_source).await?.into_iter().map(|row| row.drift_id);
         let own: Vec<DriftId> = own.filter(|id| drift.contains(id)).collect();
         self.accept_drift(&own, who, why).await

@@ -92,7 +92,7 @@ impl Engine {
         slot: &Slot,
     ) -> Result<Option<Timestamp>, EngineError> {
         let newest = RunFilter {
-            source: Some(slot.name.clone()),
+            sources: vec![slot.name.clone()],
             status: Some(RunStatus::Success),
             limit: RUNS_LOOKED_AT,
             offset: 0,

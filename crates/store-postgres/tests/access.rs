@@ -325,3 +325,32 @@ async fn a_name_that_no_store_may_hold_is_refused() {
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     assert_eq!(store.keys().await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn keys_that_are_changed_by_hand_are_told_again() {
+    let (database, store) = new_store().await;
+    for (key_id, number) in [("aaaaaaaa", 0), ("bbbbbbbb", 1)] {
+        let key = kasparro_domain::ApiKey { hmac: [number; 32], ..key(key_id, number.into()) };
+        store.add_key(NewKey { key, replaces: None }).await.unwrap();
+    }
+    for change in [
+        "scope = 'read'",
+        "requests = 1",
+        "name = key_id",
+        // Two rows change values with each other.
+        "hmac = (SELECT hmac FROM kasparro.api_key AS b WHERE b.key_id <> a.key_id)",
+        "created_at = (SELECT created_at FROM kasparro.api_key AS b WHERE b.key_id <> a.key_id)",
+        "expires_at = date_trunc('second', now())",
+        "revoked_at = date_trunc('second', now())",
+        "revoked_at = NULL",
+    ] {
+        let (mark, before) = store.keys_since(None).await.unwrap().unwrap();
+        assert_eq!(store.keys_since(Some(mark.clone())).await, Ok(None), "{change}");
+        database.sql(&format!("UPDATE kasparro.api_key AS a SET {change}")).await;
+        let (_, after) = store.keys_since(Some(mark)).await.unwrap().unwrap();
+        assert_ne!(after, before, "{change}");
+    }
+    let (mark, _) = store.keys_since(None).await.unwrap().unwrap();
+    database.sql("DELETE FROM kasparro.api_key").await;
+    assert_eq!(store.keys_since(Some(mark)).await.unwrap().unwrap().1, []);
+}

@@ -251,3 +251,33 @@ async fn what_somebody_changed_behind_the_store_is_told_as_damage() {
         assert_eq!(look().await, Ok(()), "{table} {good}");
     }
 }
+
+#[tokio::test]
+async fn keys_that_are_changed_by_hand_are_told_again() {
+    let (_folder, store) = new_store();
+    for (key_id, number) in [("aaaaaaaa", 0), ("bbbbbbbb", 1)] {
+        let key = ApiKey { hmac: [number; 32], ..key(key_id, number.into()) };
+        store.add_key(new(key)).await.unwrap();
+    }
+    let direct = Connection::open(store.path()).unwrap();
+    for change in [
+        "scope = 'read'",
+        "requests = 1",
+        "name = key_id",
+        // Two rows change values with each other.
+        "hmac = (SELECT hmac FROM api_key AS b WHERE b.key_id <> a.key_id)",
+        "created_at = (SELECT created_at FROM api_key AS b WHERE b.key_id <> a.key_id)",
+        "expires_at = 1",
+        "revoked_at = 1",
+        "revoked_at = NULL",
+    ] {
+        let (mark, before) = store.keys_since(None).await.unwrap().unwrap();
+        assert_eq!(store.keys_since(Some(mark.clone())).await, Ok(None), "{change}");
+        direct.execute(&format!("UPDATE api_key AS a SET {change}"), []).unwrap();
+        let (_, after) = store.keys_since(Some(mark)).await.unwrap().unwrap();
+        assert_ne!(after, before, "{change}");
+    }
+    let (mark, _) = store.keys_since(None).await.unwrap().unwrap();
+    direct.execute("DELETE FROM api_key", []).unwrap();
+    assert_eq!(store.keys_since(Some(mark)).await.unwrap().unwrap().1, []);
+}

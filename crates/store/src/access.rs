@@ -2,6 +2,7 @@
 
 use kasparro_domain::{ApiKey, CommandId, Timestamp};
 use serde_json::Value;
+use xxhash_rust::xxh3::Xxh3;
 
 /// How a key comes to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,26 @@ pub struct NewKey {
     pub key: ApiKey,
     /// The public id of the key that it replaces, and how long that one stays good: written with it.
     pub replaces: Option<(String, Timestamp)>,
+}
+
+/// Stands for everything that is kept of all keys but when they were used last: two readings of one store that
+/// have the same mark have the same keys. What it is made of each store knows for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeysMark(pub Vec<u8>);
+
+impl KeysMark {
+    /// The mark of keys that are in memory, in this order.
+    #[must_use]
+    pub fn of(keys: &[ApiKey]) -> Self {
+        let mut hash = Xxh3::new();
+        for key in keys {
+            let ApiKey { key_id, name, scope, hmac, requests, .. } = key;
+            let instants = (key.created_at, key.expires_at, key.revoked_at);
+            let told = format!("{:?}", (key_id, name, scope, hmac, requests, instants));
+            hash.update(told.as_bytes());
+        }
+        Self(hash.digest128().to_le_bytes().to_vec())
+    }
 }
 
 /// How many requests a client made within a slot of time.

@@ -26,8 +26,8 @@ pub enum AnomalyAbout {
 /// Which anomalies to list, newest first; the default is all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AnomalyFilter {
-    /// Only of this source.
-    pub source: Option<SourceName>,
+    /// Only of these sources; any where there are none.
+    pub sources: Vec<SourceName>,
     /// Only about these.
     pub about: Option<AnomalyAbout>,
     /// Only of the kind with this name.

@@ -17,8 +17,8 @@ pub struct Examined {
 /// Which changes to list, by ascending number; the default is all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DriftFilter {
-    /// Only of this source.
-    pub source: Option<SourceName>,
+    /// Only of these sources; any where there are none.
+    pub sources: Vec<SourceName>,
     /// Only of this endpoint.
     pub endpoint: Option<String>,
     /// Only of this kind.

@@ -25,7 +25,7 @@ mod quarantine;
 mod read;
 mod transfer;
 
-pub use access::{KeyEnd, NewKey, Once, SharedUsage, Submitted, Usage};
+pub use access::{KeyEnd, KeysMark, NewKey, Once, SharedUsage, Submitted, Usage};
 pub use anomaly::{AnomalyAbout, AnomalyFilter, RowAnomaly};
 pub use audit::{
     Audit, AuditReport, BodyChunks, EvidenceRecord, Origin, PageRecord, QuarantineRecord,
@@ -403,6 +403,13 @@ pub trait CommandStore: Send + Sync {
 pub trait KeyStore: Send + Sync {
     /// Every key that was ever made, by instant of making, then public id.
     async fn keys(&self) -> StoreResult<Vec<ApiKey>>;
+
+    /// The same with their mark, or nothing where they still have the mark `known`. Asked every second by
+    /// everybody who lets keys in, so it costs little while nothing changes.
+    async fn keys_since(
+        &self,
+        known: Option<KeysMark>,
+    ) -> StoreResult<Option<(KeysMark, Vec<ApiKey>)>>;
 
     /// Keeps a new key, and ends the one that it replaces, in one transaction.
     ///

@@ -24,8 +24,8 @@ pub struct StoredNews {
 /// gives none), then by descending number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NewsFilter {
-    /// Only of this source.
-    pub source: Option<SourceName>,
+    /// Only of these sources; any where there are none.
+    pub sources: Vec<SourceName>,
     /// Only of this feed.
     pub feed: Option<String>,
     /// Only items whose title or summary holds this text, without regard to ASCII case; wildcards of

@@ -33,8 +33,8 @@ pub struct NewPage {
 /// Which pages to list, by ascending number; the default is all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PageFilter {
-    /// Only of this source.
-    pub source: Option<SourceName>,
+    /// Only of these sources; any where there are none.
+    pub sources: Vec<SourceName>,
     /// Only in this state.
     pub state: Option<PageState>,
     /// Only of this run.

@@ -71,8 +71,8 @@ pub struct QuarantineRow {
 /// Which quarantined rows to list, by ascending number; the default is all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QuarantineFilter {
-    /// Only of this source.
-    pub source: Option<SourceName>,
+    /// Only of these sources; any where there are none.
+    pub sources: Vec<SourceName>,
     /// Only with this reason.
     pub reason: Option<RejectionReason>,
     /// Only in this status.

@@ -51,8 +51,8 @@ pub struct ListingRow {
 /// Which runs to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RunFilter {
-    /// Only of this source.
-    pub source: Option<SourceName>,
+    /// Only of these sources; any where there are none.
+    pub sources: Vec<SourceName>,
     /// Only in this status.
     pub status: Option<RunStatus>,
     /// At most so many.

@@ -17,7 +17,8 @@ pub(crate) struct Condition<'a> {
     pub(crate) all: bool,
     /// Folded, ascending, each once; none where every symbol fits.
     symbols: Vec<String>,
-    asset_id: Option<AssetId>,
+    /// Ascending, each once; none where every asset fits.
+    asset_ids: Vec<AssetId>,
     /// The numbers of the sources that have listings; `None` where every source fits.
     sources: Option<Vec<u32>>,
     /// The ranges that leave something out.
@@ -52,12 +53,15 @@ impl<'a> Condition<'a> {
             numbers.dedup();
             numbers
         });
+        let present = |id: &AssetId| snapshot.present_asset(*id).unwrap_or(*id);
+        let mut asset_ids: Vec<AssetId> = filter.asset_ids.iter().map(present).collect();
+        asset_ids.sort_unstable();
+        asset_ids.dedup();
         Self {
             rows: &snapshot.rows,
             all: filter.unpriced,
             symbols,
-            // An id of before a merge asks for the asset that it belongs to now.
-            asset_id: filter.asset_id.map(|id| snapshot.present_asset(id).unwrap_or(id)),
+            asset_ids,
             sources,
             ranges: Borders::of(filter),
             updated_since: filter.updated_since.map(|since| instant_key(Some(since))),
@@ -92,9 +96,12 @@ impl<'a> Condition<'a> {
             let spans = |index: &Index| self.symbols.iter().map(|own| text(index, own)).collect();
             add(Field::Symbol, true, &spans);
         }
-        if let Some(id) = self.asset_id {
-            let key = signed_key(id.0);
-            add(Field::Asset, true, &|index| vec![index.equal(key, Exact::Key, self.rows)]);
+        if !self.asset_ids.is_empty() {
+            let own =
+                |index: &Index, id: &AssetId| index.equal(signed_key(id.0), Exact::Key, self.rows);
+            add(Field::Asset, true, &|index| {
+                self.asset_ids.iter().map(|id| own(index, id)).collect()
+            });
         }
         if let Some(sources) = &self.sources {
             let names = || snapshot.sources.iter().filter(|(number, _)| sources.contains(number));
@@ -128,9 +135,11 @@ impl<'a> Condition<'a> {
                 let key = column.keys.updated_at;
                 key >= since && key != UNKNOWN
             })
-            && self
-                .asset_id
-                .is_none_or(|id| self.rows.row(slot).is_some_and(|row| row.asset_id() == id))
+            && (self.asset_ids.is_empty()
+                || self
+                    .rows
+                    .row(slot)
+                    .is_some_and(|row| self.asset_ids.binary_search(&row.asset_id()).is_ok()))
             && (self.symbols.is_empty() || self.fits_symbols(slot))
             && self.needles.iter().all(|needle| {
                 self.rows.folded_at(slot).is_some_and(|(chunk, row)| chunk.holds(row, needle))

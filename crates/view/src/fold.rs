@@ -5,10 +5,11 @@ use memchr::memmem::Finder;
 /// Stands after every text; no text that is believed holds it.
 const SEPARATOR: char = '\0';
 
-/// The text in lower case, as filters compare texts: two texts that fold to the same select the same.
+/// The text without its case, as filters compare texts: two texts that fold to the same select the same.
 ///
 /// It goes character by character: unlike in `str::to_lowercase` a letter never depends on its
-/// neighbours, so a part of a text folds to a part of the folded text.
+/// neighbours, so a part of a text folds to a part of the folded text. By way of the capital, letters that
+/// share one are the same: σ and ς, ß and ss.
 #[must_use]
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
@@ -20,8 +21,13 @@ fn fold_into(folded: &mut String, text: &str) {
     if text.is_ascii() {
         folded.extend(text.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
     } else {
-        folded.extend(text.chars().flat_map(char::to_lowercase));
+        folded.extend(text.chars().flat_map(without_case));
     }
+}
+
+/// Lower case first too: of some letters, ẞ among them, only that one has the capital.
+fn without_case(letter: char) -> impl Iterator<Item = char> {
+    letter.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 /// The folded symbol, name and external id of one row.
@@ -250,12 +256,40 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_differ_in_case_only_fold_to_the_same() {
+        for same in [
+            &["Σ", "σ", "ς"][..],
+            &["ß", "ẞ", "SS", "ss", "sS"],
+            &["ΟΔΟΣ", "οδος", "Οδός".replace('ό', "ο").as_str()],
+            &["STRASSE", "Straße"],
+            &["µ", "μ", "Μ"],
+            &["ﬁ", "FI", "fi"],
+            &["K", "k"],
+        ] {
+            let folds: Vec<String> = same.iter().map(|text| fold(text)).collect();
+            assert!(folds.iter().all(|one| *one == folds[0]), "{same:?}: {folds:?}");
+        }
+    }
+
+    #[test]
+    fn every_letter_folds_once_and_for_all_whatever_its_case() {
+        for letter in '\0'..=char::MAX {
+            let own = fold(&letter.to_string());
+            assert_eq!(fold(&own), own, "{letter:?} again");
+            assert_eq!(fold(&letter.to_lowercase().to_string()), own, "{letter:?} small");
+            assert_eq!(fold(&letter.to_uppercase().to_string()), own, "{letter:?} large");
+        }
+    }
+
+    #[test]
     fn a_search_looks_in_symbol_name_and_external_id() {
         assert_eq!(found("COIN", Place::Anywhere), [0, 2, 3]);
         assert_eq!(found("btc", Place::Anywhere), [0]);
         assert_eq!(found("less", Place::Anywhere), [1, 3]);
         assert_eq!(found("σ", Place::Anywhere), [2]);
         assert_eq!(found("οδοσ", Place::Anywhere), [2]);
+        assert_eq!(found("οδος", Place::Name), [2]);
+        assert_eq!(found("ας", Place::Anywhere), [2]);
         assert_eq!(found("nobody", Place::Anywhere), [0_usize; 0]);
     }
 

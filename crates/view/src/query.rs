@@ -36,8 +36,9 @@ pub struct Filter {
     pub name: Option<String>,
     /// Part of symbol, name or external id, compared without regard to case; no wildcards.
     pub search: Option<String>,
-    /// The asset.
-    pub asset_id: Option<AssetId>,
+    /// One of these assets; any where there are none. An id of before a merge asks for the asset that it
+    /// belongs to now.
+    pub asset_ids: Vec<AssetId>,
     /// Price in US dollars.
     pub price_usd: Bounds,
     /// Market capitalisation in US dollars.

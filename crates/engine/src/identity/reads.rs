@@ -102,7 +102,7 @@ pub(super) async fn alerts(
         }
         let source = decided.a.source;
         // An alert is kept with a run; what speaks against the decision came with one of this source.
-        let newest = RunFilter { source: Some(source.clone()), limit: 1, ..RunFilter::default() };
+        let newest = RunFilter { sources: vec![source.clone()], limit: 1, ..RunFilter::default() };
         let Some(run) = store.runs(newest).await?.into_iter().next() else { continue };
         alerts.push((source, run.run_id, alert));
     }

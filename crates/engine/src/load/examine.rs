@@ -159,7 +159,7 @@ impl Loader<'_> {
             return Ok(None);
         }
         let accepted = DriftFilter {
-            source: Some(self.parts.name.clone()),
+            sources: vec![self.parts.name.clone()],
             endpoint: Some(found.endpoint.clone()),
             status: Some(DriftStatus::Accepted),
             ..DriftFilter::default()

@@ -244,7 +244,7 @@ async fn a_run_asked_for_while_rows_are_read_again_still_fetches() {
         tokio::spawn(async move { engine.retry(&rows, "ann", "").await })
     };
     let filter = kasparro_store::RunFilter {
-        source: None,
+        sources: Vec::new(),
         status: Some(RunStatus::Running),
         limit: 10,
         offset: 0,

@@ -9,9 +9,9 @@ use kasparro_store::{AnomalyAbout, AnomalyFilter};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::asked_sources::AskedSources;
 use super::{
-    Instant, Params, Sources, each, execute, find_source, first, get, instant, named, run_id,
-    string, uint,
+    Instant, Params, Sources, each, execute, first, get, instant, named, run_id, string, uint,
 };
 use crate::error::Queried;
 
@@ -88,7 +88,7 @@ pub(super) fn read_source_timed(row: &Row) -> Queried<bool> {
     Ok(get::<Option<bool>>(row, 9)?.unwrap_or(false))
 }
 
-/// What a filter asks for; its parameters are 1 to 5.
+/// What a filter asks for; its parameters are 1 to 6.
 macro_rules! that_fit {
     ($rest:literal) => {
         concat!(
@@ -96,14 +96,15 @@ macro_rules! that_fit {
              AND ($2::boolean IS NULL OR (a.run_id IS NOT NULL) = $2) \
              AND ($3::text IS NULL OR a.kind = $3) \
              AND ($4::bigint[] IS NULL OR a.listing_id = ANY($4)) \
-             AND ($5::uuid IS NULL OR a.run_id = $5) ",
+             AND ($5::uuid IS NULL OR a.run_id = $5) \
+             AND ($6::bigint[] IS NULL OR a.source_id = ANY($6)) ",
             $rest
         )
     };
 }
 
 pub(super) const LIST: &str =
-    select_anomaly!(that_fit!("ORDER BY a.anomaly_id DESC LIMIT $6 OFFSET $7"));
+    select_anomaly!(that_fit!("ORDER BY a.anomaly_id DESC LIMIT $7 OFFSET $8"));
 
 /// Anomalies that fit, newest first.
 pub(crate) async fn list(
@@ -116,8 +117,8 @@ pub(crate) async fn list(
     };
     let limit = filter.limit.map(i64::from);
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
-    let Asked { source, runs, kind, listings, run } = &asked;
-    let params: Params<'_> = &[source, runs, kind, listings, run, &limit, &offset];
+    let Asked { sources: of, runs, kind, listings, run } = &asked;
+    let params: Params<'_> = &[&of.one, runs, kind, listings, run, &of.several, &limit, &offset];
     each(client, LIST, params, |row| read_anomaly(row, &sources)).await
 }
 
@@ -127,14 +128,14 @@ pub(crate) async fn count(client: &impl GenericClient, filter: &AnomalyFilter) -
         return Ok(0);
     };
     let sql = concat!("SELECT count(*) FROM anomaly AS a ", that_fit!(""));
-    let Asked { source, runs, kind, listings, run } = &asked;
-    let params: Params<'_> = &[source, runs, kind, listings, run];
+    let Asked { sources: of, runs, kind, listings, run } = &asked;
+    let params: Params<'_> = &[&of.one, runs, kind, listings, run, &of.several];
     Ok(first(client, sql, params, |row| uint(row, 0)).await?.unwrap_or(0))
 }
 
-/// The five parameters of a filter.
+/// The parameters of a filter.
 struct Asked<'a> {
-    source: Option<i64>,
+    sources: AskedSources,
     runs: Option<bool>,
     kind: Option<&'a str>,
     listings: Option<Vec<i64>>,
@@ -143,9 +144,10 @@ struct Asked<'a> {
 
 /// Every source has an index over its external ids, and there are few sources.
 pub(super) const LISTINGS: &str = "SELECT listing_id FROM source JOIN listing USING (source_id)
-    WHERE ($1::bigint IS NULL OR source_id = $1) AND external_id = $2";
+    WHERE ($1::bigint IS NULL OR source_id = $1) AND external_id = $2
+        AND ($3::bigint[] IS NULL OR source_id = ANY($3))";
 
-/// What a filter asks for; nothing where its source or its listing was never written, or a text holds what no
+/// What a filter asks for; nothing where its sources or its listing were never written, or a text holds what no
 /// text of the database can.
 async fn asked<'a>(
     client: &impl GenericClient,
@@ -155,17 +157,15 @@ async fn asked<'a>(
     if texts.into_iter().flatten().any(|text| text.contains('\0')) {
         return Ok(None);
     }
-    let source = match &filter.source {
-        None => None,
-        Some(source) => match find_source(client, source).await? {
-            None => return Ok(None),
-            known => known,
-        },
+    let Some(sources) = AskedSources::find(client, &filter.sources).await? else {
+        return Ok(None);
     };
     let listings = match filter.external_id.as_deref() {
         None => None,
         Some(id) => {
-            let found = each(client, LISTINGS, &[&source, &id], |row| get(row, 0)).await?;
+            let found =
+                each(client, LISTINGS, &[&sources.one, &id, &sources.several], |row| get(row, 0))
+                    .await?;
             if found.is_empty() {
                 return Ok(None);
             }
@@ -173,7 +173,7 @@ async fn asked<'a>(
         }
     };
     Ok(Some(Asked {
-        source,
+        sources,
         runs: filter.about.map(|about| about == AnomalyAbout::Runs),
         kind: filter.kind.as_deref(),
         listings,

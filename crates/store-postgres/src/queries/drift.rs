@@ -9,9 +9,10 @@ use kasparro_store::{DriftFilter, Examined};
 use serde_json::Value;
 use tokio_postgres::Row;
 
+use super::asked_sources::AskedSources;
 use super::{
-    Params, Sources, each, execute, find_source, first, get, instant, int, json, json_text,
-    maybe_json, named, uint,
+    Params, Sources, each, execute, first, get, instant, int, json, json_text, maybe_json, named,
+    uint,
 };
 use crate::error::{Queried, damaged};
 
@@ -171,20 +172,21 @@ pub(super) fn read_drift(row: &Row, sources: &Sources) -> Queried<DriftRow> {
     })
 }
 
-/// What a filter asks for; its parameters are 1 to 5.
+/// What a filter asks for; its parameters are 1 to 6.
 macro_rules! that_fit {
     ($rest:literal) => {
         concat!(
             "WHERE ($1::bigint IS NULL OR source_id = $1) AND ($2::text IS NULL OR endpoint = $2) \
              AND ($3::text IS NULL OR kind = $3) AND ($4::text IS NULL OR severity = $4) \
-             AND ($5::text IS NULL OR status = $5) ",
+             AND ($5::text IS NULL OR status = $5) \
+             AND ($6::bigint[] IS NULL OR source_id = ANY($6)) ",
             $rest
         )
     };
 }
 
 pub(super) const LIST: &str =
-    select_drift!(that_fit!("AND drift_id > $6 ORDER BY drift_id LIMIT $7 OFFSET $8"));
+    select_drift!(that_fit!("AND drift_id > $7 ORDER BY drift_id LIMIT $8 OFFSET $9"));
 
 /// Changes that fit, by ascending number.
 pub(crate) async fn list(
@@ -192,31 +194,31 @@ pub(crate) async fn list(
     filter: &DriftFilter,
 ) -> Queried<Vec<DriftRow>> {
     let sources = Sources::read(client).await?;
-    let Some((source, endpoint, [kind, severity, status])) = asked(client, filter).await? else {
+    let Some((of, endpoint, [kind, severity, status])) = asked(client, filter).await? else {
         return Ok(Vec::new());
     };
     let after = filter.after.unwrap_or(i64::MIN);
     let limit = filter.limit.map(i64::from);
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
     let params: Params<'_> =
-        &[&source, &endpoint, &kind, &severity, &status, &after, &limit, &offset];
+        &[&of.one, &endpoint, &kind, &severity, &status, &of.several, &after, &limit, &offset];
     each(client, LIST, params, |row| read_drift(row, &sources)).await
 }
 
 /// How many changes fit.
 pub(crate) async fn count(client: &impl GenericClient, filter: &DriftFilter) -> Queried<u64> {
-    let Some((source, endpoint, [kind, severity, status])) = asked(client, filter).await? else {
+    let Some((of, endpoint, [kind, severity, status])) = asked(client, filter).await? else {
         return Ok(0);
     };
     let sql = concat!("SELECT count(*) FROM drift ", that_fit!(""));
-    let params: Params<'_> = &[&source, &endpoint, &kind, &severity, &status];
+    let params: Params<'_> = &[&of.one, &endpoint, &kind, &severity, &status, &of.several];
     Ok(first(client, sql, params, |row| uint(row, 0)).await?.unwrap_or(0))
 }
 
-/// The five parameters of a filter.
-type Asked<'a> = (Option<i64>, Option<&'a str>, [Option<&'static str>; 3]);
+/// The parameters of a filter.
+type Asked<'a> = (AskedSources, Option<&'a str>, [Option<&'static str>; 3]);
 
-/// What a filter asks for; nothing where its source was never written, or its text holds what no text of the
+/// What a filter asks for; nothing where its sources were never written, or its text holds what no text of the
 /// database can.
 async fn asked<'a>(
     client: &impl GenericClient,
@@ -226,14 +228,10 @@ async fn asked<'a>(
     if endpoint.is_some_and(|text| text.contains('\0')) {
         return Ok(None);
     }
-    let source = match &filter.source {
-        None => None,
-        Some(source) => match find_source(client, source).await? {
-            None => return Ok(None),
-            known => known,
-        },
+    let Some(sources) = AskedSources::find(client, &filter.sources).await? else {
+        return Ok(None);
     };
     let kind = filter.kind.map(DriftKind::name);
     let severity = filter.severity.map(DriftSeverity::name);
-    Ok(Some((source, endpoint, [kind, severity, filter.status.map(DriftStatus::name)])))
+    Ok(Some((sources, endpoint, [kind, severity, filter.status.map(DriftStatus::name)])))
 }

@@ -4,11 +4,20 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::{GenericClient, Transaction};
 use kasparro_domain::{ApiKey, Scope, Timestamp};
-use kasparro_store::{KeyEnd, NewKey};
+use kasparro_store::{KeyEnd, KeysMark, NewKey};
 use tokio_postgres::Row;
 
 use super::{Instant, each, execute, first, get, instant, int, maybe_instant, named, uint};
 use crate::error::{Queried, damaged, refused};
+
+/// Made from everything but the last use, and within the server: no row leaves it. The first sum stays the same
+/// where two rows change values with each other, since a row's hash is a sum itself; the second does not.
+/// OFFSET keeps each row from being hashed for each of them.
+const MARK: &str = "
+    SELECT concat_ws(' ', count(*), sum(kept), sum(hashint8extended(kept, 0)))
+    FROM (SELECT hash_record_extended(
+            ROW(key_id, name, scope, hmac, requests, created_at, expires_at, revoked_at), 0) AS kept
+          FROM api_key OFFSET 0) AS keys";
 
 fn read_key(row: &Row) -> Queried<ApiKey> {
     let key_id: String = get(row, 0)?;
@@ -32,6 +41,21 @@ pub(crate) async fn all(client: &impl GenericClient) -> Queried<Vec<ApiKey>> {
     let sql = "SELECT key_id, name, scope, hmac, requests, created_at, expires_at, revoked_at, last_used_at
                FROM api_key ORDER BY created_at, key_id";
     each(client, sql, &[], read_key).await
+}
+
+/// Every key and their mark, unless they still have the mark `known`.
+pub(crate) async fn since(
+    client: &impl GenericClient,
+    known: Option<&KeysMark>,
+) -> Queried<Option<(KeysMark, Vec<ApiKey>)>> {
+    // The mark first, and on the same connection: a change in between shows in keys that are newer than their
+    // mark, which are then read once more. The other way round it would go unseen.
+    let mark = first(client, MARK, &[], |row| get::<String>(row, 0)).await?;
+    let mark = KeysMark(mark.unwrap_or_default().into_bytes());
+    if known == Some(&mark) {
+        return Ok(None);
+    }
+    Ok(Some((mark, all(client).await?)))
 }
 
 /// Adds a key; false where its public id is taken.

@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod anomalies;
+mod asked_sources;
 pub(crate) mod audit;
 pub(crate) mod bodies;
 pub(crate) mod budgets;

@@ -5,9 +5,8 @@ use kasparro_domain::NewsItem;
 use kasparro_store::{NewsFilter, StoredNews};
 use tokio_postgres::Row;
 
-use super::{
-    Instant, Params, Sources, each, find_source, first, get, instant, maybe_instant, string, uint,
-};
+use super::asked_sources::AskedSources;
+use super::{Instant, Params, Sources, each, first, get, instant, maybe_instant, string, uint};
 use crate::error::Queried;
 
 /// The columns of a piece of news, and where they stand for [`read_news`].
@@ -47,7 +46,7 @@ pub(super) fn read_content_hash(row: &Row) -> Queried<u64> {
     Ok(get::<i64>(row, 11)?.cast_unsigned())
 }
 
-/// What a filter asks for; its parameters are 1 to 5. In collation "C" only letters of ASCII have a lower
+/// What a filter asks for; its parameters are 1 to 6. In collation "C" only letters of ASCII have a lower
 /// case.
 macro_rules! that_fit {
     ($rest:literal) => {
@@ -57,22 +56,23 @@ macro_rules! that_fit {
              AND ($3::bigint IS NULL OR source_id = $3) \
              AND ($4::text IS NULL OR feed = $4) \
              AND ($5::text IS NULL OR strpos(lower(title COLLATE \"C\"), $5) > 0 \
-                  OR strpos(lower(summary COLLATE \"C\"), $5) > 0) ",
+                  OR strpos(lower(summary COLLATE \"C\"), $5) > 0) \
+             AND ($6::bigint[] IS NULL OR source_id = ANY($6)) ",
             $rest
         )
     };
 }
 
-/// The five parameters of a filter.
+/// The parameters of a filter.
 struct Asked<'a> {
     from: Option<Instant>,
     until: Option<Instant>,
-    source: Option<i64>,
+    sources: AskedSources,
     feed: Option<&'a str>,
     search: Option<String>,
 }
 
-/// What a filter asks for; nothing where its source was never written, or a text holds what no text of
+/// What a filter asks for; nothing where its sources were never written, or a text holds what no text of
 /// the database can.
 async fn asked<'a>(
     client: &impl GenericClient,
@@ -82,24 +82,20 @@ async fn asked<'a>(
     if nul(&filter.feed) || nul(&filter.search) {
         return Ok(None);
     }
-    let source = match &filter.source {
-        None => None,
-        Some(source) => match find_source(client, source).await? {
-            None => return Ok(None),
-            known => known,
-        },
+    let Some(sources) = AskedSources::find(client, &filter.sources).await? else {
+        return Ok(None);
     };
     Ok(Some(Asked {
         from: filter.from.map(Instant),
         until: filter.until.map(Instant),
-        source,
+        sources,
         feed: filter.feed.as_deref(),
         search: filter.search.as_ref().map(|text| text.to_ascii_lowercase()),
     }))
 }
 
 const LIST: &str =
-    select_news!(that_fit!("ORDER BY newest_at DESC, news_id DESC LIMIT $6 OFFSET $7"));
+    select_news!(that_fit!("ORDER BY newest_at DESC, news_id DESC LIMIT $7 OFFSET $8"));
 
 /// News that fits, newest first.
 pub(crate) async fn list(
@@ -112,8 +108,8 @@ pub(crate) async fn list(
     };
     let limit = filter.limit.map(i64::from);
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
-    let Asked { from, until, source, feed, search } = &asked;
-    let params: Params<'_> = &[from, until, source, feed, search, &limit, &offset];
+    let Asked { from, until, sources: of, feed, search } = &asked;
+    let params: Params<'_> = &[from, until, &of.one, feed, search, &of.several, &limit, &offset];
     each(client, LIST, params, |row| read_news(row, &sources)).await
 }
 
@@ -122,8 +118,8 @@ pub(crate) async fn count(client: &impl GenericClient, filter: &NewsFilter) -> Q
     let Some(asked) = asked(client, filter).await? else {
         return Ok(0);
     };
-    let Asked { from, until, source, feed, search } = &asked;
+    let Asked { from, until, sources: of, feed, search } = &asked;
     let sql = concat!("SELECT count(*) FROM news ", that_fit!(""));
-    let params: Params<'_> = &[from, until, source, feed, search];
+    let params: Params<'_> = &[from, until, &of.one, feed, search, &of.several];
     Ok(first(client, sql, params, |row| uint(row, 0)).await?.unwrap_or(0))
 }

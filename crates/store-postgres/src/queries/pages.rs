@@ -8,6 +8,7 @@ use kasparro_store::{Examined, NewPage, PageFilter, PageRecord, Reopening};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::asked_sources::AskedSources;
 use super::{
     Instant, Params, Sources, drift, each, execute, find_source, first, get, instant, int, json,
     json_text, leases, maybe_json, named, run_id, uint, walk,
@@ -183,18 +184,19 @@ pub(crate) async fn reopen(
     Ok(landed)
 }
 
-/// What a filter asks for; its parameters are 1 to 3.
+/// What a filter asks for; its parameters are 1 to 4.
 macro_rules! that_fit {
     ($($rest:literal)?) => {
         concat!(
             "WHERE ($1::bigint IS NULL OR page.source_id = $1) \
-             AND ($2::text IS NULL OR page.state = $2) AND ($3::uuid IS NULL OR page.run_id = $3) ",
+             AND ($2::text IS NULL OR page.state = $2) AND ($3::uuid IS NULL OR page.run_id = $3) \
+             AND ($4::bigint[] IS NULL OR page.source_id = ANY($4)) ",
             $($rest)?
         )
     };
 }
 
-pub(super) const LIST: &str = select_page!(that_fit!("ORDER BY page.page_id LIMIT $4 OFFSET $5"));
+pub(super) const LIST: &str = select_page!(that_fit!("ORDER BY page.page_id LIMIT $5 OFFSET $6"));
 
 /// Pages that fit, by ascending number.
 pub(crate) async fn list(
@@ -202,39 +204,35 @@ pub(crate) async fn list(
     filter: &PageFilter,
 ) -> Queried<Vec<PageRecord>> {
     let sources = Sources::read(client).await?;
-    let Some((source, state, run)) = asked(client, filter).await? else {
+    let Some((of, state, run)) = asked(client, filter).await? else {
         return Ok(Vec::new());
     };
     let limit = filter.limit.map(i64::from);
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
-    let params: Params<'_> = &[&source, &state, &run, &limit, &offset];
+    let params: Params<'_> = &[&of.one, &state, &run, &of.several, &limit, &offset];
     each(client, LIST, params, |row| read_record(row, &sources)).await
 }
 
 /// How many pages fit.
 pub(crate) async fn count(client: &impl GenericClient, filter: &PageFilter) -> Queried<u64> {
-    let Some((source, state, run)) = asked(client, filter).await? else {
+    let Some((of, state, run)) = asked(client, filter).await? else {
         return Ok(0);
     };
     let sql = concat!("SELECT count(*) FROM page ", that_fit!());
-    let counted = first(client, sql, &[&source, &state, &run], |row| uint(row, 0)).await?;
-    Ok(counted.unwrap_or(0))
+    let params: Params<'_> = &[&of.one, &state, &run, &of.several];
+    Ok(first(client, sql, params, |row| uint(row, 0)).await?.unwrap_or(0))
 }
 
-/// The three parameters of a filter.
-type Asked = (Option<i64>, Option<&'static str>, Option<Uuid>);
+/// The parameters of a filter.
+type Asked = (AskedSources, Option<&'static str>, Option<Uuid>);
 
-/// What a filter asks for; nothing where its source was never written.
+/// What a filter asks for; nothing where its sources were never written.
 async fn asked(client: &impl GenericClient, filter: &PageFilter) -> Queried<Option<Asked>> {
-    let source = match &filter.source {
-        None => None,
-        Some(source) => match find_source(client, source).await? {
-            None => return Ok(None),
-            known => known,
-        },
+    let Some(sources) = AskedSources::find(client, &filter.sources).await? else {
+        return Ok(None);
     };
     let state = filter.state.map(PageState::name);
-    Ok(Some((source, state, filter.run_id.map(|run| run.0))))
+    Ok(Some((sources, state, filter.run_id.map(|run| run.0))))
 }
 
 /// The unfinished pages of a source.

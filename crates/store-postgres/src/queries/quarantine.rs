@@ -6,17 +6,19 @@ use kasparro_store::{QuarantineFilter, QuarantineRecord, QuarantineRow, Quaranti
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::asked_sources::AskedSources;
 use super::pages::body_hash;
-use super::{Params, Sources, each, find_source, first, get, instant, json, named, run_id, uint};
+use super::{Params, Sources, each, first, get, instant, json, named, run_id, uint};
 use crate::error::Queried;
 
-/// What a filter asks for; its parameters are 1 to 4.
+/// What a filter asks for; its parameters are 1 to 5.
 macro_rules! that_fit {
     ($rest:literal) => {
         concat!(
             "WHERE ($1::bigint IS NULL OR quarantine.source_id = $1) \
              AND ($2::text IS NULL OR reason = $2) AND ($3::text IS NULL OR status = $3) \
-             AND ($4::uuid IS NULL OR run_id = $4) ",
+             AND ($4::uuid IS NULL OR run_id = $4) \
+             AND ($5::bigint[] IS NULL OR quarantine.source_id = ANY($5)) ",
             $rest
         )
     };
@@ -26,7 +28,7 @@ const LIST: &str = concat!(
     "SELECT quarantine_id, source_id, run_id, page_id, body_hash, ordinal, external_id, reason, \
             field, value, rule, status, first_seen_at \
      FROM quarantine JOIN raw_body USING (body_id) ",
-    that_fit!("AND quarantine_id > $5 ORDER BY quarantine_id LIMIT $6 OFFSET $7")
+    that_fit!("AND quarantine_id > $6 ORDER BY quarantine_id LIMIT $7 OFFSET $8")
 );
 
 /// Rows that fit, by ascending number.
@@ -35,13 +37,14 @@ pub(crate) async fn list(
     filter: &QuarantineFilter,
 ) -> Queried<Vec<QuarantineRow>> {
     let sources = Sources::read(client).await?;
-    let Some((source, reason, status, run)) = asked(client, filter).await? else {
+    let Some((of, reason, status, run)) = asked(client, filter).await? else {
         return Ok(Vec::new());
     };
     let after = filter.after.unwrap_or(i64::MIN);
     let limit = filter.limit.map(i64::from);
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
-    let params: Params<'_> = &[&source, &reason, &status, &run, &after, &limit, &offset];
+    let params: Params<'_> =
+        &[&of.one, &reason, &status, &run, &of.several, &after, &limit, &offset];
     each(client, LIST, params, |row| {
         Ok(QuarantineRow {
             quarantine_id: get(row, 0)?,
@@ -64,30 +67,25 @@ pub(crate) async fn list(
 
 /// How many rows fit.
 pub(crate) async fn count(client: &impl GenericClient, filter: &QuarantineFilter) -> Queried<u64> {
-    let Some((source, reason, status, run)) = asked(client, filter).await? else {
+    let Some((of, reason, status, run)) = asked(client, filter).await? else {
         return Ok(0);
     };
     let sql = concat!("SELECT count(*) FROM quarantine ", that_fit!(""));
-    let counted =
-        first(client, sql, &[&source, &reason, &status, &run], |row| uint(row, 0)).await?;
-    Ok(counted.unwrap_or(0))
+    let params: Params<'_> = &[&of.one, &reason, &status, &run, &of.several];
+    Ok(first(client, sql, params, |row| uint(row, 0)).await?.unwrap_or(0))
 }
 
-/// The first four parameters of a filter.
-type Asked = (Option<i64>, Option<&'static str>, Option<&'static str>, Option<Uuid>);
+/// The parameters of a filter.
+type Asked = (AskedSources, Option<&'static str>, Option<&'static str>, Option<Uuid>);
 
-/// What a filter asks for; nothing where its source was never written.
+/// What a filter asks for; nothing where its sources were never written.
 async fn asked(client: &impl GenericClient, filter: &QuarantineFilter) -> Queried<Option<Asked>> {
-    let source = match &filter.source {
-        None => None,
-        Some(source) => match find_source(client, source).await? {
-            None => return Ok(None),
-            known => known,
-        },
+    let Some(sources) = AskedSources::find(client, &filter.sources).await? else {
+        return Ok(None);
     };
     let reason = filter.reason.map(RejectionReason::code);
     let status = filter.status.map(QuarantineStatus::name);
-    Ok(Some((source, reason, status, filter.run_id.map(|run| run.0))))
+    Ok(Some((sources, reason, status, filter.run_id.map(|run| run.0))))
 }
 
 /// Rows of a source by request, body and ordinal.

@@ -6,9 +6,10 @@ use kasparro_store::{Findings, RunFilter, RunUpdate};
 use serde_json::Value;
 use tokio_postgres::Row;
 
+use super::asked_sources::AskedSources;
 use super::{
-    Instant, Sources, alerts, anomalies, counts, each, execute, find_source, first, get, instant,
-    int, json_text, leases, maybe_instant, maybe_json, named, run_id, source_id, uint, walk,
+    Instant, Sources, alerts, anomalies, counts, each, execute, first, get, instant, int,
+    json_text, leases, maybe_instant, maybe_json, named, run_id, source_id, uint, walk,
 };
 use crate::error::{Queried, refused};
 
@@ -147,35 +148,29 @@ pub(super) async fn every_run(
 /// Runs that fit, newest first.
 pub(crate) async fn list(client: &impl GenericClient, filter: &RunFilter) -> Queried<Vec<Run>> {
     let sources = Sources::read(client).await?;
-    let Some(source) = asked(client, filter).await? else {
+    let Some(of) = AskedSources::find(client, &filter.sources).await? else {
         return Ok(Vec::new());
     };
     let (status, limit) = (filter.status.map(RunStatus::name), i64::from(filter.limit));
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
     let sql = select_run!(
         "WHERE ($1::text IS NULL OR status = $1) AND ($2::bigint IS NULL OR source_id = $2) \
-         ORDER BY created_at DESC, run_id DESC LIMIT $3 OFFSET $4"
+         AND ($3::bigint[] IS NULL OR source_id = ANY($3)) \
+         ORDER BY created_at DESC, run_id DESC LIMIT $4 OFFSET $5"
     );
-    let params: super::Params<'_> = &[&status, &source, &limit, &offset];
+    let params: super::Params<'_> = &[&status, &of.one, &of.several, &limit, &offset];
     each(client, sql, params, |row| read_run(row, &sources)).await
 }
 
 /// How many runs fit.
 pub(crate) async fn count(client: &impl GenericClient, filter: &RunFilter) -> Queried<u64> {
-    let Some(source) = asked(client, filter).await? else {
+    let Some(of) = AskedSources::find(client, &filter.sources).await? else {
         return Ok(0);
     };
     let sql = "SELECT count(*) FROM run
-               WHERE ($1::text IS NULL OR status = $1) AND ($2::bigint IS NULL OR source_id = $2)";
+               WHERE ($1::text IS NULL OR status = $1) AND ($2::bigint IS NULL OR source_id = $2)
+                   AND ($3::bigint[] IS NULL OR source_id = ANY($3))";
     let status = filter.status.map(RunStatus::name);
-    let counted = first(client, sql, &[&status, &source], |row| uint(row, 0)).await?;
+    let counted = first(client, sql, &[&status, &of.one, &of.several], |row| uint(row, 0)).await?;
     Ok(counted.unwrap_or(0))
-}
-
-/// The source that a filter asks for: one, any, or none at all because it was never written.
-async fn asked(client: &impl GenericClient, filter: &RunFilter) -> Queried<Option<Option<i64>>> {
-    match &filter.source {
-        None => Ok(Some(None)),
-        Some(source) => Ok(find_source(client, source).await?.map(Some)),
-    }
 }

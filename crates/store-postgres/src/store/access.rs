@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use kasparro_domain::{ApiKey, Timestamp};
-use kasparro_store::{KeyEnd, KeyStore, NewKey, SharedUsage, StoreResult, Usage, UsageStore};
+use kasparro_store::{
+    KeyEnd, KeyStore, KeysMark, NewKey, SharedUsage, StoreResult, Usage, UsageStore,
+};
 
 use super::traits::begin;
 use super::{PostgresStore, finish};
@@ -13,6 +15,14 @@ impl KeyStore for PostgresStore {
     async fn keys(&self) -> StoreResult<Vec<ApiKey>> {
         let client = self.connection().await?;
         Ok(keys::all(&client).await?)
+    }
+
+    async fn keys_since(
+        &self,
+        known: Option<KeysMark>,
+    ) -> StoreResult<Option<(KeysMark, Vec<ApiKey>)>> {
+        let client = self.connection().await?;
+        Ok(keys::since(&client, known.as_ref()).await?)
     }
 
     async fn add_key(&self, key: NewKey) -> StoreResult<()> {

@@ -1,6 +1,7 @@
 //! The store's traits, each call handed to a connection or to a transaction. Batches, and what people decide,
 //! are in [`crate::commit`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -220,7 +221,10 @@ impl ReadStore for PostgresStore {
 
     /// Announces commits of every process, those of this handle at once.
     fn watch(&self) -> watch::Receiver<Generation> {
-        let start = || Listener::start(self.settings.clone(), self.announced.clone());
+        let start = || {
+            let known = Arc::clone(&self.known);
+            Listener::start(self.settings.clone(), known, self.announced.clone())
+        };
         self.listener.get_or_init(start);
         self.announced.subscribe()
     }

@@ -23,7 +23,7 @@ async fn every_read(store: &PostgresStore) {
     assert_eq!(store.generation().await.unwrap(), Generation(1));
     store.ping().await.unwrap();
     assert_eq!(store.history(ListingId(1), HistoryRange::default()).await.unwrap().len(), 1);
-    let runs = RunFilter { source: None, status: None, limit: 10, offset: 0 };
+    let runs = RunFilter { sources: Vec::new(), status: None, limit: 10, offset: 0 };
     assert_eq!(store.runs(runs.clone()).await.unwrap().len(), 1);
     assert_eq!(store.count_runs(runs).await.unwrap(), 1);
     assert!(store.run(run_id(1)).await.unwrap().is_some());

@@ -114,7 +114,7 @@ fn read_anomaly(row: &Row<'_>, sources: &Sources) -> Queried<Anomaly> {
 const OF_EXTERNAL_ID: &str = "anomaly.listing_id IN (SELECT named.listing_id
     FROM source CROSS JOIN listing AS named USING (source_id) WHERE named.external_id = ?)";
 
-/// What a filter asks for; nothing where its source was never written.
+/// What a filter asks for; nothing where its sources were never written.
 pub(super) fn asked(
     connection: &Connection,
     filter: &AnomalyFilter,
@@ -125,7 +125,7 @@ pub(super) fn asked(
         || filter.external_id.is_some()
         || filter.about == Some(AnomalyAbout::Runs);
     let column = if less { "+anomaly.source_id" } else { "anomaly.source_id" };
-    if !asked.and_source(connection, column, filter.source.as_ref())? {
+    if !asked.and_source(connection, column, &filter.sources)? {
         return Ok(None);
     }
     match filter.about {

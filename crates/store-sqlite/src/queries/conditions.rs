@@ -6,7 +6,7 @@ use kasparro_domain::SourceName;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ParamsFromIter, params_from_iter};
 
-use super::find_source;
+use super::asked_sources::AskedSources;
 use crate::error::Queried;
 
 /// Conditions, all of which must hold, and the values of their parameters.
@@ -29,22 +29,26 @@ impl Conditions {
         self.values.push(value.into());
     }
 
-    /// Adds that `column` is this source, where one is named; false where it was never written, so that
-    /// nothing fits.
+    /// Adds that `column` is one of these sources, where some are named; false where none of them was ever
+    /// written, so that nothing fits.
     pub(super) fn and_source(
         &mut self,
         connection: &Connection,
         column: &str,
-        source: Option<&SourceName>,
+        sources: &[SourceName],
     ) -> Queried<bool> {
-        let Some(source) = source else {
-            return Ok(true);
+        let Some(asked) = AskedSources::find(connection, sources)? else {
+            return Ok(false);
         };
-        let found = find_source(connection, source)?;
-        if let Some(source_id) = found {
-            self.and_with(&format!("{column} = ?"), source_id);
+        match &asked {
+            AskedSources::Any => {}
+            AskedSources::One(_) => self.and_with(&format!("{column} = ?"), asked.value()),
+            AskedSources::Several(_) => {
+                let condition = format!("{column} IN (SELECT value FROM json_each(?))");
+                self.and_with(&condition, asked.value());
+            }
         }
-        Ok(found.is_some())
+        Ok(true)
     }
 
     /// The statement that begins with `select`, and goes on with the conditions and `rest`.

@@ -164,10 +164,10 @@ fn read_key(row: &Row<'_>, from: usize) -> Queried<DriftKey> {
     })
 }
 
-/// What a filter asks for, its number left aside; nothing where its source was never written.
+/// What a filter asks for, its number left aside; nothing where its sources were never written.
 pub(super) fn asked(connection: &Connection, filter: &DriftFilter) -> Queried<Option<Conditions>> {
     let mut asked = Conditions::default();
-    if !asked.and_source(connection, "source_id", filter.source.as_ref())? {
+    if !asked.and_source(connection, "source_id", &filter.sources)? {
         return Ok(None);
     }
     if let Some(endpoint) = &filter.endpoint {

@@ -1,15 +1,23 @@
 //! Keys of the API.
 
 use kasparro_domain::{ApiKey, Scope, Timestamp};
-use kasparro_store::{KeyEnd, NewKey};
+use kasparro_store::{KeyEnd, KeysMark, NewKey};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
+use xxhash_rust::xxh3::Xxh3;
 
-use super::{each, instant, int, maybe_instant, named, text};
+use super::{each, instant, int, maybe_instant, named, text, walk};
 use crate::error::{Queried, damaged, refused};
 
 const ALL: &str = "SELECT key_id, name, scope, hmac, requests, created_at, expires_at, revoked_at,
         last_used_at
     FROM api_key ORDER BY created_at, key_id";
+
+/// What the mark of the keys is made of: everything but their last use, in the order in which they lie.
+const MARKED: &str =
+    "SELECT key_id, name, scope, hmac, requests, created_at, expires_at, revoked_at
+    FROM api_key ORDER BY key_id";
+const MARKED_COLUMNS: usize = 8;
 
 /// Ends the key ?1 at ?2, where it was good at ?3.
 const REPLACE: &str = "UPDATE api_key SET expires_at = min(coalesce(expires_at, ?2), ?2)
@@ -41,6 +49,45 @@ fn read_key(row: &Row<'_>) -> Queried<ApiKey> {
 /// Every key, by instant of making and public id.
 pub(crate) fn all(connection: &Connection) -> Queried<Vec<ApiKey>> {
     each(connection, ALL, [], read_key)
+}
+
+/// Every key and their mark, unless they still have the mark `known`.
+pub(crate) fn since(
+    connection: &Connection,
+    known: Option<&KeysMark>,
+) -> Queried<Option<(KeysMark, Vec<ApiKey>)>> {
+    let mark = mark(connection)?;
+    if known == Some(&mark) {
+        return Ok(None);
+    }
+    Ok(Some((mark, all(connection)?)))
+}
+
+/// Made from the rows as they lie in the file: no key is built, and nothing is sorted.
+fn mark(connection: &Connection) -> Queried<KeysMark> {
+    let mut hash = Xxh3::new();
+    walk(connection, MARKED, [], |row| {
+        for column in 0..MARKED_COLUMNS {
+            match row.get_ref(column)? {
+                ValueRef::Null => hash.update(&[0]),
+                ValueRef::Integer(number) => {
+                    hash.update(&[1]);
+                    hash.update(&number.to_le_bytes());
+                }
+                ValueRef::Real(number) => {
+                    hash.update(&[2]);
+                    hash.update(&number.to_le_bytes());
+                }
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                    hash.update(&[3]);
+                    hash.update(&bytes.len().to_le_bytes());
+                    hash.update(bytes);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(KeysMark(hash.digest128().to_le_bytes().to_vec()))
 }
 
 /// Adds a key, and ends the one that it replaces.

@@ -3,6 +3,7 @@
 pub(crate) mod alerts;
 pub(crate) mod anomalies;
 mod applied;
+mod asked_sources;
 pub(crate) mod audit;
 pub(crate) mod batches;
 pub(crate) mod budgets;

@@ -6,7 +6,8 @@ use kasparro_store::{KnownNews, NewsFilter, StoredNews};
 use rusqlite::{Connection, Row, params};
 
 use super::applied::Applied;
-use super::{Sources, each, find_source, first, instant, int, maybe_instant, text, uint};
+use super::asked_sources::AskedSources;
+use super::{Sources, each, first, instant, int, maybe_instant, text, uint};
 use crate::error::{Queried, refused};
 
 const INSERT: &str = "INSERT INTO news (source_id, feed, item_id, title, link, summary, author,
@@ -97,58 +98,76 @@ pub(super) fn read_content_hash(row: &Row<'_>) -> Queried<u64> {
     Ok(row.get::<_, i64>(11)?.cast_unsigned())
 }
 
-/// What a filter asks for; its parameters are 1 to 5.
+/// What a filter asks for; its parameters are 1 to 5. The plus keeps SQLite from sorting everything of several
+/// sources instead of reading on in order.
 macro_rules! that_fit {
-    ($rest:literal) => {
+    (several, $rest:literal) => {
+        that_fit!("+source_id IN (SELECT value FROM json_each(?3))", $rest)
+    };
+    (one_or_any, $rest:literal) => {
+        that_fit!("(?3 IS NULL OR source_id = ?3)", $rest)
+    };
+    ($of_sources:literal, $rest:literal) => {
         concat!(
-            "WHERE newest_at >= ?1 AND newest_at < ?2 AND (?3 IS NULL OR source_id = ?3) \
-             AND (?4 IS NULL OR feed = ?4) \
+            "WHERE newest_at >= ?1 AND newest_at < ?2 AND ",
+            $of_sources,
+            " AND (?4 IS NULL OR feed = ?4) \
              AND (?5 IS NULL OR instr(lower(title), ?5) > 0 OR instr(lower(summary), ?5) > 0) ",
             $rest
         )
     };
 }
 
-/// Reads with a filter; nothing where its source was never written.
+/// Reads with a filter; nothing where its sources were never written.
 fn fitting<T>(
     connection: &Connection,
     filter: &NewsFilter,
-    read: impl FnOnce(i64, i64, Option<i64>, Option<&str>, Option<String>) -> Queried<T>,
+    read: impl FnOnce(i64, i64, AskedSources, Option<&str>, Option<String>) -> Queried<T>,
 ) -> Queried<Option<T>> {
-    let source = match &filter.source {
-        None => None,
-        Some(source) => match find_source(connection, source)? {
-            None => return Ok(None),
-            known => known,
-        },
+    let Some(sources) = AskedSources::find(connection, &filter.sources)? else {
+        return Ok(None);
     };
     let from = filter.from.map_or(i64::MIN, Timestamp::as_millis);
     let until = filter.until.map_or(i64::MAX, Timestamp::as_millis);
     // As SQLite's lower(): letters of ASCII only.
     let search = filter.search.as_ref().map(|text| text.to_ascii_lowercase());
-    read(from, until, source, filter.feed.as_deref(), search).map(Some)
+    read(from, until, sources, filter.feed.as_deref(), search).map(Some)
 }
 
-pub(super) const LIST: &str =
-    select_news!(that_fit!("ORDER BY newest_at DESC, news_id DESC LIMIT ?6 OFFSET ?7"));
+macro_rules! list {
+    ($sources:ident) => {
+        select_news!(that_fit!(
+            $sources,
+            "ORDER BY newest_at DESC, news_id DESC LIMIT ?6 OFFSET ?7"
+        ))
+    };
+}
+
+pub(super) const LIST: &str = list!(one_or_any);
+pub(super) const LIST_OF_SEVERAL: &str = list!(several);
 
 /// News that fits, newest first.
 pub(crate) fn list(connection: &Connection, filter: &NewsFilter) -> Queried<Vec<StoredNews>> {
     let sources = Sources::read(connection)?;
     let limit = filter.limit.map_or(-1, i64::from);
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
-    let found = fitting(connection, filter, |from, until, source, feed, search| {
-        let params = params![from, until, source, feed, search, limit, offset];
-        each(connection, LIST, params, |row| read_news(row, &sources))
+    let found = fitting(connection, filter, |from, until, asked, feed, search| {
+        let params = params![from, until, asked.value(), feed, search, limit, offset];
+        let sql = asked.choose(LIST, LIST_OF_SEVERAL);
+        each(connection, sql, params, |row| read_news(row, &sources))
     })?;
     Ok(found.unwrap_or_default())
 }
 
 /// How many pieces of news fit.
 pub(crate) fn count(connection: &Connection, filter: &NewsFilter) -> Queried<u64> {
-    let sql = concat!("SELECT count(*) FROM news ", that_fit!(""));
-    let counted = fitting(connection, filter, |from, until, source, feed, search| {
-        first(connection, sql, params![from, until, source, feed, search], |row| uint(row, 0))
+    let counted = fitting(connection, filter, |from, until, asked, feed, search| {
+        let sql = asked.choose(
+            concat!("SELECT count(*) FROM news ", that_fit!(one_or_any, "")),
+            concat!("SELECT count(*) FROM news ", that_fit!(several, "")),
+        );
+        let params = params![from, until, asked.value(), feed, search];
+        first(connection, sql, params, |row| uint(row, 0))
     })?;
     Ok(counted.flatten().unwrap_or(0))
 }

@@ -11,9 +11,10 @@ use kasparro_store::{
 use rusqlite::{Connection, Row, params};
 
 use super::applied::Applied;
+use super::asked_sources::AskedSources;
 use super::decisions::{self, NewDecision};
 use super::pages::body_hash;
-use super::{Sources, each, find_source, first, instant, int, json, named, run_id, uint};
+use super::{Sources, each, first, instant, int, json, named, run_id, uint};
 use crate::error::{Queried, refused};
 
 /// What a page brought for which request: with source and ordinal the key of a quarantined row.
@@ -161,23 +162,39 @@ pub(crate) fn discard(
     Ok(count)
 }
 
-/// What a filter asks for; its parameters are 1 to 4.
+/// What a filter asks for; its parameters are 1 to 4. The plus keeps SQLite from sorting everything of several
+/// sources instead of reading on in order.
 macro_rules! that_fit {
-    ($rest:literal) => {
+    (several, $rest:literal) => {
+        that_fit!("+quarantine.source_id IN (SELECT value FROM json_each(?1))", $rest)
+    };
+    (one_or_any, $rest:literal) => {
+        that_fit!("(?1 IS NULL OR quarantine.source_id = ?1)", $rest)
+    };
+    ($of_sources:literal, $rest:literal) => {
         concat!(
-            "WHERE (?1 IS NULL OR quarantine.source_id = ?1) AND (?2 IS NULL OR reason = ?2) \
+            "WHERE ",
+            $of_sources,
+            " AND (?2 IS NULL OR reason = ?2) \
              AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR run_id = ?4) ",
             $rest
         )
     };
 }
 
-pub(super) const LIST: &str = concat!(
-    "SELECT quarantine_id, source_id, run_id, page_id, body_hash, ordinal, external_id, reason,
-            field, value, rule, status, first_seen_at
-     FROM quarantine CROSS JOIN raw_body USING (body_id) ",
-    that_fit!("AND quarantine_id > ?5 ORDER BY quarantine_id LIMIT ?6 OFFSET ?7")
-);
+macro_rules! list {
+    ($sources:ident) => {
+        concat!(
+            "SELECT quarantine_id, source_id, run_id, page_id, body_hash, ordinal, external_id, reason,
+                    field, value, rule, status, first_seen_at
+             FROM quarantine CROSS JOIN raw_body USING (body_id) ",
+            that_fit!($sources, "AND quarantine_id > ?5 ORDER BY quarantine_id LIMIT ?6 OFFSET ?7")
+        )
+    };
+}
+
+pub(super) const LIST: &str = list!(one_or_any);
+pub(super) const LIST_OF_SEVERAL: &str = list!(several);
 
 /// Rows that fit, by ascending number.
 pub(crate) fn list(
@@ -185,14 +202,14 @@ pub(crate) fn list(
     filter: &QuarantineFilter,
 ) -> Queried<Vec<QuarantineRow>> {
     let sources = Sources::read(connection)?;
-    let Some((source, reason, status, run)) = asked(connection, filter)? else {
+    let Some((asked, reason, status, run)) = asked(connection, filter)? else {
         return Ok(Vec::new());
     };
     let after = filter.after.unwrap_or(i64::MIN);
     let limit = filter.limit.map_or(-1, i64::from);
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
-    let params = params![source, reason, status, run, after, limit, offset];
-    each(connection, LIST, params, |row| {
+    let params = params![asked.value(), reason, status, run, after, limit, offset];
+    each(connection, asked.choose(LIST, LIST_OF_SEVERAL), params, |row| {
         Ok(QuarantineRow {
             quarantine_id: row.get(0)?,
             source: sources.name(row.get(1)?)?.clone(),
@@ -213,29 +230,28 @@ pub(crate) fn list(
 
 /// How many rows fit.
 pub(crate) fn count(connection: &Connection, filter: &QuarantineFilter) -> Queried<u64> {
-    let Some((source, reason, status, run)) = asked(connection, filter)? else {
+    let Some((asked, reason, status, run)) = asked(connection, filter)? else {
         return Ok(0);
     };
-    let sql = concat!("SELECT count(*) FROM quarantine ", that_fit!(""));
-    let counted = first(connection, sql, params![source, reason, status, run], |row| uint(row, 0))?;
-    Ok(counted.unwrap_or(0))
+    let sql = asked.choose(
+        concat!("SELECT count(*) FROM quarantine ", that_fit!(one_or_any, "")),
+        concat!("SELECT count(*) FROM quarantine ", that_fit!(several, "")),
+    );
+    let params = params![asked.value(), reason, status, run];
+    Ok(first(connection, sql, params, |row| uint(row, 0))?.unwrap_or(0))
 }
 
 /// The first four parameters of a filter.
-type Asked = (Option<i64>, Option<&'static str>, Option<&'static str>, Option<String>);
+type Asked = (AskedSources, Option<&'static str>, Option<&'static str>, Option<String>);
 
-/// What a filter asks for; nothing where its source was never written.
+/// What a filter asks for; nothing where its sources were never written.
 fn asked(connection: &Connection, filter: &QuarantineFilter) -> Queried<Option<Asked>> {
-    let source = match &filter.source {
-        None => None,
-        Some(source) => match find_source(connection, source)? {
-            None => return Ok(None),
-            known => known,
-        },
+    let Some(sources) = AskedSources::find(connection, &filter.sources)? else {
+        return Ok(None);
     };
     let reason = filter.reason.map(RejectionReason::code);
     let status = filter.status.map(QuarantineStatus::name);
-    Ok(Some((source, reason, status, filter.run_id.map(|run| run.to_string()))))
+    Ok(Some((sources, reason, status, filter.run_id.map(|run| run.to_string()))))
 }
 
 /// Rows of a source by request, body and ordinal.

@@ -64,10 +64,10 @@ pub(crate) fn reopen(
     Ok(page)
 }
 
-/// What a filter asks for; nothing where its source was never written.
+/// What a filter asks for; nothing where its sources were never written.
 pub(super) fn asked(connection: &Connection, filter: &PageFilter) -> Queried<Option<Conditions>> {
     let mut asked = Conditions::default();
-    if !asked.and_source(connection, "page.source_id", filter.source.as_ref())? {
+    if !asked.and_source(connection, "page.source_id", &filter.sources)? {
         return Ok(None);
     }
     // Not as parameters: the indexes of single states are used only for a state that stands there.

@@ -7,10 +7,11 @@ use kasparro_store::{QuarantineCount, RunFilter, RunUpdate, SourceSummary};
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
+use super::asked_sources::AskedSources;
 use super::batches::{checkpoint, read_counts};
 use super::{
-    Sources, alerts, anomalies, each, find_source, first, instant, int, json_text, leases,
-    maybe_instant, maybe_json, named, run_id, source_id, uint, walk,
+    Sources, alerts, anomalies, each, first, instant, int, json_text, leases, maybe_instant,
+    maybe_json, named, run_id, source_id, uint, walk,
 };
 use crate::error::{Queried, refused};
 
@@ -147,39 +148,48 @@ pub(crate) fn list(connection: &Connection, filter: &RunFilter) -> Queried<Vec<R
     let sources = Sources::read(connection)?;
     let status = filter.status.map(RunStatus::name);
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
-    let read = |row: &Row<'_>| read_run(row, &sources);
-    // Two statements, since "any source" in one would keep SQLite from using the index of a source.
-    let Some(source) = &filter.source else {
-        let sql = select_run!(
-            "WHERE ?1 IS NULL OR status = ?1 \
-             ORDER BY created_at DESC, run_id DESC LIMIT ?2 OFFSET ?3"
-        );
-        return each(connection, sql, params![status, filter.limit, offset], read);
+    let Some(asked) = AskedSources::find(connection, &filter.sources)? else {
+        return Ok(Vec::new());
     };
-    let source = find_source(connection, source)?;
-    let sql = select_run!(
-        "WHERE source_id = ?4 AND (?1 IS NULL OR status = ?1) \
-         ORDER BY created_at DESC, run_id DESC LIMIT ?2 OFFSET ?3"
-    );
-    each(connection, sql, params![status, filter.limit, offset, source], read)
+    // "Any source" in one statement with the others would keep SQLite from using the index of a source.
+    let sql = match asked {
+        AskedSources::Any => select_run!(
+            "WHERE ?4 IS NULL AND (?1 IS NULL OR status = ?1) \
+             ORDER BY created_at DESC, run_id DESC LIMIT ?2 OFFSET ?3"
+        ),
+        AskedSources::One(_) => select_run!(
+            "WHERE source_id = ?4 AND (?1 IS NULL OR status = ?1) \
+             ORDER BY created_at DESC, run_id DESC LIMIT ?2 OFFSET ?3"
+        ),
+        AskedSources::Several(_) => select_run!(
+            "WHERE +source_id IN (SELECT value FROM json_each(?4)) \
+             AND (?1 IS NULL OR status = ?1) \
+             ORDER BY created_at DESC, run_id DESC LIMIT ?2 OFFSET ?3"
+        ),
+    };
+    let params = params![status, filter.limit, offset, asked.value()];
+    each(connection, sql, params, |row| read_run(row, &sources))
 }
 
 /// How many runs fit.
 pub(crate) fn count(connection: &Connection, filter: &RunFilter) -> Queried<u64> {
-    let status = filter.status.map(RunStatus::name);
-    let counted = match &filter.source {
-        None => {
-            let sql = "SELECT count(*) FROM run WHERE ?1 IS NULL OR status = ?1";
-            first(connection, sql, [status], |row| uint(row, 0))?
+    let Some(asked) = AskedSources::find(connection, &filter.sources)? else {
+        return Ok(0);
+    };
+    let sql = match asked {
+        AskedSources::Any => {
+            "SELECT count(*) FROM run WHERE ?2 IS NULL AND (?1 IS NULL OR status = ?1)"
         }
-        Some(source) => {
-            let sql = "SELECT count(*) FROM run
-                       WHERE source_id = ?2 AND (?1 IS NULL OR status = ?1)";
-            let params = params![status, find_source(connection, source)?];
-            first(connection, sql, params, |row| uint(row, 0))?
+        AskedSources::One(_) => {
+            "SELECT count(*) FROM run WHERE source_id = ?2 AND (?1 IS NULL OR status = ?1)"
+        }
+        AskedSources::Several(_) => {
+            "SELECT count(*) FROM run WHERE source_id IN (SELECT value FROM json_each(?2))
+                AND (?1 IS NULL OR status = ?1)"
         }
     };
-    Ok(counted.unwrap_or(0))
+    let params = params![filter.status.map(RunStatus::name), asked.value()];
+    Ok(first(connection, sql, params, |row| uint(row, 0))?.unwrap_or(0))
 }
 
 /// Totals and latest runs of every source that ever ran, by name. Runs that fetch nothing (`retry` and

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use kasparro_domain::{ApiKey, Timestamp};
-use kasparro_store::{KeyEnd, KeyStore, NewKey, SharedUsage, StoreResult, Usage, UsageStore};
+use kasparro_store::{
+    KeyEnd, KeyStore, KeysMark, NewKey, SharedUsage, StoreResult, Usage, UsageStore,
+};
 
 use super::SqliteStore;
 use crate::queries::{keys, usage};
@@ -16,6 +18,13 @@ const ALONE: usize = usize::MAX / 2;
 impl KeyStore for SqliteStore {
     async fn keys(&self) -> StoreResult<Vec<ApiKey>> {
         self.readers.read(keys::all).await
+    }
+
+    async fn keys_since(
+        &self,
+        known: Option<KeysMark>,
+    ) -> StoreResult<Option<(KeysMark, Vec<ApiKey>)>> {
+        self.readers.read(move |connection| keys::since(connection, known.as_ref())).await
     }
 
     async fn add_key(&self, key: NewKey) -> StoreResult<()> {

@@ -4,8 +4,8 @@ use kasparro_domain::{ApiKey, CommandKind, CommandState, Scope, Timestamp};
 use serde_json::json;
 
 use super::fixture::{Subject, at, gecko, paprika, run_id};
-use super::{Told, ensure, expect_conflict, expect_eq};
-use crate::{KeyEnd, NewKey, Once, Submitted, Usage};
+use super::{Broken, Told, ensure, expect_conflict, expect_eq};
+use crate::{KeyEnd, KeysMark, NewKey, Once, Submitted, Usage};
 
 fn key(key_id: &str, created_at: Timestamp) -> ApiKey {
     ApiKey {
@@ -98,6 +98,51 @@ pub(super) async fn the_last_use_of_a_key_never_goes_back(store: Subject) -> Tol
     store.note_key_uses(Vec::new()).await?;
     let uses: Vec<_> = store.keys().await?.into_iter().map(|key| key.last_used_at).collect();
     expect_eq("uses", uses, vec![Some(at(5)), Some(at(6))])
+}
+
+/// Everything is told to whoever knows the mark `known`, and it is what there is; its mark.
+async fn told_again(
+    store: &Subject,
+    known: Option<KeysMark>,
+    what: &str,
+) -> Result<KeysMark, Broken> {
+    let Some((mark, keys)) = store.keys_since(known).await? else {
+        return Err(Broken(format!("{what} is not told")));
+    };
+    expect_eq(what, keys, store.keys().await?)?;
+    expect_eq("nothing new", store.keys_since(Some(mark.clone())).await?, None)?;
+    Ok(mark)
+}
+
+pub(super) async fn keys_are_told_again_once_they_change_and_not_when_they_are_used(
+    store: Subject,
+) -> Told {
+    let mut known = told_again(&store, None, "no key").await?;
+    store.add_first_key(key("aaaaaaaa", at(0))).await?;
+    known = told_again(&store, Some(known), "the first").await?;
+    let endless = ApiKey { expires_at: None, ..key("bbbbbbbb", at(1)) };
+    store.add_key(new(endless)).await?;
+    known = told_again(&store, Some(known), "a second").await?;
+    let next =
+        NewKey { replaces: Some(("aaaaaaaa".to_owned(), at(90))), ..new(key("cccccccc", at(2))) };
+    store.add_key(next).await?;
+    known = told_again(&store, Some(known), "one in place of another").await?;
+    for (key_id, end) in [
+        ("bbbbbbbb", KeyEnd::Expires(at(50))),
+        ("bbbbbbbb", KeyEnd::Expires(at(40))),
+        ("bbbbbbbb", KeyEnd::Revoked(at(3))),
+        ("cccccccc", KeyEnd::Revoked(at(3))),
+    ] {
+        store.end_key(key_id, end).await?;
+        known = told_again(&store, Some(known), "an end").await?;
+    }
+    store.add_key(new(key("dddddddd", at(4)))).await?;
+    known = told_again(&store, Some(known), "another").await?;
+    store.end_key("bbbbbbbb", KeyEnd::Revoked(at(9))).await?;
+    store.end_key("dddddddd", KeyEnd::Expires(at(200))).await?;
+    store.end_key("zzzzzzzz", KeyEnd::Revoked(at(9))).await?;
+    store.note_key_uses(vec![("dddddddd".to_owned(), at(5))]).await?;
+    expect_eq("no change, and a use", store.keys_since(Some(known)).await?, None)
 }
 
 fn usage(client: &str, minutes: i64, requests: u64) -> Usage {

@@ -2,7 +2,7 @@
 
 use kasparro_domain::{
     Decision, DecisionId, DecisionKind, DriftEvent, DriftId, DriftKey, DriftKind, DriftRow,
-    DriftSeverity, DriftStatus, PageRow, PageState, RunCounts, RunError,
+    DriftSeverity, DriftStatus, PageRow, PageState, RunCounts, RunError, SourceName,
 };
 use serde_json::{Value, json};
 
@@ -121,8 +121,11 @@ pub(super) async fn a_change_is_one_row_however_often_it_is_seen(store: Subject)
     expect_eq("of another kind", filter(kind).await?, 0)?;
     let severity = DriftFilter { severity: Some(DriftSeverity::Warning), ..none() };
     expect_eq("warnings", filter(severity).await?, 1)?;
-    let source = DriftFilter { source: Some(gecko()), ..none() };
-    expect_eq("of another source", filter(source).await?, 0)?;
+    let of = |sources: Vec<SourceName>| DriftFilter { sources, ..none() };
+    expect_eq("of another source", filter(of(vec![gecko()])).await?, 0)?;
+    expect_eq("of two sources", filter(of(vec![gecko(), paprika()])).await?, 2)?;
+    let unknown = vec![SourceName::new("csv"), SourceName::new("feed")];
+    expect_eq("of two never seen", filter(of(unknown)).await?, 0)?;
     let endpoint = DriftFilter { endpoint: Some("tickers".to_owned()), ..none() };
     expect_eq("of the endpoint", filter(endpoint).await?, 2)?;
     let behind = DriftFilter { after: numbers.first().map(|id| id.0), ..none() };
@@ -173,8 +176,16 @@ pub(super) async fn a_page_refused_for_a_change_is_read_after_all(store: Subject
     expect_eq("refused pages", listed, vec![page.page_id])?;
     expect_eq("why", pages.first().and_then(|record| record.error.clone()), Some(error()))?;
     expect_eq("how many", store.count_pages(refused.clone()).await?, 1)?;
-    let others = PageFilter { source: Some(gecko()), ..refused.clone() };
+    let others = PageFilter { sources: vec![gecko()], ..refused.clone() };
     expect_eq("of another source", store.count_pages(others).await?, 0)?;
+    for (what, sources, expected) in [
+        ("of two sources", vec![gecko(), paprika()], 1),
+        ("of two never seen", vec![SourceName::new("csv"), SourceName::new("feed")], 0),
+    ] {
+        let of = PageFilter { sources, ..refused.clone() };
+        expect_eq(what, store.pages(of.clone()).await?.len() as u64, expected)?;
+        expect_eq(what, store.count_pages(of).await?, expected)?;
+    }
     let of_run = PageFilter { run_id: Some(held.run_id), ..PageFilter::default() };
     expect_eq("of the run", store.pages(of_run.clone()).await?.len(), 2)?;
     let paged = PageFilter { limit: Some(1), offset: 1, ..of_run.clone() };

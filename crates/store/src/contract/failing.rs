@@ -17,8 +17,8 @@ use crate::{
     AlertOutcome, AlertStore, AnomalyFilter, AnomalyStore, Audit, AuditStore, Batch, BatchStore,
     BudgetStore, CommandStore, Committed, CompressedBody, DriftFilter, DriftStore, Examined,
     HistoryPoint, HistoryRange, HistoryStore, IdentityDecision, IdentityInput, IdentityPosition,
-    IdentityRecord, IdentityStore, KeyEnd, KeyStore, Lease, LeaseStore, ListingRow, NamedBudget,
-    NewKey, NewPage, NewsFilter, NewsStore, Once, PageFilter, PageRecord, PageStore,
+    IdentityRecord, IdentityStore, KeyEnd, KeyStore, KeysMark, Lease, LeaseStore, ListingRow,
+    NamedBudget, NewKey, NewPage, NewsFilter, NewsStore, Once, PageFilter, PageRecord, PageStore,
     QuarantineCount, QuarantineFilter, QuarantineRow, QuarantineStore, ReadStore, Reopening,
     Resolution, ResolutionRow, RunFilter, RunStore, RunUpdate, SharedUsage, Sighting, SourceMemory,
     SourceState, SourceSummary, Store, StoreInfo, StoreResult, StoredBudget, StoredEdge,
@@ -132,6 +132,7 @@ hand_on!(CommandStore {
 
 hand_on!(KeyStore {
     fn keys() -> Vec<ApiKey>;
+    fn keys_since(known: Option<KeysMark>) -> Option<(KeysMark, Vec<ApiKey>)>;
     fn add_key(key: NewKey) -> ();
     fn add_first_key(key: ApiKey) -> bool;
     fn end_key(key_id: &str, end: KeyEnd) -> bool;

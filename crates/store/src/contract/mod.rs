@@ -204,6 +204,7 @@ macro_rules! store_contract {
             access::a_key_ends_once_and_no_later_than_was_said,
             access::a_key_is_replaced_with_an_overlap,
             access::the_last_use_of_a_key_never_goes_back,
+            access::keys_are_told_again_once_they_change_and_not_when_they_are_used,
             access::i11_what_clients_used_is_counted_by_all_together,
             access::i17_a_request_that_is_sent_again_has_one_effect,
         }

@@ -1,6 +1,6 @@
 //! Stories about news.
 
-use kasparro_domain::{NewsItem, RunCounts};
+use kasparro_domain::{NewsItem, RunCounts, SourceName};
 
 use super::fixture::{Held, Subject, at, changes, gecko, hold, paprika, start};
 use super::stated::{FEED, item};
@@ -116,7 +116,8 @@ pub(super) async fn news_is_found_by_what_a_filter_says(store: Subject) -> Told 
     told(&store).await?;
     let all = NewsFilter::default();
     let search = |text: &str| NewsFilter { search: Some(text.to_owned()), ..all.clone() };
-    let of = |name| NewsFilter { source: Some(name), ..all.clone() };
+    let of = |name| NewsFilter { sources: vec![name], ..all.clone() };
+    let two = |sources: [SourceName; 2]| NewsFilter { sources: sources.to_vec(), ..all.clone() };
     let feed = |feed: &str| NewsFilter { feed: Some(feed.to_owned()), ..all.clone() };
     let asked = [
         ("title and summary", search("BITCOIN"), vec!["three", "one"]),
@@ -128,6 +129,13 @@ pub(super) async fn news_is_found_by_what_a_filter_says(store: Subject) -> Told 
         ("a capital umlaut", search("Ürich and"), vec![]),
         ("a quotation mark", search("'"), vec![]),
         ("a source", of(gecko()), vec!["six"]),
+        (
+            "two sources",
+            two([gecko(), paprika()]),
+            vec!["two", "three", "four", "one", "five", "six"],
+        ),
+        ("one of two", two([SourceName::new("csv"), gecko()]), vec!["six"]),
+        ("two never seen", two(["csv", "feed"].map(SourceName::new)), vec![]),
         ("a feed", feed("other.example.com/rss"), vec!["five"]),
         ("part of a feed", feed("other.example.com"), vec![]),
         ("from", NewsFilter { from: Some(at(30)), ..all.clone() }, vec!["two", "three"]),
@@ -135,7 +143,7 @@ pub(super) async fn news_is_found_by_what_a_filter_says(store: Subject) -> Told 
         (
             "all of it",
             NewsFilter {
-                source: Some(paprika()),
+                sources: vec![paprika()],
                 feed: Some(FEED.to_owned()),
                 from: Some(at(20)),
                 until: Some(at(40)),

@@ -69,7 +69,9 @@ pub(super) async fn quarantined_rows_are_listed_by_filter_and_page(store: Subjec
     expect_eq("a row", first, &expected)?;
     store.discard(numbers[1..2].to_vec(), "a person", "noise", at(9)).await?;
 
-    let of = |source: SourceName| QuarantineFilter { source: Some(source), ..all_rows() };
+    let of = |source: SourceName| QuarantineFilter { sources: vec![source], ..all_rows() };
+    let two =
+        |sources: [SourceName; 2]| QuarantineFilter { sources: sources.to_vec(), ..all_rows() };
     let reason = |reason| QuarantineFilter { reason: Some(reason), ..all_rows() };
     let status = |status| QuarantineFilter { status: Some(status), ..all_rows() };
     let run = |run_id: RunId| QuarantineFilter { run_id: Some(run_id), ..all_rows() };
@@ -77,6 +79,9 @@ pub(super) async fn quarantined_rows_are_listed_by_filter_and_page(store: Subjec
         ("all", all_rows(), vec![0, 1, 2, 3, 4, 5, 6]),
         ("a source", of(gecko()), vec![5, 6]),
         ("a source never seen", of(SourceName::new("csv")), vec![]),
+        ("two sources", two([gecko(), paprika()]), vec![0, 1, 2, 3, 4, 5, 6]),
+        ("one of two", two([SourceName::new("csv"), gecko()]), vec![5, 6]),
+        ("two never seen", two(["csv", "feed"].map(SourceName::new)), vec![]),
         ("a reason", reason(RejectionReason::WrongType), vec![3, 4]),
         ("open", status(QuarantineStatus::Open), vec![0, 2, 3, 4, 5, 6]),
         ("discarded", status(QuarantineStatus::Discarded), vec![1]),

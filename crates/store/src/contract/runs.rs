@@ -1,6 +1,8 @@
 //! Stories about the log of runs.
 
-use kasparro_domain::{DriftMode, RejectionReason, Run, RunCounts, RunError, RunReason, RunStatus};
+use kasparro_domain::{
+    DriftMode, RejectionReason, Run, RunCounts, RunError, RunReason, RunStatus, SourceName,
+};
 use serde_json::json;
 
 use super::fixture::{
@@ -87,7 +89,7 @@ pub(super) async fn runs_are_listed_newest_first(store: Subject) -> Told {
     let page = RunFilter { limit: 2, offset: 1, ..RunFilter::default() };
     expect_eq("a page", list(page.clone()).await?, vec![3, 4])?;
     expect_eq("count", store.count_runs(page).await?, 4)?;
-    let source = RunFilter { source: Some(paprika()), ..all.clone() };
+    let source = RunFilter { sources: vec![paprika()], ..all.clone() };
     expect_eq("of a source", list(source.clone()).await?, vec![2, 3, 1])?;
     let success = RunFilter { status: Some(RunStatus::Success), ..source };
     expect_eq("with a status", list(success.clone()).await?, vec![2, 1])?;
@@ -95,8 +97,23 @@ pub(super) async fn runs_are_listed_newest_first(store: Subject) -> Told {
     let queued = RunFilter { status: Some(RunStatus::Queued), ..all.clone() };
     expect_eq("queued", list(queued.clone()).await?, vec![4])?;
     expect_eq("count", store.count_runs(queued).await?, 1)?;
-    let nobody = RunFilter { source: Some(kasparro_domain::SourceName::new("csv")), ..all };
-    expect_eq("of a source that never ran", list(nobody).await?, Vec::new())
+    let csv = SourceName::new("csv");
+    let feed = SourceName::new("feed");
+    for (what, sources, expected) in [
+        ("of two sources", vec![gecko(), paprika()], vec![2, 3, 4, 1]),
+        ("of one that ran and one that never did", vec![csv.clone(), gecko()], vec![4]),
+        ("of a source that never ran", vec![csv.clone()], Vec::new()),
+        ("of two that never ran", vec![csv, feed], Vec::new()),
+    ] {
+        let of = RunFilter { sources, ..all.clone() };
+        expect_eq(
+            &format!("count {what}"),
+            store.count_runs(of.clone()).await?,
+            expected.len() as u64,
+        )?;
+        expect_eq(what, list(of).await?, expected)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn counters_of_a_run_are_the_sum_of_its_batches(store: Subject) -> Told {

@@ -1,8 +1,8 @@
 //! Stories about anomalies, budgets and alerts.
 
 use kasparro_domain::{
-    Alert, AnomalySubject, NewAlert, RunAnomaly, RunAnomalyKind, RunStatus, ValueAnomaly,
-    ValueAnomalyKind,
+    Alert, AnomalySubject, NewAlert, RunAnomaly, RunAnomalyKind, RunStatus, SourceName,
+    ValueAnomaly, ValueAnomalyKind,
 };
 use serde_json::json;
 
@@ -79,8 +79,16 @@ pub(super) async fn what_is_unusual_stands_beside_its_point(store: Subject) -> T
     expect_eq("of a listing", count(id).await?, 2)?;
     let runs = AnomalyFilter { about: Some(AnomalyAbout::Runs), ..none() };
     expect_eq("of runs", count(runs).await?, 0)?;
-    let other = AnomalyFilter { source: Some(gecko()), ..none() };
-    expect_eq("of another source", count(other).await?, 0)?;
+    let of = |sources: Vec<SourceName>| AnomalyFilter { sources, ..none() };
+    expect_eq("of another source", count(of(vec![gecko()])).await?, 0)?;
+    expect_eq("of two sources", count(of(vec![gecko(), paprika()])).await?, 3)?;
+    let both = AnomalyFilter {
+        external_id: Some("btc".into()),
+        ..of(vec![SourceName::new("csv"), paprika()])
+    };
+    expect_eq("of a listing of one of two", count(both).await?, 2)?;
+    let unknown = of(vec![SourceName::new("csv"), SourceName::new("feed")]);
+    expect_eq("of two never seen", count(unknown).await?, 0)?;
     let paged = AnomalyFilter { limit: Some(1), offset: 2, ..none() };
     expect_eq("the last", store.anomalies(paged.clone()).await?.len(), 1)?;
     expect_eq("on every page", store.count_anomalies(paged).await?, 3)?;

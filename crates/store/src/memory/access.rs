@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::tables::Tables;
 use super::{MemoryStore, add_command, refused};
 use crate::{
-    KeyEnd, KeyStore, NewKey, Once, SharedUsage, StoreResult, Submitted, Usage, UsageStore,
+    KeyEnd, KeyStore, KeysMark, NewKey, Once, SharedUsage, StoreResult, Submitted, Usage,
+    UsageStore,
 };
 
 /// What is kept of those who ask.
@@ -67,6 +68,15 @@ impl KeyStore for MemoryStore {
         let mut keys: Vec<_> = self.tables().access.keys.values().cloned().collect();
         keys.sort_by(|a, b| (a.created_at, &a.key_id).cmp(&(b.created_at, &b.key_id)));
         Ok(keys)
+    }
+
+    async fn keys_since(
+        &self,
+        known: Option<KeysMark>,
+    ) -> StoreResult<Option<(KeysMark, Vec<ApiKey>)>> {
+        let keys = self.keys().await?;
+        let mark = KeysMark::of(&keys);
+        Ok((known.as_ref() != Some(&mark)).then_some((mark, keys)))
     }
 
     async fn add_key(&self, NewKey { key, replaces }: NewKey) -> StoreResult<()> {

@@ -9,7 +9,7 @@ use kasparro_domain::{
 };
 
 use super::MemoryStore;
-use super::tables::Tables;
+use super::tables::{Tables, of_sources};
 use crate::{AnomalyAbout, AnomalyFilter, AnomalyStore, Audit, BatchRow, StoreResult};
 
 /// An anomaly about a listing, and whether its source gave the instant.
@@ -112,7 +112,7 @@ impl Anomalies {
                         && filter.run_id.is_none_or(|asked| asked == *run_id)
                 }
             };
-            about && filter.source.as_ref().is_none_or(|source| anomaly.source == *source)
+            about && of_sources(&filter.sources, &anomaly.source)
         };
         let mut all: Vec<Anomaly> =
             values.chain(self.runs.values()).filter(fits).cloned().collect();

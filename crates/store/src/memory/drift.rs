@@ -7,7 +7,7 @@ use kasparro_domain::{
 use serde_json::Value;
 
 use super::quarantine::next_decision;
-use super::tables::Tables;
+use super::tables::{Tables, of_sources};
 use super::{MemoryStore, refused};
 use crate::{DriftFilter, DriftStore, Examined, StoreResult};
 
@@ -55,7 +55,7 @@ pub(super) fn examined(
 fn fitting(tables: &Tables, filter: &DriftFilter) -> Vec<DriftRow> {
     let fits = |row: &&DriftRow| {
         let event = &row.event;
-        filter.source.as_ref().is_none_or(|source| row.source == *source)
+        of_sources(&filter.sources, &row.source)
             && filter.endpoint.as_ref().is_none_or(|endpoint| event.key.endpoint == *endpoint)
             && filter.kind.is_none_or(|kind| event.key.kind == kind)
             && filter.severity.is_none_or(|severity| event.severity == severity)

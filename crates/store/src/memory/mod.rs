@@ -34,7 +34,7 @@ use crate::{
     KnownEvidence, KnownListing, KnownNews, KnownQuote, Lease, LeaseStore, NewPage, Once,
     PageFilter, PageRecord, PageStore, Reopening, SourceMemory, StoreError, StoreResult, Submitted,
 };
-use tables::{Body, Tables};
+use tables::{Body, Tables, of_sources};
 
 /// An in-memory store for tests.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl MemoryStore {
 fn fitting(tables: &Tables, filter: &PageFilter) -> Vec<PageRecord> {
     let fits = |record: &&PageRecord| {
         let page = &record.page;
-        filter.source.as_ref().is_none_or(|source| page.source == *source)
+        of_sources(&filter.sources, &page.source)
             && filter.state.is_none_or(|state| page.state == state)
             && filter.run_id.is_none_or(|run_id| page.run_id == run_id)
     };

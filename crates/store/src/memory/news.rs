@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use super::tables::Tables;
+use super::tables::{Tables, of_sources};
 use crate::{NewsFilter, NewsStore, StoreResult, StoredNews};
 
 /// True when `text` holds `part`, without regard to ASCII case.
@@ -16,7 +16,7 @@ fn fitting(tables: &Tables, filter: &NewsFilter) -> Vec<StoredNews> {
     let published = |news: &StoredNews| news.item.published_at.unwrap_or(news.first_seen_at);
     let fits = |news: &&StoredNews| {
         let texts = [Some(&news.item.title), news.item.summary.as_ref()];
-        filter.source.as_ref().is_none_or(|source| news.source == *source)
+        of_sources(&filter.sources, &news.source)
             && filter.feed.as_ref().is_none_or(|feed| news.feed == *feed)
             && filter.from.is_none_or(|from| from <= published(news))
             && filter.until.is_none_or(|until| published(news) < until)

@@ -5,7 +5,7 @@ use kasparro_domain::{
     BodyHash, Decision, DecisionId, DecisionKind, PageRow, RunCounts, SourceName, Timestamp,
 };
 
-use super::tables::{Quarantined, Tables};
+use super::tables::{Quarantined, Tables, of_sources};
 use super::{MemoryStore, refused};
 use crate::{
     Batch, QuarantineFilter, QuarantineRecord, QuarantineRow, QuarantineStatus, QuarantineStore,
@@ -133,7 +133,7 @@ impl Quarantined {
 /// Rows that fit by ascending number; number and paging left aside.
 fn fitting(tables: &Tables, filter: &QuarantineFilter) -> Vec<QuarantineRow> {
     let fits = |row: &&Quarantined| {
-        filter.source.as_ref().is_none_or(|source| row.record.source == *source)
+        of_sources(&filter.sources, &row.record.source)
             && filter.reason.is_none_or(|reason| row.record.rejection.reason == reason)
             && filter.status.is_none_or(|status| row.record.status == status)
             && filter.run_id.is_none_or(|run_id| row.run_id == run_id)

@@ -8,7 +8,7 @@ use kasparro_domain::{
 };
 use tokio::sync::{mpsc, watch};
 
-use super::tables::Tables;
+use super::tables::{Tables, of_sources};
 use super::{MemoryStore, budgets, queued, refused};
 use crate::{
     HistoryPoint, HistoryRange, HistoryStore, ListingRow, QuarantineCount, QuarantineStatus,
@@ -21,7 +21,7 @@ const PIECE_ROWS: usize = 5_000;
 
 fn fitting(tables: &Tables, filter: &RunFilter) -> Vec<Run> {
     let fits = |run: &&Run| {
-        filter.source.as_ref().is_none_or(|source| run.source == *source)
+        of_sources(&filter.sources, &run.source)
             && filter.status.is_none_or(|status| run.status == status)
     };
     let mut runs: Vec<Run> = tables.runs.values().filter(fits).cloned().collect();
@@ -107,7 +107,7 @@ impl RunStore for MemoryStore {
         let tables = self.tables();
         let sources: BTreeSet<&SourceName> = tables.runs.values().map(|run| &run.source).collect();
         let summary = |source: &SourceName| {
-            let filter = RunFilter { source: Some(source.clone()), ..RunFilter::default() };
+            let filter = RunFilter { sources: vec![source.clone()], ..RunFilter::default() };
             let all = fitting(&tables, &filter);
             // What reads stored rows again says nothing of how the source is doing.
             let fetches = |run: &&Run| !matches!(run.reason, RunReason::Retry | RunReason::Replay);

@@ -233,3 +233,8 @@ impl Tables {
         self.pages.last_key_value().map_or(PageId(0), |(last, _)| *last)
     }
 }
+
+/// True where a source is among those that a filter asks for, or any will do.
+pub(super) fn of_sources(asked: &[SourceName], source: &SourceName) -> bool {
+    asked.is_empty() || asked.contains(source)
+}

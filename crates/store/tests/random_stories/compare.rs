@@ -45,17 +45,17 @@ impl Story<'_> {
 
 /// What was found out: changes, anomalies and pages, by several filters.
 async fn found(store: &dyn Store) -> (Vec<DriftRow>, Vec<Anomaly>, Vec<PageRecord>, Vec<u64>) {
-    let of_source = || Some(source());
+    let of_source = || vec![source()];
     let accepted = DriftFilter { status: Some(DriftStatus::Accepted), ..DriftFilter::default() };
     let mut changes = store.drift(DriftFilter::default()).await.unwrap();
     changes.extend(store.drift(accepted.clone()).await.unwrap());
-    let some = DriftFilter { source: of_source(), after: Some(2), offset: 1, ..accepted.clone() };
+    let some = DriftFilter { sources: of_source(), after: Some(2), offset: 1, ..accepted.clone() };
     changes.extend(store.drift(some).await.unwrap());
     let all = AnomalyFilter::default();
     let jumps = AnomalyFilter { kind: Some("price_jump".to_owned()), ..all.clone() };
     let of_coin = AnomalyFilter { external_id: Some("coin-1".into()), ..all.clone() };
     let runs = AnomalyFilter { about: Some(AnomalyAbout::Runs), ..all.clone() };
-    let page = AnomalyFilter { limit: Some(3), offset: 2, source: of_source(), ..all.clone() };
+    let page = AnomalyFilter { limit: Some(3), offset: 2, sources: of_source(), ..all.clone() };
     let mut counts = vec![store.count_drift(accepted).await.unwrap()];
     let mut anomalies = Vec::new();
     for filter in [all, jumps, of_coin, runs, page] {
@@ -63,7 +63,7 @@ async fn found(store: &dyn Store) -> (Vec<DriftRow>, Vec<Anomaly>, Vec<PageRecor
         anomalies.extend(store.anomalies(filter).await.unwrap());
     }
     let landed = PageFilter { state: Some(PageState::Landed), ..PageFilter::default() };
-    let some = PageFilter { limit: Some(3), offset: 1, source: of_source(), ..landed.clone() };
+    let some = PageFilter { limit: Some(3), offset: 1, sources: of_source(), ..landed.clone() };
     counts.push(store.count_pages(landed).await.unwrap());
     let of_run = PageFilter { run_id: Some(run_id(1)), ..PageFilter::default() };
     let mut pages = store.pages(some).await.unwrap();

@@ -16,6 +16,10 @@ rejected! {
         KeepsReplacedKeys, "a_key_is_replaced_with_an_overlap";
     a_store_that_notes_one_use_at_a_time_is_rejected:
         NotesOneUse, "the_last_use_of_a_key_never_goes_back";
+    a_store_that_does_not_tell_of_ends_is_rejected:
+        MarksNewKeysAlone, "keys_are_told_again_once_they_change_and_not_when_they_are_used";
+    a_store_that_tells_of_every_use_is_rejected:
+        MarksUsesOfKeys, "keys_are_told_again_once_they_change_and_not_when_they_are_used";
     i11_a_store_that_grants_without_counting_is_rejected:
         GrantsWithoutCounting, "i11_what_clients_used_is_counted_by_all_together";
     i11_a_store_that_forgets_clients_too_soon_is_rejected:

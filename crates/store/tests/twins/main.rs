@@ -80,6 +80,8 @@ rejected! {
         LetsRunsGoBack, "a_run_moves_forward_only";
     a_store_that_lists_runs_oldest_first_is_rejected:
         ListsRunsOldestFirst, "runs_are_listed_newest_first";
+    a_store_that_lists_the_runs_of_one_source_only_is_rejected:
+        TakesOneSource, "runs_are_listed_newest_first";
     a_store_that_takes_retries_for_fetches_is_rejected:
         CountsRetriesAsFetches, "runs_that_fetch_nothing_say_nothing_of_their_source";
     a_store_that_hands_out_commands_twice_is_rejected:
@@ -130,6 +132,8 @@ rejected! {
         IgnoresNewsOffset, "news_comes_newest_first_in_pages";
     a_store_that_takes_wildcards_in_a_search_is_rejected:
         TakesWildcards, "news_is_found_by_what_a_filter_says";
+    a_store_that_finds_the_news_of_one_source_only_is_rejected:
+        TakesOneSource, "news_is_found_by_what_a_filter_says";
     a_store_that_counts_one_page_of_news_is_rejected:
         CountsOnePageOfNews, "news_is_found_by_what_a_filter_says";
     a_store_that_settles_pages_beside_news_is_rejected:
@@ -148,6 +152,8 @@ rejected! {
         SweepsStrangers, "a_sweep_is_about_listings_of_its_source_only";
     a_store_that_ignores_a_filter_of_quarantine_is_rejected:
         IgnoresQuarantineFilter, "quarantined_rows_are_listed_by_filter_and_page";
+    a_store_that_lists_quarantined_rows_of_one_source_only_is_rejected:
+        TakesOneSource, "quarantined_rows_are_listed_by_filter_and_page";
     a_store_that_reads_quarantine_from_the_start_is_rejected:
         IgnoresQuarantineNumber, "quarantined_rows_are_listed_by_filter_and_page";
     a_store_that_counts_one_page_of_quarantine_is_rejected:
@@ -204,6 +210,8 @@ rejected! {
         TakesAnyOutcome, "commands_go_to_whoever_holds_their_source";
     a_store_that_keeps_a_change_twice_is_rejected:
         KeepsChangesTwice, "a_change_is_one_row_however_often_it_is_seen";
+    a_store_that_lists_changes_of_one_source_only_is_rejected:
+        TakesOneSource, "a_change_is_one_row_however_often_it_is_seen";
     a_store_that_counts_one_sighting_of_a_change_is_rejected:
         CountsOneSighting, "a_change_is_one_row_however_often_it_is_seen";
     a_store_that_dates_a_change_by_its_first_page_is_rejected:
@@ -238,6 +246,8 @@ rejected! {
         LeavesTheErrorOfReopenedPages, "a_page_refused_for_a_change_is_read_after_all";
     a_store_that_lists_pages_in_any_state_is_rejected:
         IgnoresPageState, "a_page_refused_for_a_change_is_read_after_all";
+    a_store_that_lists_pages_of_one_source_only_is_rejected:
+        TakesOneSource, "a_page_refused_for_a_change_is_read_after_all";
     a_store_that_counts_one_list_of_pages_is_rejected:
         CountsOneListOfPages, "a_page_refused_for_a_change_is_read_after_all";
     a_store_that_opens_an_accepted_change_again_is_rejected:
@@ -256,6 +266,8 @@ rejected! {
         NeverRemovesMarks, "what_is_unusual_stands_beside_its_point";
     a_store_that_lists_anomalies_oldest_first_is_rejected:
         ListsAnomaliesOldestFirst, "what_is_unusual_stands_beside_its_point";
+    a_store_that_lists_anomalies_of_one_source_only_is_rejected:
+        TakesOneSource, "what_is_unusual_stands_beside_its_point";
     a_store_that_counts_one_page_of_anomalies_is_rejected:
         CountsOnePageOfAnomalies, "what_is_unusual_stands_beside_its_point";
     a_store_that_takes_any_anomaly_is_rejected:

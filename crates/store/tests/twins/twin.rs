@@ -140,7 +140,9 @@ pub(crate) enum Fault {
     LosesAnomaliesOfTheLate,
     LosesPointsOfNewListings,
     MakesEveryKeyTheFirst,
+    MarksNewKeysAlone,
     MarksNothing,
+    MarksUsesOfKeys,
     Miscounts,
     MovesCheckpointOnFailure,
     MovesReadersByDecisions,
@@ -209,6 +211,7 @@ pub(crate) enum Fault {
     TakesRelationsWithoutTheirKind,
     TakesPointsBesideNoQuote,
     TakesSharesAboveOne,
+    TakesOneSource,
     TakesWildcards,
     TrustsProgress,
     TurnsIdsRound,
@@ -270,6 +273,13 @@ impl Twin {
     /// The epoch that was granted last.
     fn newest_epoch(&self, source: &SourceName) -> Option<u64> {
         self.note(|notes| notes.epochs.get(source).copied())
+    }
+
+    /// Leaves the first of several sources that a filter asks for.
+    fn forget_sources(&self, asked: &mut Vec<SourceName>) {
+        if self.fault == Fault::TakesOneSource {
+            asked.truncate(1);
+        }
     }
 
     fn note<T>(&self, note: impl FnOnce(&mut Notes) -> T) -> T {

@@ -51,7 +51,7 @@ fn a_former_id_leads_to_the_asset_that_it_belongs_to_now_and_back_again() {
     for id in [i64::MIN, -1, 0, 4, i64::MAX] {
         assert_eq!(one.present_asset(AssetId(id)), None, "{id}");
     }
-    let filter = Filter { asset_id: Some(AssetId(2)), ..Filter::default() };
+    let filter = Filter { asset_ids: vec![AssetId(2)], ..Filter::default() };
     assert_eq!(assets(&one, AssetQuery { filter, ..AssetQuery::default() }), [1]);
     let split = next(&one, vec![listing(2)]);
     assert_eq!(split.present_asset(AssetId(2)), Some(AssetId(2)));
@@ -150,7 +150,7 @@ fn the_sort_of_an_asset_is_found_the_same_among_few_and_among_many() {
         let many = among(Filter::default());
         assert!(many.len() > 100 || class == AssetClass::Other, "{class}: {}", many.len());
         for id in 1..=60 {
-            let one = Filter { asset_id: Some(AssetId(id)), ..Filter::default() };
+            let one = Filter { asset_ids: vec![AssetId(id)], ..Filter::default() };
             let expected = if many.contains(&asset(id).0) { vec![asset(id).0] } else { vec![] };
             assert_eq!(among(one), expected, "{class} {id}");
         }

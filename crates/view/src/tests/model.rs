@@ -147,22 +147,25 @@ pub(super) fn any_query() -> impl Strategy<Value = ListingQuery> {
     let filter = (
         symbols,
         sources,
-        part(0.2, &["coin", "", "b", "none", "a\"b", "σ", "\0"]),
+        part(0.2, &["coin", "", "b", "none", "a\"b", "σ", "ς", "SS", "\0"]),
         part(0.2, &["c", "btc", "", "none", "\\c\n", "Δ", "n\0b"]),
-        prop::option::weighted(0.2, (1_i64..7).prop_map(AssetId)),
+        prop_oneof![
+            4 => Just(Vec::new()),
+            1 => prop::collection::vec((1_i64..7).prop_map(AssetId), 1..4),
+        ],
         [bounds(0.3), bounds(0.15), bounds(0.15), bounds(0.15)],
         prop::option::weighted(0.25, updated_since),
         any::<bool>(),
     )
         .prop_map(
-            |(symbols, sources, name, search, asset_id, bounds, updated_since, unpriced)| {
+            |(symbols, sources, name, search, asset_ids, bounds, updated_since, unpriced)| {
                 let [price_usd, market_cap, volume_24h, price_change_24h] = bounds;
                 Filter {
                     symbols,
                     sources,
                     name,
                     search,
-                    asset_id,
+                    asset_ids,
                     price_usd,
                     market_cap,
                     volume_24h,
@@ -203,7 +206,9 @@ pub(super) fn any_query() -> impl Strategy<Value = ListingQuery> {
 }
 
 fn fold(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
+    let small = |text: String| text.chars().flat_map(char::to_lowercase).collect::<String>();
+    let large: String = small(text.to_owned()).chars().flat_map(char::to_uppercase).collect();
+    small(large)
 }
 
 fn folded(text: &Option<CompactString>) -> Option<String> {
@@ -229,7 +234,7 @@ fn fits(filter: &Filter, row: &ListingRow) -> bool {
             [&symbol, &name, &external_id].into_iter().any(|text| holds(text, needle))
         })
         && (filter.sources.is_empty() || filter.sources.contains(&row.source))
-        && filter.asset_id.is_none_or(|id| row.asset_id == id)
+        && (filter.asset_ids.is_empty() || filter.asset_ids.contains(&row.asset_id))
         && within(&filter.price_usd, |quote| &quote.price_usd)
         && within(&filter.market_cap, |quote| &quote.market_cap)
         && within(&filter.volume_24h, |quote| &quote.volume_24h)
@@ -292,8 +297,8 @@ pub(super) type Answer = (Vec<ListingId>, u64, bool);
 
 /// Answers a question from the list.
 pub(super) fn answer(listings: &[ListingRow], query: &ListingQuery) -> Answer {
-    let asset_id = query.filter.asset_id.map(|id| present(listings, id));
-    let filter = Filter { asset_id, ..query.filter.clone() };
+    let asset_ids = query.filter.asset_ids.iter().map(|id| present(listings, *id)).collect();
+    let filter = Filter { asset_ids, ..query.filter.clone() };
     let mut fitting: Vec<&ListingRow> = listings.iter().filter(|row| fits(&filter, row)).collect();
     fitting.sort_by(|left, right| compare(query.sort, query.order, left, right));
     let total = fitting.len() as u64;

@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 use kasparro_domain::{ApiKey, Timestamp};
-use kasparro_store::{KeyEnd, KeyStore, NewKey, SharedUsage, StoreResult, Usage, UsageStore};
+use kasparro_store::{
+    KeyEnd, KeyStore, KeysMark, NewKey, SharedUsage, StoreResult, Usage, UsageStore,
+};
 
 use super::{Fault, Twin};
 
@@ -8,6 +10,20 @@ use super::{Fault, Twin};
 impl KeyStore for Twin {
     async fn keys(&self) -> StoreResult<Vec<ApiKey>> {
         self.inner.keys().await
+    }
+
+    async fn keys_since(
+        &self,
+        known: Option<KeysMark>,
+    ) -> StoreResult<Option<(KeysMark, Vec<ApiKey>)>> {
+        let keys = self.inner.keys().await?;
+        let mark = match self.fault {
+            // An end is no new key.
+            Fault::MarksNewKeysAlone => KeysMark(vec![u8::try_from(keys.len()).unwrap_or(0)]),
+            Fault::MarksUsesOfKeys => KeysMark(format!("{keys:?}").into_bytes()),
+            _ => return self.inner.keys_since(known).await,
+        };
+        Ok((known.as_ref() != Some(&mark)).then_some((mark, keys)))
     }
 
     async fn add_key(&self, mut key: NewKey) -> StoreResult<()> {

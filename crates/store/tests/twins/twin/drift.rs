@@ -65,6 +65,7 @@ impl DriftStore for Twin {
             Fault::ReopensChanges => filter.status = None,
             _ => {}
         }
+        self.forget_sources(&mut filter.sources);
         let mut rows = self.inner.drift(filter).await?;
         rows.iter_mut().for_each(|row| self.spoil_drift(row));
         if self.fault == Fault::KeepsChangesTwice {

@@ -149,8 +149,8 @@ impl Twin {
         since: Timestamp,
         state: Option<PageState>,
     ) -> StoreResult<Vec<Sighting>> {
-        let source = Some(source.clone());
-        let filter = PageFilter { source, state, ..PageFilter::default() };
+        let sources = vec![source.clone()];
+        let filter = PageFilter { sources, state, ..PageFilter::default() };
         let pages = self.inner.pages(filter).await?.into_iter().map(|record| record.page);
         let sighting = |page: kasparro_domain::RawPage| Sighting {
             fetched_at: page.fetched_at,

@@ -56,6 +56,7 @@ impl PageStore for Twin {
         if self.fault == Fault::IgnoresPageState {
             filter.state = None;
         }
+        self.forget_sources(&mut filter.sources);
         let mut pages = self.inner.pages(filter).await?;
         if self.fault == Fault::LeavesTheErrorOfReopenedPages {
             for record in &mut pages {

@@ -17,6 +17,7 @@ impl QuarantineStore for Twin {
             Fault::IgnoresQuarantineNumber => filter.after = None,
             _ => {}
         }
+        self.forget_sources(&mut filter.sources);
         let mut rows = self.inner.quarantined(filter).await?;
         for row in &mut rows {
             let reopened = match self.fault {
@@ -72,6 +73,7 @@ impl NewsStore for Twin {
             }
             _ => {}
         }
+        self.forget_sources(&mut filter.sources);
         let mut news = self.inner.news(filter).await?;
         if self.fault == Fault::ListsNewsOldestFirst {
             news.reverse();

@@ -54,7 +54,8 @@ impl RunStore for Twin {
         self.inner.run(run_id).await
     }
 
-    async fn runs(&self, filter: RunFilter) -> StoreResult<Vec<Run>> {
+    async fn runs(&self, mut filter: RunFilter) -> StoreResult<Vec<Run>> {
+        self.forget_sources(&mut filter.sources);
         let mut runs = self.inner.runs(filter).await?;
         if self.fault == Fault::ListsRunsOldestFirst {
             runs.reverse();
@@ -71,7 +72,7 @@ impl RunStore for Twin {
         if self.fault == Fault::CountsRetriesAsFetches {
             for summary in &mut summaries {
                 let filter =
-                    RunFilter { source: Some(summary.source.clone()), ..RunFilter::default() };
+                    RunFilter { sources: vec![summary.source.clone()], ..RunFilter::default() };
                 summary.total_runs = self.inner.count_runs(filter.clone()).await?;
                 let newest = RunFilter { limit: 1, ..filter };
                 summary.last_run = self.inner.runs(newest).await?.into_iter().next();

@@ -42,6 +42,7 @@ impl AnomalyStore for Twin {
         if self.fault == Fault::IgnoresAnomalyRun {
             filter.run_id = None;
         }
+        self.forget_sources(&mut filter.sources);
         let mut anomalies = self.inner.anomalies(filter).await?;
         if self.fault == Fault::ListsAnomaliesOldestFirst {
             anomalies.reverse();
