@@ -4,7 +4,7 @@ use tokio::net::TcpListener;
 
 /// So many connections may wait to be accepted; the system may allow fewer. Runtimes ask for 128: where more come at
 /// once, the next client waits for a second until its system tries again.
-const BACKLOG: i32 = 4_096;
+pub(super) const BACKLOG: i32 = 4_096;
 
 /// Lets more clients wait at `listener`, which listens already, where the system can.
 pub(super) fn widen(listener: &TcpListener) {

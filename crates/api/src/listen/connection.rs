@@ -2,13 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Context;
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use tokio::net::TcpStream;
 
 use super::clock::{CoarseClock, TimeLimits};
+use super::commands::Commands;
 use super::in_flight::{InFlight, Waiting};
 use super::refused::Refused;
 use super::turn::Places;
@@ -58,20 +57,8 @@ pub(crate) struct Connection {
     stuck: AtomicBool,
     /// True where what comes cannot be told from the head of a request, so that nothing may be put back.
     unsure: AtomicBool,
-    drain: AtomicBool,
-    close: AtomicBool,
-    /// True from when it is asked to be parked until it goes on.
-    park: AtomicBool,
-    waker: AtomicWaker,
+    pub(super) commands: Commands,
     refused: Refused,
-}
-
-/// What a connection is asked to do.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Command {
-    pub(super) drain: bool,
-    pub(super) close: bool,
-    pub(super) park: bool,
 }
 
 impl Connection {
@@ -98,10 +85,7 @@ impl Connection {
             stirred: AtomicBool::new(false),
             stuck: AtomicBool::new(false),
             unsure: AtomicBool::new(false),
-            drain: AtomicBool::new(false),
-            close: AtomicBool::new(false),
-            park: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
+            commands: Commands::default(),
             refused: Refused::default(),
         }
     }
@@ -200,33 +184,6 @@ impl Connection {
         self.refused.take()
     }
 
-    /// What to do now; the task is woken when that changes.
-    pub(super) fn command(&self, cx: &Context<'_>) -> Command {
-        self.waker.register(cx.waker());
-        Command {
-            drain: self.drain.load(Ordering::Acquire),
-            close: self.close.load(Ordering::Acquire),
-            park: self.park.load(Ordering::Acquire),
-        }
-    }
-
-    pub(super) fn tell_to_drain(&self) {
-        self.tell(&self.drain);
-    }
-
-    pub(super) fn tell_to_close(&self) {
-        self.tell(&self.close);
-    }
-
-    pub(super) fn tell_to_park(&self) {
-        self.tell(&self.park);
-    }
-
-    /// It is not parked any more, or not at all.
-    pub(super) fn stay(&self) {
-        self.park.store(false, Ordering::Release);
-    }
-
     /// Something moves on it.
     pub(super) fn stir(&self) {
         self.stirred.store(true, Ordering::Relaxed);
@@ -235,6 +192,16 @@ impl Connection {
     /// Says whether what comes is the head of a request.
     pub(super) fn reads_head(&self, is_head: bool) {
         self.unsure.store(!is_head, Ordering::Relaxed);
+    }
+
+    /// True where nothing came yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == Phase::Fresh as u8
+    }
+
+    /// True while a request is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
     }
 
     /// True while no request is under way; from now on what moves is noted.
@@ -254,18 +221,13 @@ impl Connection {
         self.since_ms.store(self.clock.now_ms(), Ordering::Relaxed);
     }
 
-    fn tell(&self, flag: &AtomicBool) {
-        flag.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
     /// True where it waited so long for its next request, or the rest of one, that it should be parked, and is
     /// not.
     pub(super) fn should_park(&self, now_ms: u64, after: Duration) -> bool {
         self.phase.load(Ordering::Relaxed) != Phase::Fresh as u8
             && self.in_flight.load(Ordering::Relaxed) == 0
             && !self.http2.load(Ordering::Relaxed)
-            && !self.park.load(Ordering::Relaxed)
+            && !self.commands.parks()
             && !self.stuck.load(Ordering::Relaxed)
             && self.lasts(now_ms) >= after.as_millis()
     }

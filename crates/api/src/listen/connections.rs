@@ -39,6 +39,8 @@ pub(super) struct Connections {
 #[derive(Debug, Default)]
 pub(super) struct Open {
     next_number: u64,
+    /// True once the server ends: each connection ends with its next answer.
+    ending: bool,
     /// How many of one client, where that is bounded.
     by_client: HashMap<ClientId, usize>,
     pub(super) by_number: BTreeMap<u64, Arc<Connection>>,
@@ -72,13 +74,30 @@ impl Connections {
         open.next_number += 1;
         let (clock, places) = (Arc::clone(&self.clock), self.places.clone());
         let connection = Arc::new(Connection::new(number, client, clock, places));
+        if open.ending {
+            connection.commands.tell_last_answer();
+        }
         open.by_number.insert(number, Arc::clone(&connection));
         Some(Watched { connection, connections: Arc::clone(self) })
     }
 
+    /// Asks every connection, also those to come, to end with its next answer, but no sooner.
+    pub(super) fn last_answers(&self) {
+        let mut open = self.open();
+        open.ending = true;
+        open.by_number.values().for_each(|connection| connection.commands.tell_last_answer());
+    }
+
+    /// Asks every connection on which something came to end with its requests under way.
+    pub(super) fn drain_begun(&self) {
+        let open = self.open();
+        let begun = open.by_number.values().filter(|connection| !connection.is_fresh());
+        begun.for_each(|connection| connection.commands.tell_to_drain());
+    }
+
     /// Asks every connection to end with its requests under way.
     pub(super) fn drain(&self) {
-        self.open().by_number.values().for_each(|connection| connection.tell_to_drain());
+        self.open().by_number.values().for_each(|connection| connection.commands.tell_to_drain());
     }
 
     /// Closes connections that only told what goes on, once those who told it have ended: what is left of it
@@ -88,14 +107,14 @@ impl Connections {
             let streams = connection.streams.load(Ordering::Relaxed);
             let told = streams > 0 || connection.blocked.load(Ordering::Relaxed) > 0;
             if told && streams >= connection.in_flight.load(Ordering::Relaxed) {
-                connection.tell_to_close();
+                connection.commands.tell_to_close();
             }
         }
     }
 
     /// Closes every connection.
     pub(super) fn close(&self) {
-        self.open().by_number.values().for_each(|connection| connection.tell_to_close());
+        self.open().by_number.values().for_each(|connection| connection.commands.tell_to_close());
     }
 
     /// Closes connections that take too long, parks those that wait, and keeps the metrics small; never ends.
@@ -122,9 +141,9 @@ impl Connections {
         let haste = if open.by_number.len() > CROWD { HASTE } else { 1 };
         for connection in open.by_number.values() {
             if connection.overdue(now_ms, &self.limits) {
-                connection.tell_to_close();
+                connection.commands.tell_to_close();
             } else if connection.should_park(now_ms, self.park_after / haste) {
-                connection.tell_to_park();
+                connection.commands.tell_to_park();
             }
         }
         haste

@@ -47,6 +47,11 @@ impl InFlight {
         self.turn.as_ref().and_then(|turn| turn.crowded_out())
     }
 
+    /// True while the client has still to send something of its body.
+    pub(super) fn waits_for_body(&self) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.waits_for_body())
+    }
+
     /// Its answer is known; what is left of it keeps only its own connection busy.
     pub(crate) fn leave_place(&mut self) {
         if std::mem::take(&mut self.placed) {

@@ -6,9 +6,12 @@
 
 mod backlog;
 mod clock;
+mod commands;
 mod connection;
 mod connections;
+mod ending;
 mod framing;
+mod host;
 mod in_flight;
 mod io;
 mod refusal;
@@ -52,7 +55,8 @@ pub(crate) fn door(api: &Arc<Api>, peer: SocketAddr) -> Door {
     Door::new(Arc::clone(api), connection.expect("nobody else holds a place"), origin)
 }
 
-/// What of a request head is buffered at most: 8 KiB of target and 24 KiB of headers.
+/// What of a request head is buffered at most. It is more than a head may have, so that one that is a little too
+/// large is read and told so like any other request.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Requests under way at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 64;
@@ -66,9 +70,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long an HTTP/1 connection waits for its next request before its buffers are given back.
 const PARK_AFTER: Duration = Duration::from_secs(1);
-
-/// How long streams have to end in when the server does; a client that takes nothing holds nobody up.
-const STREAMS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves until `shutdown`, then drains.
 pub(crate) async fn serve(
@@ -101,26 +102,10 @@ pub(crate) async fn serve_parking(
     let sharing = tokio::spawn(async move {
         limits::share(&sharing.limits, sharing.store.as_ref(), end).await;
     });
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => server.take(stream, peer),
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                if !connection_gone(&error) {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
+    server.accept(&listener, shutdown.cancelled()).await;
     api.shared.draining.store(true, Ordering::Relaxed);
-    drop(listener);
     api.shared.stream.end();
-    server.drain().await;
+    server.end(listener).await;
     telling.abort();
     watchdog.abort();
     schedule.abort();
@@ -155,6 +140,27 @@ impl Server {
         }
     }
 
+    /// Takes connections until then.
+    async fn accept(&self, listener: &TcpListener, until: impl Future<Output = ()>) {
+        let mut until = std::pin::pin!(until);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut until => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.take(stream, peer),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    if !connection_gone(&error) {
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+
     /// Serves a connection in a task of its own.
     fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
@@ -186,24 +192,6 @@ impl Server {
                 refusal::refuse(stream, &problem, api.shared.clock.as_ref()).await;
                 drop(place);
             });
-        }
-    }
-
-    /// Lets requests under way end, for a limited time.
-    async fn drain(&self) {
-        self.connections.drain();
-        self.tasks.close();
-        let limit = self.api.shared.settings.drain_timeout;
-        let streams_end = STREAMS_END_WITHIN.min(limit);
-        if tokio::time::timeout(streams_end, self.tasks.wait()).await.is_ok() {
-            return;
-        }
-        self.connections.close_streams();
-        let limit = limit.saturating_sub(streams_end);
-        if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
-            tracing::warn!("closing connections whose requests did not end in time");
-            self.connections.close();
-            self.tasks.wait().await;
         }
     }
 }

@@ -7,7 +7,7 @@ use http::{Request, Uri};
 
 use crate::normal_path::normal_path;
 use crate::problem::{Code, Problem};
-use crate::settings::{MAX_BODY_BYTES, MAX_TARGET_BYTES};
+use crate::settings::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES};
 
 /// Refuses what is too large to be read.
 pub(super) fn within_limits<B>(request: &Request<B>) -> Result<(), Problem> {
@@ -16,6 +16,13 @@ pub(super) fn within_limits<B>(request: &Request<B>) -> Result<(), Problem> {
         let detail =
             format!("path and query have {target_bytes} bytes, {MAX_TARGET_BYTES} are allowed");
         return Err(Problem::new(Code::UriTooLong, detail));
+    }
+    let (headers, head_bytes) = (request.headers().len(), head_bytes(request, target_bytes));
+    if headers > MAX_HEADERS || head_bytes > MAX_HEAD_BYTES {
+        let detail = format!(
+            "the head has {headers} headers and {head_bytes} bytes, {MAX_HEADERS} and {MAX_HEAD_BYTES} are allowed"
+        );
+        return Err(Problem::new(Code::HeadersTooLarge, detail));
     }
     let Some(length) = request.headers().get(CONTENT_LENGTH) else {
         return Ok(());
@@ -26,6 +33,16 @@ pub(super) fn within_limits<B>(request: &Request<B>) -> Result<(), Problem> {
         return Err(Problem::new(Code::BodyTooLarge, detail));
     }
     Ok(())
+}
+
+/// Bytes of a head as HTTP/1.1 writes it, without blanks that mean nothing.
+fn head_bytes<B>(request: &Request<B>, target_bytes: usize) -> usize {
+    const REQUEST_LINE_AND_END: usize = "  HTTP/1.1\r\n\r\n".len();
+    const BETWEEN_AND_BEHIND: usize = ": \r\n".len();
+    let lines = request.headers().iter();
+    let lines = lines.map(|(name, value)| name.as_str().len() + value.len() + BETWEEN_AND_BEHIND);
+    let line = request.method().as_str().len() + target_bytes + REQUEST_LINE_AND_END;
+    line + lines.sum::<usize>()
 }
 
 /// The request under the path that its operation is registered under; the original one stays known.

@@ -5,24 +5,26 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use axum::BoxError;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::header::{CONNECTION, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Body as HttpBody;
 use hyper::service::Service;
 use kasparro_domain::Scope;
 use tower::ServiceExt as _;
 
 use super::connection::Connection;
+use super::host::well_addressed;
 use super::in_flight::InFlight;
 use super::request::{with_normal_path, within_limits};
 use super::turn::{Beside, Taker};
 use super::upload::Upload;
-use crate::access::{Access, Area, authorise};
+use crate::access::{Access, Area, Asked, authorise};
 use crate::admission::{Admission, Visitor, admit, asks_database, overloaded};
 use crate::answer::{Body, RequestContext, Streaming};
 use crate::cors::Sharing;
@@ -30,8 +32,12 @@ use crate::data::Selection;
 use crate::limits::Origin;
 use crate::normal_path::normal_path;
 use crate::problem::{Code, Problem};
+use crate::represent::Encoding;
 use crate::routes::MatchedRoute;
 use crate::{Api, awaited, data, respond};
+
+/// What ends a connection of HTTP/1 with its answer.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// What comes with a request: over a connection, or from a test that needs none.
 pub(crate) trait Sent:
@@ -64,13 +70,16 @@ impl<B: Sent> Service<Request<B>> for Door {
     fn call(&self, request: Request<B>) -> Answering {
         // Where a body in pieces ends is for the parser alone to say; so nothing may come after it.
         let last = request.headers().contains_key(TRANSFER_ENCODING);
+        // A connection of HTTP/2 is told as a whole.
+        let ending = self.api.shared.draining.load(Ordering::Relaxed);
+        let last = last || (ending && request.version() != Version::HTTP_2);
         let answering = self.let_in(request);
         if !last {
             return answering;
         }
         Answering::Routed(Box::pin(async move {
             let Ok(mut response) = answering.await;
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response.headers_mut().insert(CONNECTION, CLOSE);
             response
         }))
     }
@@ -117,7 +126,7 @@ fn answer<B: Sent>(
     in_flight: InFlight,
 ) -> Answering {
     let shared = &api.shared;
-    if let Err(problem) = within_limits(&request) {
+    if let Err(problem) = within_limits(&request).and_then(|()| well_addressed(&request)) {
         return refuse(api, &problem, request.method(), &context, in_flight);
     }
     // Before the first load the database may have to be asked why there is nothing.
@@ -125,21 +134,24 @@ fn answer<B: Sent>(
         && shared.view.loaded()
         && *request.method() == Method::GET
         && normal_path(request.uri().path()) == "/data"
-        && !respond::compressed(request.headers())
+        && let Some(wanted) = Encoding::wanted(request.headers())
+        && wanted != Encoding::Brotli
     {
-        let allowed = authorise(shared, visitor, request.headers(), Access::Open(Area::Data));
+        let area = Access::Open(Area::Data);
+        let told = Asked::of(&context, request.uri());
+        let allowed = authorise(shared, visitor, request.headers(), area, told);
         let asked = allowed.and_then(|_| awaited::asked(request.headers()));
         return match asked {
             Ok(Some(generation)) if !awaited::shown(&shared.view, generation) => {
                 let api = Arc::clone(api);
                 Answering::Routed(Box::pin(async move {
                     let waited = awaited::wait(&api.shared.view, generation).await;
-                    answer_data(&api, waited, &request, &context)
+                    answer_data(&api, waited, &request, wanted, &context)
                         .map(|body| body.holding(in_flight))
                 }))
             }
             asked => {
-                let response = answer_data(api, asked.map(drop), &request, &context);
+                let response = answer_data(api, asked.map(drop), &request, wanted, &context);
                 Answering::ready(response, in_flight)
             }
         };
@@ -152,7 +164,8 @@ fn answer<B: Sent>(
         // All of them share one question, so that only the places of others would be in the way.
         let turn = in_flight.beside(Beside::Check, taker);
         if let Err(crowded_out) = turn.wait() {
-            let problem = overloaded(shared, crowded_out.why());
+            let told = Asked::of(&context, request.uri());
+            let problem = overloaded(shared, told, crowded_out.why());
             return refuse(api, &problem, request.method(), &context, in_flight);
         }
         request.map(axum::body::Body::new)
@@ -183,6 +196,7 @@ fn refuse(
 }
 
 /// An answer that is there, or one that is still being made: by the router, or for want of a generation.
+#[expect(clippy::large_enum_variant, reason = "an answer that is there is not worth an allocation")]
 pub(crate) enum Answering {
     Ready(Option<Response<Body>>),
     Routed(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
@@ -212,6 +226,7 @@ fn answer_data<B>(
     api: &Api,
     accepted: Result<(), Problem>,
     request: &Request<B>,
+    wanted: Encoding,
     context: &RequestContext,
 ) -> Response<Body> {
     let shared = &api.shared;
@@ -221,14 +236,16 @@ fn answer_data<B>(
         let (uri, headers) = (request.uri(), request.headers());
         accepted.and_then(|()| {
             let answered = data::answer(shared, Selection::Data, uri, headers)?;
-            Ok(respond::page(shared, answered, uri, headers, context))
+            Ok(respond::page(shared, answered, uri, headers, Some(wanted), context))
         })
     }));
     match answered.unwrap_or_else(|_| Err(panicked())) {
         Ok((mut response, generation)) => {
+            respond::tell_encoding(response.headers_mut(), context);
             respond::add_headers(response.headers_mut(), context, Some(generation));
             if response.status() == StatusCode::OK {
                 shared.metrics.record_data_ok(context.elapsed_seconds());
+                shared.journal.answered("/data", &Method::GET, StatusCode::OK, context);
             } else {
                 record(api, "/data", &Method::GET, &response, context);
             }
@@ -249,14 +266,15 @@ async fn route(
     context: &RequestContext,
     in_flight: &mut InFlight,
 ) -> Response<Body> {
-    let method = request.method().clone();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let version = request.version();
     let mut request = with_normal_path(request);
     request.extensions_mut().insert(context.clone());
     let routing = AssertUnwindSafe(api.router.clone().oneshot(request)).catch_unwind();
     let limit = api.shared.settings.request_timeout;
     let routed = tokio::time::timeout(limit, routing).await;
     let problem = match (routed, in_flight.crowded_out()) {
-        (Ok(Ok(Ok(_))), Some(why)) => overloaded(&api.shared, why),
+        (Ok(Ok(Ok(_))), Some(why)) => overloaded(&api.shared, Asked::of(context, &uri), why),
         (Ok(Ok(Ok(mut routed))), None) => {
             let matched = routed.extensions_mut().remove::<MatchedRoute>();
             if routed.extensions_mut().remove::<Streaming>().is_some() {
@@ -275,9 +293,15 @@ async fn route(
         }
         (Ok(Ok(Err(never))), _) => match never {},
         (Ok(Err(_)), _) => panicked(),
+        (Err(_), _) if in_flight.waits_for_body() => {
+            Problem::new(Code::BodyTimeout, "the body did not come in time")
+        }
         (Err(_), _) => Problem::new(Code::RequestTimeout, "the request was given up"),
     };
-    let response = respond::problem(&problem, context);
+    let mut response = respond::problem(&problem, context);
+    if problem.code == Code::BodyTimeout && version != Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, CLOSE);
+    }
     record(api, "other", &method, &response, context);
     response
 }
@@ -295,4 +319,5 @@ fn record(
     context: &RequestContext,
 ) {
     api.shared.metrics.record(route, method, response.status(), context.elapsed_seconds());
+    api.shared.journal.answered(route, method, response.status(), context);
 }

@@ -78,7 +78,7 @@ async fn serve(
 ) {
     let mut fresh = true;
     while let Some(version) = head_comes(&mut io, connection, fresh).await {
-        connection.stay();
+        connection.commands.stay();
         if version == Version::Http2 {
             connection.speaks_http2();
             return serve_http2(io, &protocols.http2, connection, door).await;
@@ -97,8 +97,8 @@ async fn serve(
 async fn head_comes(io: &mut WatchedIo, connection: &Connection, fresh: bool) -> Option<Version> {
     let mut held = io.take_unread();
     let version = std::future::poll_fn(|cx| {
-        let command = connection.command(cx);
-        if command.close || (command.drain && (held.is_empty() || !fresh)) {
+        let command = connection.commands.read(cx);
+        if command.close {
             return Poll::Ready(None);
         }
         loop {
@@ -106,7 +106,10 @@ async fn head_comes(io: &mut WatchedIo, connection: &Connection, fresh: bool) ->
             let mut read = [0; READ_BYTES];
             let mut buffer = ReadBuf::new(&mut read);
             match Pin::new(&mut *io).poll_read(cx, &mut buffer) {
-                Poll::Pending if command.drain => return Poll::Ready(Some(Version::Http1)),
+                // What came before is still answered.
+                Poll::Pending if command.drain => {
+                    return Poll::Ready((!held.is_empty()).then_some(Version::Http1));
+                }
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
@@ -143,7 +146,7 @@ async fn serve_http1(
     let mut serving = Box::new(http1.serve_connection(TokioIo::new(io), door));
     let mut draining = false;
     let parks = std::future::poll_fn(|cx| {
-        let command = connection.command(cx);
+        let command = connection.commands.read(cx);
         if command.close {
             return Poll::Ready(false);
         }
@@ -156,6 +159,11 @@ async fn serve_http1(
             }
             serving.as_mut().graceful_shutdown();
         }
+        if command.last_answer && !draining && connection.is_busy() {
+            // The one that begins later is told to be the last when it is answered.
+            draining = true;
+            serving.as_mut().graceful_shutdown();
+        }
         if !command.park {
             return poll_to_end(serving, cx).map(|()| false);
         }
@@ -166,7 +174,7 @@ async fn serve_http1(
         if free && !draining && connection.is_still() {
             return Poll::Ready(true);
         }
-        connection.stay();
+        connection.commands.stay();
         Poll::Pending
     });
     if !parks.await {
@@ -190,7 +198,7 @@ async fn serve_http2(
     let mut serving = Box::pin(http2.serve_connection(TokioIo::new(io), door));
     let mut draining = false;
     std::future::poll_fn(|cx| {
-        let command = connection.command(cx);
+        let command = connection.commands.read(cx);
         if command.close {
             return Poll::Ready(());
         }
@@ -198,7 +206,13 @@ async fn serve_http2(
             draining = true;
             serving.as_mut().graceful_shutdown();
         }
-        poll_to_end(serving.as_mut(), cx)
+        let mut polled = poll_to_end(serving.as_mut(), cx);
+        if command.last_answer && !draining && polled.is_pending() && connection.is_busy() {
+            draining = true;
+            serving.as_mut().graceful_shutdown();
+            polled = poll_to_end(serving.as_mut(), cx);
+        }
+        polled
     })
     .await;
 }

@@ -163,6 +163,11 @@ impl Turn {
         }
     }
 
+    /// True while the client has still to send something.
+    pub(super) fn waits_for_body(&self) -> bool {
+        self.what == Beside::Body && self.is_in(Place::Beside)
+    }
+
     /// Of what there was no room, where there was none.
     pub(super) fn crowded_out(&self) -> Option<&'static str> {
         self.crowded_out.get().copied()

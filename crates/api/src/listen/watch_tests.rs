@@ -134,9 +134,9 @@ fn only_a_connection_that_waits_for_its_next_request_is_parked() {
     drop(request);
     assert!(!should(&connection, 5_999) && should(&connection, 6_000));
     assert!(!should(&fresh, 6_000) && !should(&frames, 6_000));
-    connection.tell_to_park();
+    connection.commands.tell_to_park();
     assert!(!should(&connection, 6_000), "it is asked once");
-    connection.stay();
+    connection.commands.stay();
     connection.blocked();
     assert!(!should(&connection, 9_000), "its client does not take the answer");
     connection.sent();
