@@ -1,92 +1,136 @@
 //! What is logged of those who ask: never a key, and no more lines than somebody reads.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+mod asked;
+mod gate;
 
-use tokio::time::Instant;
+use http::{Method, StatusCode};
 
-/// Lines in each [`WINDOW`].
-const LINES: u32 = 20;
-const WINDOW: Duration = Duration::from_secs(10);
+pub(crate) use asked::{Asked, Named};
 
-/// Writes lines about callers until there are too many; then it counts them. Who is refused takes no room
-/// from who changes something.
+use crate::answer::RequestContext;
+use gate::Gate;
+
+/// Writes lines about callers until there are too many; then it counts them. Each kind has its own number of
+/// lines, so that who is refused takes no room from who changes something.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     refused: Gate,
+    keyless: Gate,
     limited: Gate,
     changed: Gate,
-}
-
-#[derive(Debug, Default)]
-struct Gate {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    begun_at: Option<Instant>,
-    written: u32,
-    left_out: u64,
+    broken: Gate,
+    unable: Gate,
 }
 
 impl Journal {
-    /// A request was refused; `key_id` where the key at least has the form of one.
-    pub(crate) fn refused(&self, key_id: Option<&str>, why: &str) {
-        if self.refused.room() {
-            tracing::info!(key_id, why, "a request was refused");
+    /// The key of a request was good. Only for whoever looks closely: there is one with nearly every request.
+    pub(crate) fn known(asked: Asked<'_>, key: Named<'_>) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let (request_id, path) = (asked.request_id(), asked.path());
+            tracing::debug!(
+                request_id = request_id.as_deref(),
+                client = asked.client().map(display),
+                path = &*path,
+                key = key.name,
+                key_id = key.id,
+                "a key was good"
+            );
         }
     }
 
-    /// A request was one too many; `key_id` where it brought a good key.
-    pub(crate) fn limited(&self, key_id: Option<&str>, why: &str) {
+    /// A request was refused for its key.
+    pub(crate) fn refused(&self, asked: Asked<'_>, key: Named<'_>, why: &str) {
+        if self.refused.room() {
+            refused(asked, key, why);
+        }
+    }
+
+    /// A request was refused because it brought no key. Whoever looks around without one asks often, so these
+    /// take no room from the others.
+    pub(crate) fn keyless(&self, asked: Asked<'_>) {
+        if self.keyless.room() {
+            refused(asked, Named::default(), "it brought no key");
+        }
+    }
+
+    /// A request was one too many.
+    pub(crate) fn limited(&self, asked: Asked<'_>, key: Named<'_>, why: &str) {
         if self.limited.room() {
-            tracing::info!(key_id, why, "a request was one too many");
+            let (request_id, path) = (asked.request_id(), asked.path());
+            tracing::info!(
+                request_id = request_id.as_deref(),
+                client = asked.client().map(display),
+                path = &*path,
+                key = key.name,
+                key_id = key.id,
+                why,
+                "a request was one too many"
+            );
         }
     }
 
     /// A request that changes something was carried out.
-    pub(crate) fn changed(&self, who: &str, method: &str, path: &str) {
+    pub(crate) fn changed(&self, asked: Asked<'_>, key: Named<'_>, method: &Method) {
         if self.changed.room() {
-            tracing::info!(who, method, path, "a request changed something");
+            let (request_id, path) = (asked.request_id(), asked.path());
+            tracing::info!(
+                request_id = request_id.as_deref(),
+                client = asked.client().map(display),
+                method = method.as_str(),
+                path = &*path,
+                key = key.name,
+                key_id = key.id,
+                "a request changed something"
+            );
+        }
+    }
+
+    /// A request was answered: a line where it failed for want of something here, and for every request at the
+    /// level `debug`. Anything but a failure costs one comparison of numbers where that is off.
+    pub(crate) fn answered(
+        &self,
+        route: &str,
+        method: &Method,
+        status: StatusCode,
+        context: &RequestContext,
+    ) {
+        let broken = status == StatusCode::INTERNAL_SERVER_ERROR;
+        let told = status.is_server_error()
+            && if broken { self.broken.room() } else { self.unable.room() };
+        if !told && !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        // The event has its level when it is compiled.
+        macro_rules! tell {
+            ($level:ident, $what:literal) => {
+                tracing::$level!(
+                    request_id = &*asked::shown(context.id()),
+                    client = context.client().map(display),
+                    method = method.as_str(),
+                    route,
+                    status = status.as_u16(),
+                    duration_ms = context.latency_ms(),
+                    $what
+                )
+            };
+        }
+        match (told, broken) {
+            (true, true) => tell!(error, "a request failed"),
+            (true, false) => tell!(info, "a request could not be answered"),
+            (false, _) => tell!(debug, "a request was answered"),
         }
     }
 }
 
-impl Gate {
-    /// True where one more line may be written.
-    fn room(&self) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if state.begun_at.is_none_or(|begun_at| now.duration_since(begun_at) >= WINDOW) {
-            if state.left_out > 0 {
-                tracing::info!(lines = state.left_out, "more was refused or changed than is told");
-            }
-            *state = State { begun_at: Some(now), ..State::default() };
-        }
-        let room = state.written < LINES;
-        if room {
-            state.written += 1;
-        } else {
-            state.left_out += 1;
-        }
-        room
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_flood_of_refusals_is_no_flood_of_lines() {
-        let gate = Gate::default();
-        let mut written = 0;
-        for _ in 0..1_000 {
-            written += u32::from(gate.room());
-        }
-        assert_eq!(written, LINES);
-        tokio::time::advance(WINDOW).await;
-        assert!(gate.room());
-    }
+fn refused(asked: Asked<'_>, key: Named<'_>, why: &str) {
+    let (request_id, path) = (asked.request_id(), asked.path());
+    tracing::info!(
+        request_id = request_id.as_deref(),
+        client = asked.client().map(display),
+        path = &*path,
+        key = key.name,
+        key_id = key.id,
+        why,
+        "a request was refused"
+    );
 }

@@ -1,4 +1,4 @@
-//! Keeping the ring: read each second, uses written each minute.
+//! Keeping the ring: confirmed each second, read where a key changed, uses written each minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,23 +9,26 @@ use tokio_util::sync::CancellationToken;
 use crate::Shared;
 use crate::problem::Problem;
 
-/// How often the keys are read: twice this, and a revoked key is refused everywhere.
+/// How often the store is asked whether keys changed: twice this, and a revoked key is refused everywhere.
 const EVERY: Duration = Duration::from_secs(1);
 /// How often uses are written.
 const USES_EVERY: Duration = Duration::from_secs(60);
 
-/// Reads the keys once.
+/// Asks the store once, and takes the keys over where any changed.
 ///
 /// # Errors
 /// Where the store does not answer.
 pub(crate) async fn refresh(shared: &Shared) -> Result<(), Problem> {
     let asked_at = Instant::now();
-    let keys = shared.ask(shared.store.keys()).await?;
-    shared.keys.confirm(keys, asked_at);
+    let known = shared.keys.mark();
+    match shared.ask(shared.store.keys_since(known.clone())).await? {
+        Some((mark, keys)) => shared.keys.confirm(mark, keys, asked_at),
+        None => shared.keys.confirm_unchanged(known.as_ref(), asked_at),
+    }
     Ok(())
 }
 
-/// Reads the keys each second until `end`, and writes their uses each minute and at the end.
+/// Refreshes the keys each second until `end`, and writes their uses each minute and at the end.
 pub(crate) async fn keep_ring(shared: Arc<Shared>, end: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 pub const KEY_PREFIX: &str = "kasparro_live_";
 /// Random bytes in a key: guessing one takes 2^160 tries.
 pub const KEY_RANDOM_BYTES: usize = 20;
+/// Bytes of a key at most; no key of ours, and no sensible one of anybody, is longer.
+pub const MAX_KEY_BYTES: usize = 512;
 
 /// Digits that 160 bits take.
 const RANDOM_DIGITS: usize = 27;

@@ -16,10 +16,13 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 use kasparro_domain::Scope;
 
-pub(crate) use journal::Journal;
+pub(crate) use journal::{Asked, Journal, Named};
 pub(crate) use keeping::{keep_ring, refresh};
-pub use key::{KEY_PREFIX, KEY_RANDOM_BYTES, NewApiKey, Pepper, cursor_key_of, derive, key_id_of};
-pub(crate) use ring::{KeyRing, RingKey};
+pub use key::{
+    KEY_PREFIX, KEY_RANDOM_BYTES, MAX_KEY_BYTES, NewApiKey, Pepper, cursor_key_of, derive,
+    key_id_of,
+};
+pub(crate) use ring::{KeyRing, NoKey, Reading, RingKey};
 #[cfg(test)]
 pub(crate) use table::access_table;
 pub(crate) use table::{Operation, of_operation, operations};
@@ -27,7 +30,6 @@ pub(crate) use table::{Operation, of_operation, operations};
 use crate::Shared;
 use crate::admission::Visitor;
 use crate::problem::{Code, Problem};
-use ring::NoKey;
 
 /// Operations that anybody may use unless the operator closes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,7 +166,7 @@ const FORWARDED: [HeaderName; 3] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// The key that a request brings, if any, empty where it can be none; whether it is good is said by [`known`].
+/// The key that a request brings, if any, empty where it can be none; whether it is good, the ring says.
 ///
 /// # Errors
 /// 400 where there are two.
@@ -182,17 +184,19 @@ pub(crate) fn authorise(
     visitor: Visitor,
     headers: &HeaderMap,
     access: Access,
+    asked: Asked<'_>,
 ) -> Result<Caller, Problem> {
     let Visitor { peer, key, .. } = visitor;
     match (access.needed(&shared.settings.closed), &key) {
         (None, _) => {}
         (Some(needed), Some(key)) if key.kept.scope >= needed => {}
         (Some(needed), Some(key)) => {
-            shared.journal.refused(Some(&key.kept.key_id), "its scope is too small");
+            shared.journal.refused(asked, Named::from(&**key), "its scope is too small");
             return Err(Problem::scope_missing(needed, key.kept.scope));
         }
         (Some(Scope::Read), None) if reads_at_home(shared, peer, headers) => {}
         (Some(needed), None) => {
+            shared.journal.keyless(asked);
             let detail = format!("this needs a key with the scope {needed}");
             return Err(Problem::new(Code::KeyMissing, detail));
         }
@@ -206,23 +210,6 @@ fn reads_at_home(shared: &Shared, peer: IpAddr, headers: &HeaderMap) -> bool {
     shared.settings.loopback_reads
         && peer.is_loopback()
         && !FORWARDED.iter().any(|name| headers.contains_key(name))
-}
-
-/// The good key of a text.
-///
-/// # Errors
-/// 401 where there is none, 503 where nobody knows whether it is good.
-pub(crate) fn known(shared: &Shared, text: &str) -> Result<Arc<RingKey>, Problem> {
-    shared.keys.find(text, shared.clock.now()).map_err(|none| match none {
-        NoKey::Bad => {
-            shared.journal.refused(key_id_of(text), "the key is not good");
-            Problem::new(Code::KeyInvalid, "the key is not known here, or not good any more")
-        }
-        NoKey::Unconfirmed => Problem::new(
-            Code::StoreUnavailable,
-            "whether the key is good cannot be told: the database does not answer",
-        ),
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The keys that this process knows: read from the store each second, so that a revoked key is refused
+//! The keys that this process knows: the store is asked each second whether any changed, so that a revoked key is refused
 //! everywhere within two.
 
 use std::collections::HashMap;
@@ -8,18 +8,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use kasparro_domain::{ApiKey, Scope, Timestamp};
+use kasparro_store::KeysMark;
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
-use super::key::{Pepper, key_id_of};
+use super::key::{MAX_KEY_BYTES, Pepper, key_id_of};
 
 /// How old the keys may be that requests are judged by. Whoever cannot ask the store for longer cannot know
 /// what was revoked.
 const MAX_AGE: Duration = Duration::from_secs(60);
 /// The id of the key that is in no store.
 pub(crate) const ADMIN_ID: &str = "admin";
-/// Bytes of a key that are hashed at most; no key of ours, and no sensible one of anybody, is longer.
-const MAX_KEY_BYTES: usize = 512;
 /// Stands for a key that was never used.
 const NEVER: i64 = i64::MIN;
 
@@ -37,7 +36,9 @@ pub(crate) struct RingKey {
 /// The keys of one reading of the store.
 #[derive(Default)]
 struct Ring {
-    by_id: HashMap<String, Arc<RingKey>>,
+    /// Shared with the readings that found nothing changed.
+    by_id: Arc<HashMap<String, Arc<RingKey>>>,
+    mark: Option<KeysMark>,
     read_at: Option<Instant>,
 }
 
@@ -48,6 +49,15 @@ pub(crate) enum NoKey {
     Bad,
     /// The keys were not read for too long.
     Unconfirmed,
+}
+
+/// How long ago the keys may have been read by which a request is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// So short that what was revoked is known.
+    Recent,
+    /// However long: the last ones that are known.
+    Last,
 }
 
 /// The keys that this process knows.
@@ -80,6 +90,20 @@ impl fmt::Debug for RingKey {
     }
 }
 
+impl Ring {
+    /// True where it is recent enough to judge by.
+    fn tells(&self, reading: Reading) -> bool {
+        self.read_at.is_some_and(|read_at| reading == Reading::Last || read_at.elapsed() <= MAX_AGE)
+    }
+}
+
+/// A key that fits, where it is good now; its use is noted.
+fn good(fits: Option<&Arc<RingKey>>, now: Timestamp) -> Result<Arc<RingKey>, NoKey> {
+    let found = fits.filter(|key| key.kept.good_at(now)).ok_or(NoKey::Bad)?;
+    found.note_use(now);
+    Ok(Arc::clone(found))
+}
+
 impl KeyRing {
     /// A ring that knows the key `admin` of this text, where there is one, and no other until it is told.
     pub(crate) fn new(pepper: Pepper, admin: Option<&str>, now: Timestamp) -> Self {
@@ -105,8 +129,24 @@ impl KeyRing {
         &self.pepper
     }
 
+    /// The mark of the keys that are known.
+    pub(crate) fn mark(&self) -> Option<KeysMark> {
+        self.ring().mark.clone()
+    }
+
+    /// Takes note that the store, asked at `asked_at`, has the same keys as at the reading of the mark `known`.
+    pub(crate) fn confirm_unchanged(&self, known: Option<&KeysMark>, asked_at: Instant) {
+        let mut place = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        // Another reading may have come in between, and says more.
+        let same = known.is_some() && place.mark.as_ref() == known;
+        if same && place.read_at.is_none_or(|read_at| read_at < asked_at) {
+            let (by_id, mark) = (Arc::clone(&place.by_id), place.mark.clone());
+            *place = Arc::new(Ring { by_id, mark, read_at: Some(asked_at) });
+        }
+    }
+
     /// Takes over what the store knows, as it was asked at `asked_at`.
-    pub(crate) fn confirm(&self, keys: Vec<ApiKey>, asked_at: Instant) {
+    pub(crate) fn confirm(&self, mark: KeysMark, keys: Vec<ApiKey>, asked_at: Instant) {
         let mut place = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         // Two readings may overlap; the later one counts.
         if place.read_at.is_some_and(|read_at| read_at > asked_at) {
@@ -116,7 +156,8 @@ impl KeyRing {
             let before = place.by_id.get(&kept.key_id).map(Arc::as_ref);
             (kept.key_id.clone(), Arc::new(RingKey::new(kept, before)))
         });
-        let ring = Ring { by_id: by_id.collect(), read_at: Some(asked_at) };
+        let by_id = Arc::new(by_id.collect());
+        let ring = Ring { by_id, mark: Some(mark), read_at: Some(asked_at) };
         *place = Arc::new(ring);
     }
 
@@ -130,11 +171,18 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`NoKey`].
-    pub(crate) fn find(&self, text: &str, now: Timestamp) -> Result<Arc<RingKey>, NoKey> {
+    pub(crate) fn find(
+        &self,
+        text: &str,
+        now: Timestamp,
+        reading: Reading,
+    ) -> Result<Arc<RingKey>, NoKey> {
         let ring = self.ring();
+        // A longer one is hashed in part, so that it takes no more time, and fits nothing.
         let hashed = text.get(..text.len().min(MAX_KEY_BYTES)).unwrap_or_default();
         let hmac = self.pepper.hmac(hashed);
-        let of_id = key_id_of(text).and_then(|id| ring.by_id.get(id));
+        let id = key_id_of(text);
+        let of_id = id.and_then(|id| ring.by_id.get(id));
         // Both are compared, so that the time tells neither which one there is nor which one fits.
         let [of_id_fits, admin_fits] = [of_id, self.admin.as_ref()].map(|known| {
             let expected = known.map_or(&self.nobody, |key| &key.kept.hmac);
@@ -147,12 +195,33 @@ impl KeyRing {
         {
             return Ok(Arc::clone(admin));
         }
-        if ring.read_at.is_none_or(|read_at| read_at.elapsed() > MAX_AGE) {
+        // A text of another form is in no store. That it is no good is known without asking, and has to count as a
+        // failure: else the operator's key could be guessed at for as long as the database is away.
+        if id.is_some() && !ring.tells(reading) {
             return Err(NoKey::Unconfirmed);
         }
-        let found = of_id.filter(|key| of_id_fits && key.kept.good_at(now)).ok_or(NoKey::Bad)?;
-        found.note_use(now);
-        Ok(Arc::clone(found))
+        good(of_id.filter(|_| of_id_fits), now)
+    }
+
+    /// The good key of this text, where it is one that was generated and kept: 160 random bits, which nobody
+    /// finds by trying, however often. Whoever brings a wrong one learns no more than that.
+    ///
+    /// # Errors
+    /// [`NoKey::Bad`] for every other text; [`NoKey::Unconfirmed`] only where it is the key.
+    pub(crate) fn find_generated(
+        &self,
+        text: &str,
+        now: Timestamp,
+        reading: Reading,
+    ) -> Result<Arc<RingKey>, NoKey> {
+        let ring = self.ring();
+        // Most guesses end here, before anything is hashed: whether an id is known is no secret.
+        let of_id = key_id_of(text).and_then(|id| ring.by_id.get(id)).ok_or(NoKey::Bad)?;
+        let fits = bool::from(of_id.kept.hmac.as_slice().ct_eq(&self.pepper.hmac(text)));
+        if fits && !ring.tells(reading) {
+            return Err(NoKey::Unconfirmed);
+        }
+        good(Some(of_id).filter(|_| fits), now)
     }
 
     /// True while a key that was found once is neither revoked nor expired, as far as is known and as long as
@@ -163,8 +232,7 @@ impl KeyRing {
         }
         let ring = self.ring();
         let known = ring.by_id.get(&key.kept.key_id);
-        ring.read_at.is_some_and(|read_at| read_at.elapsed() <= MAX_AGE)
-            && known.is_some_and(|known| known.kept.good_at(now))
+        ring.tells(Reading::Recent) && known.is_some_and(|known| known.kept.good_at(now))
     }
 
     /// The uses that are not written yet.
@@ -191,110 +259,4 @@ impl KeyRing {
 }
 
 #[cfg(test)]
-mod tests {
-    use secrecy::ExposeSecret as _;
-
-    use super::*;
-    use crate::access::key::NewApiKey;
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis).unwrap()
-    }
-
-    fn pepper() -> Pepper {
-        Pepper::of(b"of a test")
-    }
-
-    fn kept(key: &NewApiKey) -> ApiKey {
-        ApiKey {
-            key_id: key.key_id.clone(),
-            name: "a key".to_owned(),
-            scope: Scope::Read,
-            hmac: pepper().hmac(key.text.expose_secret()),
-            requests: None,
-            created_at: at(0),
-            expires_at: None,
-            revoked_at: None,
-            last_used_at: None,
-        }
-    }
-
-    fn find(ring: &KeyRing, key: &NewApiKey, now: i64) -> Result<String, NoKey> {
-        ring.find(key.text.expose_secret(), at(now)).map(|key| key.kept.key_id.clone())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_key_is_good_until_it_is_revoked_or_expires() {
-        let ring = KeyRing::new(pepper(), None, at(0));
-        let [good, expiring, revoked, stranger] = [(); 4].map(|()| NewApiKey::random());
-        let keys = vec![
-            kept(&good),
-            ApiKey { expires_at: Some(at(10)), ..kept(&expiring) },
-            ApiKey { revoked_at: Some(at(1)), ..kept(&revoked) },
-        ];
-        ring.confirm(keys, Instant::now());
-        assert_eq!(find(&ring, &good, 20), Ok(good.key_id.clone()));
-        assert_eq!(find(&ring, &expiring, 9), Ok(expiring.key_id.clone()));
-        for (key, now) in [(&expiring, 10), (&revoked, 20), (&stranger, 20)] {
-            assert_eq!(find(&ring, key, now), Err(NoKey::Bad));
-        }
-        ring.confirm(Vec::new(), Instant::now());
-        assert_eq!(find(&ring, &good, 20), Err(NoKey::Bad), "it is gone from the store");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn keys_that_were_not_confirmed_for_a_minute_open_nothing_but_that_in_memory_does() {
-        let ring = KeyRing::new(pepper(), Some("any text of the operator"), at(0));
-        let (key, admin) = (NewApiKey::random(), "any text of the operator");
-        assert_eq!(find(&ring, &key, 1), Err(NoKey::Unconfirmed), "never read");
-        ring.confirm(vec![kept(&key)], Instant::now());
-        tokio::time::advance(MAX_AGE).await;
-        assert!(find(&ring, &key, 1).is_ok());
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(find(&ring, &key, 1), Err(NoKey::Unconfirmed));
-        assert_eq!(find(&ring, &NewApiKey::random(), 1), Err(NoKey::Unconfirmed), "nobody knows");
-        let found = ring.find(admin, at(1)).unwrap();
-        assert_eq!((found.kept.key_id.as_str(), found.kept.scope), (ADMIN_ID, Scope::Admin));
-        for other in ["any text of the operato", "any text of the operator ", "", "admin"] {
-            assert!(ring.find(other, at(1)).is_err(), "{other:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_reading_that_began_earlier_does_not_undo_a_later_one() {
-        let ring = KeyRing::new(pepper(), None, at(0));
-        let (key, early) = (NewApiKey::random(), Instant::now());
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let revoked = ApiKey { revoked_at: Some(at(1)), ..kept(&key) };
-        ring.confirm(vec![revoked], Instant::now());
-        ring.confirm(vec![kept(&key)], early);
-        assert_eq!(find(&ring, &key, 2), Err(NoKey::Bad));
-    }
-
-    #[test]
-    fn a_text_that_only_begins_like_a_key_is_none() {
-        let long = "x".repeat(MAX_KEY_BYTES);
-        let ring = KeyRing::new(pepper(), Some(&long), at(0));
-        assert!(ring.find(&long, at(1)).is_ok());
-        assert!(ring.find(&format!("{long}y"), at(1)).is_err());
-        let ring = KeyRing::new(pepper(), Some(""), at(0));
-        assert!(ring.find("", at(1)).is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn uses_are_written_once_and_outlive_a_new_reading() {
-        let ring = KeyRing::new(pepper(), None, at(0));
-        let key = NewApiKey::random();
-        ring.confirm(vec![kept(&key)], Instant::now());
-        assert_eq!(ring.unwritten(), Vec::new());
-        find(&ring, &key, 5).unwrap();
-        find(&ring, &key, 7).unwrap();
-        ring.confirm(vec![kept(&key)], Instant::now());
-        let uses = ring.unwritten();
-        assert_eq!(uses, [(key.key_id.clone(), at(7))]);
-        ring.written(&uses);
-        assert_eq!(ring.unwritten(), Vec::new());
-        find(&ring, &key, 8).unwrap();
-        assert_eq!(ring.unwritten(), [(key.key_id.clone(), at(8))]);
-    }
-}
+mod tests;

@@ -46,6 +46,8 @@ pub(crate) struct Caller {
     pub(crate) client: ClientId,
     /// Among whom it is counted besides, where it comes over IPv6.
     pub(crate) network: Option<ClientId>,
+    /// Where it is, for the log.
+    pub(crate) address: IpAddr,
 }
 
 /// Gives clients their names. Processes with the same secret give the same ones.
@@ -65,7 +67,11 @@ impl Namer {
 
     /// Who asks from an address.
     pub(super) fn caller(&self, address: IpAddr) -> Caller {
-        Caller { client: self.address(address), network: self.network(address) }
+        Caller {
+            client: self.address(address),
+            network: self.network(address),
+            address: address.to_canonical(),
+        }
     }
 
     /// The client at an address. A network of 64 bits is what one household or one machine gets of IPv6,

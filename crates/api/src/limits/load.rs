@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Places beyond the bound, for health checks and for keys that may operate: whoever looks after a server
+/// Places beyond the bound, for health checks, metrics and keys that may operate: whoever looks after a server
 /// that is overrun must be able to.
 const RESERVE: usize = 64;
 
