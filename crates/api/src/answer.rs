@@ -1,5 +1,6 @@
 //! The body of an answer, and the request it answers.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,6 +30,8 @@ pub(crate) struct RequestContext {
     sharing: Sharing,
     /// How the sender stands with its limit, if there is one.
     standing: Option<Standing>,
+    /// Where the sender is, for the log.
+    client: Option<IpAddr>,
 }
 
 impl RequestContext {
@@ -47,6 +50,7 @@ impl RequestContext {
             started,
             sharing: Sharing::default(),
             standing: None,
+            client: None,
         }
     }
 
@@ -63,6 +67,16 @@ impl RequestContext {
     /// Notes how the sender stands with its limit.
     pub(crate) const fn set_standing(&mut self, standing: Standing) {
         self.standing = Some(standing);
+    }
+
+    /// Where the sender is, once that is known.
+    pub(crate) const fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// Notes where the sender is.
+    pub(crate) const fn set_client(&mut self, address: IpAddr) {
+        self.client = Some(address);
     }
 
     /// The same for a request whose answer pages of other sites may use in this way.
@@ -132,6 +146,7 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
             started: Instant::now(),
             sharing: Sharing::default(),
             standing: None,
+            client: None,
         }))
     }
 }
@@ -175,17 +190,27 @@ pub(crate) struct Body {
 
 #[derive(Debug)]
 enum Content {
-    /// The prefix, which belongs to one request, and the rest, which may be shared with others: two
-    /// frames, so that the shared one is never copied and both leave in one vectored write.
-    Pieces(Bytes, Bytes),
+    /// What belongs to one request, and what may be shared with others: a frame each, so that the shared
+    /// one is never copied and all leave in one vectored write.
+    Pieces([Bytes; 3]),
     /// What a route made.
     Routed(axum::body::Body),
 }
 
 impl Body {
-    /// A body of two pieces; either may be empty.
-    pub(crate) const fn pieces(first: Bytes, second: Bytes) -> Self {
-        Self { content: Content::Pieces(first, second), in_flight: None }
+    /// A body of pieces; any may be empty.
+    pub(crate) const fn pieces(pieces: [Bytes; 3]) -> Self {
+        Self { content: Content::Pieces(pieces), in_flight: None }
+    }
+
+    /// A body that belongs to one request.
+    pub(crate) const fn whole(body: Bytes) -> Self {
+        Self::pieces([body, Bytes::new(), Bytes::new()])
+    }
+
+    /// No body.
+    pub(crate) const fn empty() -> Self {
+        Self::whole(Bytes::new())
     }
 
     /// The body of a route's answer.
@@ -211,10 +236,9 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match &mut self.content {
-            Content::Pieces(first, second) => {
-                let piece = if first.is_empty() { second } else { first };
-                let piece = std::mem::take(piece);
-                Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
+            Content::Pieces(pieces) => {
+                let next = pieces.iter_mut().find(|piece| !piece.is_empty());
+                Poll::Ready(next.map(|piece| Ok(Frame::data(std::mem::take(piece)))))
             }
             Content::Routed(body) => {
                 let polled = Pin::new(body).poll_frame(cx);
@@ -228,15 +252,15 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Pieces(first, second) => first.is_empty() && second.is_empty(),
+            Content::Pieces(pieces) => pieces.iter().all(Bytes::is_empty),
             Content::Routed(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Pieces(first, second) => {
-                SizeHint::with_exact((first.len() as u64).saturating_add(second.len() as u64))
+            Content::Pieces(pieces) => {
+                SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
             }
             Content::Routed(body) => body.size_hint(),
         }

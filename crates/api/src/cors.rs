@@ -2,19 +2,21 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
+    ORIGIN,
 };
 use http::{HeaderMap, HeaderValue};
 
 const ANY: &str = "*";
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
+/// What some path takes; of a path that there is, `Allow` says it.
+const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,POST,OPTIONS");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "accept, authorization, content-type, idempotency-key, if-none-match, last-event-id, x-api-key, \
      x-min-generation, x-request-id",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "etag, link, ratelimit, ratelimit-policy, retry-after, server-timing, x-generation, x-request-id, \
-     x-total-count",
+    "etag, link, location, ratelimit, ratelimit-policy, retry-after, server-timing, x-generation, \
+     x-request-id, x-total-count",
 );
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 
@@ -64,7 +66,8 @@ impl Sharing {
         let Some(origin) = &self.origin else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         if self.preflight {
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+            let methods = headers.get(ALLOW).cloned().unwrap_or(METHODS);
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
             headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
         } else {

@@ -53,7 +53,8 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{
-    Area, KEY_PREFIX, KEY_RANDOM_BYTES, NewApiKey, Pepper, cursor_key_of, derive, key_id_of,
+    Area, KEY_PREFIX, KEY_RANDOM_BYTES, MAX_KEY_BYTES, NewApiKey, Pepper, cursor_key_of, derive,
+    key_id_of,
 };
 pub use metrics::{MetricsHandle, install_metrics};
 pub use openapi::openapi_json;
@@ -159,8 +160,9 @@ impl Api {
         Self { shared, router, hot: true }
     }
 
-    /// Accepts connections until `shutdown`, then turns `/readyz` off, stops accepting, lets requests
-    /// under way end for at most [`ApiSettings::drain_timeout`] and returns.
+    /// Accepts connections until `shutdown`, then turns `/readyz` off, goes on for
+    /// [`ApiSettings::shutdown_notice`], stops accepting, lets requests under way end and returns, after
+    /// [`ApiSettings::drain_timeout`] at the latest.
     ///
     /// # Errors
     /// When the listener cannot say its address.

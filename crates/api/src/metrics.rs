@@ -15,7 +15,7 @@ pub(crate) const REQUESTS_IN_FLIGHT: &str = "kasparro_http_requests_in_flight";
 const QUARANTINE_ROWS: &str = "kasparro_quarantine_rows";
 const PAGES: &str = "kasparro_pages_total";
 const ANOMALIES: &str = "kasparro_anomalies";
-/// Counted by engines under the same name.
+/// Set when the metrics are shown, to what the store has on record.
 pub(crate) const DRIFT_EVENTS: &str = "kasparro_drift_events_total";
 
 pub(crate) const IDENTITY_LISTINGS: &str = "kasparro_identity_listings";
@@ -92,11 +92,11 @@ fn describe() {
     );
     metrics::describe_counter!(
         "kasparro_runs_total",
-        "Runs that ended, by source and how: success, partial, failed or abandoned"
+        "Runs that ended in this process, by source and how: success, partial, failed or abandoned"
     );
     metrics::describe_counter!(
         "kasparro_rows_total",
-        "Rows that were received, by source and what became of them"
+        "Rows that this process loaded, by source and what became of them"
     );
     metrics::describe_gauge!(QUARANTINE_ROWS, "Open quarantined rows, by source and reason");
     metrics::describe_gauge!(
@@ -109,7 +109,7 @@ fn describe() {
     );
     metrics::describe_counter!(
         DRIFT_EVENTS,
-        "Changes found in what upstreams send, each counted on every page that shows it"
+        "Changes found in what upstreams send, each counted on every page that shows it, by all processes together: of several take the largest, not the sum"
     );
     metrics::describe_gauge!(
         ANOMALIES,

@@ -1,16 +1,22 @@
 //! One path per operation.
 
+/// What every path may begin with.
+const PREFIX: &str = "/api/v1";
+
 /// The path an operation is registered under: without the prefix `/api/v1` and without one trailing
 /// slash.
 pub(crate) fn normal_path(path: &str) -> &str {
-    let path = match path.strip_prefix("/api/v1") {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
-        _ => path,
-    };
+    let path = path.get(prefix(path).len()..).unwrap_or_default();
     match path.strip_suffix('/').unwrap_or(path) {
         "" => "/",
         path => path,
     }
+}
+
+/// The prefix with which a path was asked for: what else the client is sent to has it too.
+pub(crate) fn prefix(path: &str) -> &'static str {
+    let rest = path.strip_prefix(PREFIX);
+    if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) { PREFIX } else { "" }
 }
 
 #[cfg(test)]

@@ -5,16 +5,10 @@ use crate::query::{Params, whole_number};
 /// The names under which the size of a page is given.
 pub(crate) const LIMIT_NAMES: [&str; 3] = ["limit", "per_page", "page_size"];
 
-/// How many rows a page may hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Unless asked otherwise.
-    pub(crate) default: u64,
-    /// At most.
-    pub(crate) max: u64,
-}
-
-const LIMITS: Limits = Limits { default: 20, max: 500 };
+/// So many rows a page holds unless asked otherwise.
+const DEFAULT_LIMIT: u64 = 20;
+/// So many rows a page holds at most.
+const MAX_LIMIT: u64 = 500;
 
 /// Which part of an answer is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +22,7 @@ pub(crate) struct Paging {
 impl Paging {
     /// Reads `limit` (or `per_page`, `page_size`), `page` and `offset`; what contradicts is noted.
     pub(crate) fn read(params: &mut Params<'_>) -> Self {
-        let limit = read_limit(params, LIMITS);
+        let limit = read_limit(params);
         let page = params.read_as("page", |text| match whole_number(text)? {
             0 => Err("pages are counted from 1"),
             page => stores_count(page),
@@ -75,12 +69,12 @@ pub(crate) const fn total_pages(total_items: u64, limit: u64) -> u64 {
 }
 
 /// Reads `limit` (or `per_page`, `page_size`); what contradicts or is out of bounds is noted.
-pub(crate) fn read_limit(params: &mut Params<'_>, limits: Limits) -> u64 {
+pub(crate) fn read_limit(params: &mut Params<'_>) -> u64 {
     let mut limit = None;
     for name in LIMIT_NAMES {
         let value = params.read_as(name, |text| match whole_number(text) {
-            Ok(value) if (1..=limits.max).contains(&value) => Ok(value),
-            _ => Err(format!("is not a whole number from 1 to {}", limits.max)),
+            Ok(value) if (1..=MAX_LIMIT).contains(&value) => Ok(value),
+            _ => Err(format!("is not a whole number from 1 to {MAX_LIMIT}")),
         });
         match (limit, value) {
             (Some(first), Some(second)) if first != second => {
@@ -91,7 +85,7 @@ pub(crate) fn read_limit(params: &mut Params<'_>, limits: Limits) -> u64 {
             _ => {}
         }
     }
-    limit.unwrap_or(limits.default)
+    limit.unwrap_or(DEFAULT_LIMIT)
 }
 
 #[cfg(test)]

@@ -110,7 +110,9 @@ codes! {
     UriTooLong, "uri_too_long", URI_TOO_LONG, "The request target is too long",
         "send at most 8 KiB of path and query";
     HeadersTooLarge, "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request head is too large",
-        "send at most 8 KiB of path and query, 100 headers and 24 KiB of headers";
+        "send at most 64 headers and 16 KiB of head, of which 8 KiB may be path and query";
+    BodyTimeout, "body_timeout", REQUEST_TIMEOUT, "The request body came too slowly",
+        "send the whole body at once, on a new connection";
     RateLimited, "rate_limited", TOO_MANY_REQUESTS, "The limit of requests is used up",
         "wait as long as Retry-After says; RateLimit tells what is left, and a key may ask for more";
     TooManyFailures, "too_many_failures", TOO_MANY_REQUESTS, "Too many keys were sent that are not good",

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use kasparro_domain::RunId;
+use kasparro_domain::{AssetId, RunId};
 use percent_encoding::percent_decode;
 
 use crate::problem::{Code, Mistakes, Problem};
@@ -114,6 +114,11 @@ pub(crate) fn whole_number(text: &str) -> Result<u64, &'static str> {
         return Err("is not a whole number in digits");
     }
     text.parse().map_err(|_| "is too large")
+}
+
+/// Reads the id of an asset.
+pub(crate) fn asset_id(text: &str) -> Result<AssetId, &'static str> {
+    i64::try_from(whole_number(text)?).map(AssetId).map_err(|_| "is too large")
 }
 
 /// Reads the id of a run.

@@ -4,8 +4,8 @@ use axum::body::Body as RoutedBody;
 use axum::response::Response as Routed;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LINK, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    ETAG, LINK, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use kasparro_domain::Generation;
@@ -15,7 +15,7 @@ use crate::Shared;
 use crate::answer::{Body, Enveloped, RequestContext};
 use crate::data::Answered;
 use crate::problem::{Code, Problem};
-use crate::represent::{self, Format, Tag, X_TOTAL_COUNT};
+use crate::represent::{self, Encoding, Format, Tag, X_TOTAL_COUNT};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_GENERATION: HeaderName = HeaderName::from_static("x-generation");
@@ -31,6 +31,8 @@ const VARY_FORM: HeaderValue =
 const VARY_ORIGIN: HeaderValue =
     HeaderValue::from_static("accept, accept-encoding, x-min-generation, origin");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+/// Below that a body fits into one packet anyway.
+pub(crate) const ENCODED_FROM_BYTES: u64 = 860;
 /// Nothing of ours is a page but the documentation, which brings a policy of its own.
 const NO_CONTENT_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -61,30 +63,21 @@ pub(crate) fn add_headers(
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(NO_CONTENT_POLICY);
 }
 
-/// True where a client would rather have the body compressed; it is then made by the router, which does so.
-pub(crate) fn compressed(headers: &HeaderMap) -> bool {
-    let wanted = |value: &HeaderValue| {
-        let names = value.to_str().unwrap_or_default().split(',');
-        let mut names = names.map(|one| one.split(';').next().unwrap_or_default().trim());
-        names.any(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
-    };
-    headers.get_all(ACCEPT_ENCODING).iter().any(wanted)
-}
-
-/// A page of listings as an answer, but for the headers that all answers have, and its generation.
+/// A page of listings as an answer in the encoding that is wanted, where it is kept in that one; and its
+/// generation. `tell_encoding` and `add_headers` go over it afterwards, as over every answer.
 pub(crate) fn page(
     shared: &Shared,
     answered: Answered,
     uri: &Uri,
     asked: &HeaderMap,
+    wanted: Option<Encoding>,
     context: &RequestContext,
 ) -> (Response<Body>, Generation) {
-    let mut response = Response::new(Body::pieces(Bytes::new(), Bytes::new()));
+    let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.reserve(16);
     headers.insert(ETAG, answered.tag.header());
     headers.insert(CACHE_CONTROL, shared.cache_control(asked));
-    headers.insert(VARY, if context.sharing().varies() { VARY_ORIGIN } else { VARY_FORM });
     let Some(page) = answered.page else {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return (response, answered.generation);
@@ -95,12 +88,20 @@ pub(crate) fn page(
         prefix = Bytes::from(context.prefix());
     } else {
         headers.insert(X_TOTAL_COUNT, HeaderValue::from(page.total));
-        let next = page.next_cursor.and_then(|cursor| represent::next_link(uri, &cursor));
-        if let Some(next) = next {
+        let cursor = page.next_cursor.as_deref();
+        if let Some(next) = cursor.and_then(|cursor| represent::next_link(uri, cursor)) {
             headers.insert(LINK, next);
         }
     }
-    *response.body_mut() = Body::pieces(prefix, page.body);
+    let worth_it = (prefix.len() + page.body.len()) as u64 >= ENCODED_FROM_BYTES;
+    let encoded = wanted.filter(|_| worth_it).and_then(|encoding| {
+        let pieces = shared.pages.encoded(&page, encoding, &prefix)?;
+        headers.insert(CONTENT_ENCODING, encoding.header());
+        Some(pieces)
+    });
+    // As it is wherever the layer is to encode it, and where an encoder failed.
+    let pieces = encoded.unwrap_or_else(|| [prefix, page.body.clone(), Bytes::new()]);
+    *response.body_mut() = Body::pieces(pieces);
     (response, answered.generation)
 }
 
@@ -116,7 +117,7 @@ pub(crate) const fn content_type(format: Format) -> HeaderValue {
 /// A problem as an answer.
 pub(crate) fn problem(problem: &Problem, context: &RequestContext) -> Response<Body> {
     let body = problem.to_json(context.id(), context.latency_ms());
-    let mut response = Response::new(Body::pieces(Bytes::new(), Bytes::from(body)));
+    let mut response = Response::new(Body::whole(Bytes::from(body)));
     let status = problem.code.status();
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
@@ -144,7 +145,7 @@ pub(crate) fn refusal(
     if method == Method::HEAD {
         let length = hyper::body::Body::size_hint(response.body()).exact().unwrap_or_default();
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-        *response.body_mut() = Body::pieces(Bytes::new(), Bytes::new());
+        *response.body_mut() = Body::empty();
     }
     response
 }
@@ -162,14 +163,19 @@ pub(crate) fn routed(routed: Routed, context: &RequestContext, method: &Method) 
         return response;
     }
     let generation = parts.extensions.remove::<Generation>();
-    mend_compressed(&mut parts.headers, context);
+    if parts.status == StatusCode::NOT_MODIFIED {
+        // It would be that of the answer which is not sent again, and the router counts the body that is not there.
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    tell_encoding(&mut parts.headers, context);
     add_headers(&mut parts.headers, context, generation);
     Response::from_parts(parts, Body::routed(body))
 }
 
-/// Compression names itself under `Vary` in its own way, and knows nothing of tags: bytes that differ have
-/// strong tags that differ.
-fn mend_compressed(headers: &mut HeaderMap, context: &RequestContext) {
+/// Tells in the headers of an answer that is known again by a tag what its encoding means for it: bytes that
+/// differ have strong tags that differ, and whoever keeps it looks at what was asked. The layer that compresses
+/// names itself under `Vary` in its own way, and knows nothing of tags.
+pub(crate) fn tell_encoding(headers: &mut HeaderMap, context: &RequestContext) {
     if let Some(tag) = headers.get(ETAG) {
         if let Some(encoding) = headers.get(CONTENT_ENCODING)
             && let Some(tag) = Tag::encoded(tag, encoding)

@@ -12,6 +12,10 @@ pub use crate::limits::{LimitSettings, Network};
 
 /// The largest request target that is read, in bytes.
 pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;
+/// The most lines of headers that a request may have.
+pub(crate) const MAX_HEADERS: usize = 64;
+/// The largest head of a request, in bytes.
+pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The largest request body that is read, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The longest a health check waits for the database.
@@ -38,8 +42,10 @@ pub struct ApiSettings {
     pub idle_timeout: Duration,
     /// How long a request may take.
     pub request_timeout: Duration,
-    /// How long requests under way may go on after shutdown was asked for.
+    /// How long ending may take after shutdown was asked for, with requests under way.
     pub drain_timeout: Duration,
+    /// How much of that connections are still taken for, so that those who send requests notice; at most half of it.
+    pub shutdown_notice: Duration,
     /// How long answers may be used without asking again, but never beyond the next scheduled run; zero: ask
     /// each time.
     pub max_age: Duration,
@@ -62,7 +68,7 @@ pub struct ApiSettings {
     pub limits: LimitSettings,
     /// True where other processes may serve from the same store: all of them share the limits.
     pub shared_limits: bool,
-    /// Requests under way at once; more are told 503. Health checks and keys that may operate have a few
+    /// Requests under way at once; more are told 503. Health checks, metrics and keys that may operate have a few
     /// places more.
     pub max_requests: usize,
     /// Connections that one client may hold at once; 0 for no bound of its own. Trusted proxies have none.
@@ -87,6 +93,7 @@ impl Default for ApiSettings {
             idle_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
+            shutdown_notice: Duration::from_secs(1),
             max_age: Duration::ZERO,
             cors_origins: Vec::new(),
             cursor_key: [0; 32],
@@ -117,6 +124,7 @@ impl fmt::Debug for ApiSettings {
             .field("idle_timeout", &self.idle_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("drain_timeout", &self.drain_timeout)
+            .field("shutdown_notice", &self.shutdown_notice)
             .field("max_age", &self.max_age)
             .field("cors_origins", &self.cors_origins)
             .field("closed", &self.closed)

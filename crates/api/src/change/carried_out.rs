@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
-use http::header::LOCATION;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use kasparro_domain::{CommandId, CommandState};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+use super::Change;
 use crate::answer::RequestContext;
 use crate::problem::{Code, Problem};
 use crate::{Shared, respond};
@@ -77,15 +77,19 @@ pub(crate) fn refusal(result: &Value) -> Option<String> {
 }
 
 /// Says that commands are still to be carried out, and where to look.
-pub(crate) fn pending(context: &RequestContext, commands: &[CommandId]) -> Response {
+pub(crate) fn pending(
+    context: &RequestContext,
+    change: &Change,
+    commands: &[CommandId],
+) -> Response {
     let command_ids: Vec<_> = commands.iter().map(|command| command.0).collect();
-    let location = command_ids.first().map(|first| format!("/commands/{first}"));
+    let first = command_ids.first().copied();
     let body = CommandsPending { status: "pending", command_ids };
-    let mut response = respond::json_with(context, StatusCode::ACCEPTED, body);
-    if let Some(location) = location.and_then(|path| HeaderValue::try_from(path).ok()) {
-        response.headers_mut().insert(LOCATION, location);
+    let response = respond::json_with(context, StatusCode::ACCEPTED, body);
+    match first {
+        Some(first) => change.located(response, &format!("/commands/{first}")),
+        None => response,
     }
-    response
 }
 
 #[cfg(test)]

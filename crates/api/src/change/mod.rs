@@ -5,9 +5,11 @@ mod handed_in;
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, OriginalUri, Request};
+use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::header::LOCATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +18,7 @@ pub(crate) use handed_in::{Decided, HandedIn};
 
 use crate::Shared;
 use crate::access::Caller;
+use crate::normal_path::prefix;
 use crate::problem::{Code, Mistakes, Problem};
 use crate::settings::MAX_BODY_BYTES;
 
@@ -37,6 +40,8 @@ pub(crate) struct Change {
     /// SHA-256 of method, path, query and body.
     asked: [u8; 32],
     body: Bytes,
+    /// With what the path began that was asked for.
+    prefix: &'static str,
 }
 
 impl FromRequest<Arc<Shared>> for Change {
@@ -55,7 +60,9 @@ impl FromRequest<Arc<Shared>> for Change {
         })?;
         let query = parts.uri.query().unwrap_or_default();
         let asked = print(parts.method.as_str(), parts.uri.path(), query, &body);
-        Ok(Self { caller, name, asked, body })
+        let original = parts.extensions.get::<OriginalUri>();
+        let prefix = original.map_or("", |original| prefix(original.path()));
+        Ok(Self { caller, name, asked, body, prefix })
     }
 }
 
@@ -79,6 +86,14 @@ impl Change {
             ended.map(|()| value)
         });
         read.map_err(|(field, message)| unfit(&field, message))
+    }
+
+    /// The answer with the path at which to look for what was started, under the prefix that was asked for.
+    pub(crate) fn located(&self, mut response: Response, path: &str) -> Response {
+        if let Ok(location) = HeaderValue::try_from(format!("{}{path}", self.prefix)) {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response
     }
 
     /// Refuses a body; an empty object counts as none.
@@ -174,7 +189,8 @@ mod tests {
 
     fn change(body: &'static str) -> Change {
         let caller = Caller { key: None };
-        Change { caller, name: None, asked: [0; 32], body: Bytes::from_static(body.as_bytes()) }
+        let body = Bytes::from_static(body.as_bytes());
+        Change { caller, name: None, asked: [0; 32], body, prefix: "" }
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn fingerprint(filter: &Filter) -> Print {
     print.part(filter.name.as_deref());
     print.part(filter.search.as_deref());
     print.part(filter.sources.first().map(AsRef::as_ref));
-    print.part(filter.asset_id.map(|id| id.to_string()).as_deref());
+    print.part(filter.asset_ids.first().map(ToString::to_string).as_deref());
     print.part(filter.price_usd.min.as_ref().map(|price| price.as_str()));
     print.part(filter.price_usd.max.as_ref().map(|price| price.as_str()));
     print.part(filter.unpriced.then_some("unpriced"));
@@ -149,6 +149,9 @@ fn fingerprint(filter: &Filter) -> Print {
     }
     for source in filter.sources.iter().skip(1) {
         more("source", Some(source.as_ref()));
+    }
+    for asset_id in filter.asset_ids.iter().skip(1) {
+        more("asset_id", Some(&asset_id.to_string()));
     }
     let ranges = [
         ("market_cap", &filter.market_cap),

@@ -2,6 +2,7 @@
 
 mod cache;
 pub(crate) mod cursor;
+mod encoded;
 mod fields;
 mod query;
 mod render;
@@ -17,7 +18,7 @@ pub(crate) use cache::MAX_BYTES as MAX_CACHED_BYTES;
 pub(crate) use cache::PageCache;
 pub(crate) use fields::FieldSet;
 pub(crate) use query::{
-    DataQuery, INCLUDED, NUMBERS, ORDERS, SORT_KEYS, Selection, several, source_name,
+    DataQuery, INCLUDED, NUMBERS, ORDERS, SORT_KEYS, Selection, several, source_name, source_names,
 };
 pub(crate) use render::{Rendered, listed_row};
 
@@ -35,7 +36,7 @@ pub(crate) struct Answered {
     /// By what it is known again.
     pub(crate) tag: Tag,
     /// The page; none where the client has it already.
-    pub(crate) page: Option<Rendered>,
+    pub(crate) page: Option<Arc<Rendered>>,
 }
 
 /// Answers a request. The page is the same for every request with the same meaning, so it is made once for
@@ -69,9 +70,10 @@ pub(crate) fn answer(
     shared.metrics.pages_rendered.increment(1);
     let found = snapshot.page(&query.listings);
     let page = render::render(&query, &found, generation, &shared.settings.cursor_key);
-    if present {
-        shared.pages.put(snapshot.version(), query, page.clone());
-    }
+    let page = match present {
+        true => shared.pages.put(snapshot.version(), query, page),
+        false => Arc::new(page),
+    };
     Ok(Answered { generation, format, tag, page: Some(page) })
 }
 

@@ -1,6 +1,6 @@
 //! What a query string of `/data`, `/csv-data` or `/listings` asks for.
 
-use kasparro_domain::{AssetId, Decimal, Generation, SourceName};
+use kasparro_domain::{Decimal, Generation, SourceName};
 use kasparro_view::{Bounds, ListingQuery, Order, SortKey, Start, fold};
 
 use super::{FieldSet, cursor};
@@ -8,7 +8,7 @@ use crate::Shared;
 use crate::instants::instant;
 use crate::paging::Paging;
 use crate::problem::{Code, Problem};
-use crate::query::{Params, one_of, whole_number};
+use crate::query::{Params, asset_id, one_of};
 use crate::represent::Format;
 
 /// The parameters of every list of listings.
@@ -147,7 +147,7 @@ impl DataQuery {
         params.check(meaning)
     }
 
-    /// About so many bytes its texts take.
+    /// About so many bytes its texts and lists take.
     pub(crate) fn text_bytes(&self) -> usize {
         let filter = &self.listings.filter;
         let several = filter
@@ -156,7 +156,8 @@ impl DataQuery {
             .map(String::len)
             .chain(filter.sources.iter().map(|source| source.as_str().len()));
         let single = [&filter.name, &filter.search].into_iter().flatten().map(String::len);
-        several.map(|bytes| bytes + size_of::<String>()).chain(single).sum()
+        let texts: usize = several.map(|bytes| bytes + size_of::<String>()).chain(single).sum();
+        texts + size_of_val(filter.asset_ids.as_slice())
     }
 
     /// True in the order that never changes, over which cursors go.
@@ -192,10 +193,8 @@ fn read_filter(params: &mut Params<'_>, meaning: &mut DataQuery) {
     filter.symbols = symbols.unwrap_or_default();
     filter.name = text(params, "name");
     filter.search = text(params, "search");
-    filter.asset_id = params.read_as("asset_id", |text| {
-        let id = whole_number(text)?;
-        i64::try_from(id).map(AssetId).map_err(|_| "is too large")
-    });
+    filter.asset_ids =
+        params.read_as("asset_id", |text| several(text, asset_id)).unwrap_or_default();
     filter.price_usd = bounds(params, "min_price", "max_price");
     filter.market_cap = bounds(params, "min_market_cap", "max_market_cap");
     filter.volume_24h = bounds(params, "min_volume_24h", "max_volume_24h");
@@ -277,6 +276,12 @@ fn only_csv(text: &str) -> Result<SourceName, String> {
 fn present_name(text: &str) -> &str {
     let older = OLDER_SOURCE_NAMES.iter().find(|(older, _)| *older == text);
     older.map_or(text, |(_, name)| name)
+}
+
+/// The sources that `source` names, separated by commas; none where it is not given.
+pub(crate) fn source_names(params: &mut Params<'_>, shared: &Shared) -> Vec<SourceName> {
+    let sources = params.read_as("source", |text| several(text, |one| source_name(one, shared)));
+    sources.unwrap_or_default()
 }
 
 /// The source of this name, or of this older name; case makes no difference. A source that an older

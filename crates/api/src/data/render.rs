@@ -7,19 +7,24 @@ use bytes::Bytes;
 use kasparro_domain::Generation;
 use kasparro_view::{ListingPage, Row, Start};
 
+use super::encoded::EncodedForms;
 use super::{DataQuery, FieldSet, cursor, fields};
 use crate::paging::total_pages;
 use crate::represent::{self, Format, Members};
 
 /// A page as it was written.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Rendered {
     /// Of JSON everything behind the members of the request itself, else the whole body.
     pub(crate) body: Bytes,
     /// How many listings fit in all.
     pub(crate) total: u64,
     /// The cursor of the next page; none on the last one.
-    pub(crate) next_cursor: Option<std::sync::Arc<str>>,
+    pub(crate) next_cursor: Option<String>,
+    /// The same body encoded.
+    pub(super) encoded: EncodedForms,
+    /// Among which pages it is kept, if it is.
+    pub(super) kept_among: Option<u64>,
 }
 
 /// Writes a page of a generation in the form that was asked for.
@@ -36,7 +41,13 @@ pub(crate) fn render(
         Format::Csv => Bytes::from(represent::csv(&query.fields.shown(), rows)),
         Format::Ndjson => Bytes::from(represent::ndjson(rows)),
     };
-    Rendered { body, total: page.total, next_cursor: next_cursor.map(Into::into) }
+    Rendered {
+        body,
+        total: page.total,
+        next_cursor,
+        encoded: EncodedForms::default(),
+        kept_among: None,
+    }
 }
 
 /// The cursor behind the last row. In an order that changes it goes on in the same generation.

@@ -5,7 +5,7 @@ use kasparro_view::Order;
 
 use super::{Interval, Place};
 use crate::instants::read_span;
-use crate::paging::{Limits, read_limit};
+use crate::paging::read_limit;
 use crate::problem::{Code, Problem};
 use crate::query::{Params, one_of};
 use crate::represent::Format;
@@ -43,7 +43,6 @@ pub(crate) const ASSET_KNOWN: &[&str] = &[
 /// Which of what was stated of an instant; true for all of it.
 pub(crate) const REVISIONS: [(&str, bool); 2] = [("newest", false), ("all", true)];
 
-const LIMITS: Limits = Limits { default: 100, max: 1_000 };
 /// What a cursor of ours begins with.
 const HISTORY: u8 = 2;
 
@@ -62,8 +61,8 @@ pub(crate) struct HistoryQuery {
     pub(crate) subject: Subject,
     /// In which form.
     pub(crate) format: Format,
-    /// Only listings of this source.
-    pub(crate) source: Option<SourceName>,
+    /// Only listings of these sources; of any where there are none.
+    pub(crate) sources: Vec<SourceName>,
     pub(crate) from: Option<Timestamp>,
     pub(crate) to: Option<Timestamp>,
     pub(crate) interval: Interval,
@@ -88,7 +87,7 @@ impl HistoryQuery {
             Subject::Asset(_) => ASSET_KNOWN,
         };
         let mut params = Params::read(query, known);
-        let source = params.read_as("source", |text| data::source_name(text, shared));
+        let sources = data::source_names(&mut params, shared);
         let (from, to) = read_span(&mut params);
         let interval = params.read_as("interval", |text| one_of(text, &Interval::NAMES));
         let interval = interval.unwrap_or(Interval::Raw);
@@ -99,11 +98,11 @@ impl HistoryQuery {
         }
         let order = params.read_as("order", |text| one_of(text, &data::ORDERS));
         let newest_first = order == Some(Order::Descending);
-        let limit = usize::try_from(read_limit(&mut params, LIMITS)).unwrap_or(usize::MAX);
+        let limit = usize::try_from(read_limit(&mut params)).unwrap_or(usize::MAX);
         let mut meaning = Self {
             subject,
             format: Format::read(&mut params, accepted),
-            source,
+            sources,
             from,
             to,
             interval,
@@ -159,12 +158,16 @@ impl HistoryQuery {
         };
         print.part(Some(kind));
         print.part(Some(&id.to_string()));
-        print.part(self.source.as_ref().map(AsRef::as_ref));
+        print.part(self.sources.first().map(AsRef::as_ref));
         print.part(self.from.map(|from| from.to_string()).as_deref());
         print.part(self.to.map(|to| to.to_string()).as_deref());
         print.part(Some(self.interval.name()));
         print.part(self.newest_first.then_some("desc"));
         print.part(self.every_revision.then_some("all"));
+        // Only where there are more, so that older cursors stay good.
+        for source in self.sources.iter().skip(1) {
+            print.part(Some(source.as_ref()));
+        }
         print.finish()
     }
 }

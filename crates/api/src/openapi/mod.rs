@@ -124,7 +124,8 @@ pub(crate) fn frame() -> OpenApi {
     info.description = Some(
         "Crypto market data from many sources, with every digit as it was sent. Every path is also \
          served under `/api/v1`, and one trailing slash makes no difference. Unknown and repeated \
-         parameters are refused. Errors are RFC 9457 problems. `X-Generation` says which generation of \
+         parameters are refused, but left aside by `/health`, `/livez`, `/readyz`, `/metrics`, `/openapi.json` \
+         and what is under `/docs` and `/redoc`, which take none. Errors are RFC 9457 problems. `X-Generation` says which generation of \
          the data an answer was made from; a client that sends it back as `X-Min-Generation`, to \
          whichever server, is never shown an older one."
             .to_owned(),

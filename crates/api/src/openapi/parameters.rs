@@ -11,11 +11,13 @@ pub(super) fn example(path: &str, name: &str) -> Option<Value> {
         ("/news" | "/rss-feed", "source") => json!("feed"),
         ("/news" | "/rss-feed", "search") => json!("bitcoin"),
         ("/runs", "status") => json!("success"),
-        ("/stream", "asset_id") => json!("1,2"),
+        ("/assets" | "/csv-data" | "/data" | "/listings" | "/stream", "id" | "asset_id") => {
+            json!("1,2")
+        }
         (_, "limit" | "per_page" | "page_size") => json!(2),
         (_, "page") => json!(1),
         (_, "offset") => json!(0),
-        (_, "id" | "asset_id") => json!(1),
+        (_, "id") => json!(1),
         (_, "symbol") => json!("BTC,USDC"),
         (_, "name") => json!("bitcoin"),
         (_, "search") => json!("usd"),

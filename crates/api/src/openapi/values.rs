@@ -125,7 +125,7 @@ fn pattern(name: &str) -> String {
             let half = MAX_DIGITS / 2;
             format!(r"^-?[0-9]{{1,{half}}}(\.[0-9]{{1,{half}}})?$")
         }
-        "asset_id" => "^[0-9]{1,18}(,[0-9]{1,18})*$".to_owned(),
+        "id" | "asset_id" => "^[0-9]{1,18}(,[0-9]{1,18})*$".to_owned(),
         _ => r"^[^\u0000-\u001f\u007f-\u009f]+$".to_owned(),
     }
 }

@@ -25,13 +25,19 @@ impl Tag {
         shown: &impl Hash,
         format: Format,
     ) -> Self {
-        let mut hasher = DefaultHasher::new();
-        // Another version may write the same rows in another way.
-        env!("CARGO_PKG_VERSION").hash(&mut hasher);
-        question.hash(&mut hasher);
-        shown.hash(&mut hasher);
         let weak = if format == Format::Json { "W/" } else { "" };
-        Self(format!("{weak}\"{generation}-{:016x}-{}\"", hasher.finish(), format.name()))
+        let hash = hash_of(&(question, shown));
+        Self(format!("{weak}\"{generation}-{hash:016x}-{}\"", format.name()))
+    }
+
+    /// The weak tag of a JSON answer that shows this, whatever the generation.
+    pub(crate) fn of_shown(shown: &impl Hash) -> Self {
+        Self(format!("W/\"{:016x}-{}\"", hash_of(shown), Format::Json.name()))
+    }
+
+    /// The strong tag of bytes.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(format!("\"{}-{:016x}\"", env!("CARGO_PKG_VERSION"), hash_of(bytes)))
     }
 
     /// The tag of the same answer in an encoding, where it was strong: its bytes are others.
@@ -44,6 +50,14 @@ impl Tag {
     pub(crate) fn header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("W/\"\""))
     }
+}
+
+fn hash_of(what: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // Another version may write the same rows in another way.
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    what.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The tag that `If-None-Match` names of this answer, with the ending that compression gave it: the client has

@@ -1,13 +1,13 @@
 //! Lists that routes make, in the form that was asked for and with a tag.
 
-use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, ETAG, LINK};
-use http::{HeaderMap, HeaderName, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, Uri};
 use kasparro_domain::Generation;
 use kasparro_view::Snapshot;
 use serde::Serialize;
 
+use super::known::not_modified;
 use super::{CSV_TYPE, Format, NDJSON_TYPE, Tag, csv, matched, ndjson, next_link};
 use crate::{Shared, data, respond};
 
@@ -41,11 +41,7 @@ impl<'a> Asked<'a> {
 
     /// The answer to a client that has it already.
     pub(crate) fn known(&self) -> Option<Response> {
-        matched(self.headers, &self.tag).map(|tag| {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            self.tagged(response, &tag)
-        })
+        matched(self.headers, &self.tag).map(|tag| self.tagged(not_modified(), &tag))
     }
 
     /// The answer in JSON, which `json` makes, or its rows in another form.

@@ -2,19 +2,16 @@
 
 use serde_json::value::RawValue;
 
-use super::Members;
+use super::{Members, formulas};
 
 /// The media type of CSV.
 pub(crate) const CSV_TYPE: &str = "text/csv; charset=utf-8; header=present";
 /// The media type of lines of JSON.
 pub(crate) const NDJSON_TYPE: &str = "application/x-ndjson";
 
-/// How cells begin that a spreadsheet would take for a formula (OWASP, CSV injection).
-const FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
-/// Rows, each a JSON object, as CSV with a line of names. A text that a spreadsheet would take for a formula
-/// gets an apostrophe in front; numbers keep every digit and are no text; unknown is an empty cell; lists and
-/// objects stand as JSON.
+/// Rows, each a JSON object, as CSV with a line of names. What a spreadsheet would take for a formula gets an
+/// apostrophe in front; numbers keep every digit and are no text; unknown is an empty cell; lists and objects
+/// stand as JSON.
 pub(crate) fn csv<S: AsRef<str>>(columns: &[&str], rows: impl IntoIterator<Item = S>) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
@@ -36,13 +33,10 @@ fn cell(value: &RawValue) -> String {
     match value.get() {
         "null" => String::new(),
         json if json.starts_with('"') => {
-            let mut text: String = serde_json::from_str(json).unwrap_or_default();
-            if text.starts_with(FORMULAS) {
-                text.insert(0, '\'');
-            }
-            text
+            formulas::in_text(serde_json::from_str(json).unwrap_or_default())
         }
-        json => json.to_owned(),
+        json if json.starts_with(['[', '{']) => formulas::in_json(json),
+        number => number.to_owned(),
     }
 }
 
@@ -68,11 +62,22 @@ mod tests {
     fn d7_no_cell_is_a_formula_and_numbers_keep_their_digits() {
         let row = r#"{"b":-1.50e-18,"a":"=HYPERLINK(\"x\")"}"#;
         assert_eq!(one_row(row), "a,b\r\n\"'=HYPERLINK(\"\"x\"\")\",-1.50e-18\r\n");
-        for begin in ["+", "-", "@", "\\t", "\\r"] {
-            let cells = one_row(&format!(r#"{{"a":"{begin}1","b":null}}"#));
+        for begin in ["+", "-", "@", "\\t", "\\r", "\u{ff1d}"] {
+            let cells = one_row(&format!(r#"{{"a":"{begin}x","b":null}}"#));
             let cells = cells.strip_prefix("a,b\r\n").unwrap().trim_start_matches('"');
             assert!(cells.starts_with('\''), "{begin}: {cells:?}");
         }
+    }
+
+    #[test]
+    fn d7_no_piece_of_a_line_is_a_formula_where_semicolons_separate_cells() {
+        let line = one_row(r#"{"a":"x;=1; \"@y","b":[{"platform":"z;-1"}]}"#);
+        for piece in line.lines().skip(1).flat_map(|line| line.split(';')) {
+            let piece = piece.trim_start_matches([' ', '"']);
+            assert!(!piece.starts_with(['=', '+', '-', '@']), "{piece:?} of {line}");
+        }
+        let text = r#"{"a":"-1.5","b":"-0.25e-3"}"#;
+        assert_eq!(one_row(text), "a,b\r\n-1.5,-0.25e-3\r\n", "decimals that are texts");
     }
 
     #[test]

@@ -157,7 +157,7 @@ fn kind(text: &str) -> Result<&'static str, String> {
 fn fits(doubt: &Doubt, filter: &AnomalyFilter) -> bool {
     filter.about != Some(AnomalyAbout::Runs)
         && filter.run_id.is_none()
-        && filter.source.as_ref().is_none_or(|source| *source == doubt.source)
+        && (filter.sources.is_empty() || filter.sources.contains(&doubt.source))
         && filter.kind.as_deref().is_none_or(|kind| kind == doubt.kind)
         && filter.external_id.as_deref().is_none_or(|id| id == doubt.external_id)
 }
@@ -185,7 +185,7 @@ pub(crate) async fn anomalies(
     let mut params = Params::read(query.as_deref(), KNOWN);
     let paging = Paging::read(&mut params);
     let mut filter = AnomalyFilter {
-        source: params.read_as("source", |text| data::source_name(text, &shared)),
+        sources: data::source_names(&mut params, &shared),
         about: params.read_as("about", |text| one_of(text, &ABOUT)),
         kind: params.read_as("kind", kind).map(str::to_owned),
         external_id: params.get("external_id").map(Into::into),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{OriginalUri, Path, RawQuery, State};
 use axum::response::Response;
+use http::HeaderMap;
 use kasparro_domain::{AssetId, Decimal, Timestamp};
 use kasparro_view::{Row, asset_class, asset_identity, founding_listing};
 use serde::Serialize;
@@ -19,6 +20,7 @@ use crate::openapi::Problems;
 use crate::price::{AssetPrice, Candidate, asset_price};
 use crate::problem::Problem;
 use crate::query::no_params;
+use crate::represent::{self, Format, NotModified, Tag};
 use crate::{data, respond};
 
 /// An asset with its listings.
@@ -93,9 +95,9 @@ pub(crate) struct PriceSource {
     get, path = "/assets/{id}", tag = "Market data",
     params(("id" = i64, Path, description = "The asset's id")),
     responses(
-        (status = 200, description = "The asset", body = Enveloped<AssetBody>),
+        (status = 200, description = "The asset", body = Enveloped<AssetBody>, headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
         (status = 308, description = "It was found to be another asset", body = Enveloped<MovedBody>, headers(("Location" = String, description = "The same path with the id of that asset"))),
-        Problems,
+        NotModified, Problems,
     ),
 )]
 pub(crate) async fn asset(
@@ -104,6 +106,7 @@ pub(crate) async fn asset(
     OriginalUri(original): OriginalUri,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
     let id = AssetId(number_id(&id)?);
@@ -118,8 +121,16 @@ pub(crate) async fn asset(
         }
     };
     let details = asset_details::details(&shared, &snapshot, &rows).await;
-    let body = asset_body(id, &rows, details, shared.clock.now());
-    Ok(respond::at_generation(respond::json(&context, body), snapshot.generation()))
+    let mut body = asset_body(id, &rows, details);
+    // Ages do not count: they grow with every second, and what they lead to does.
+    let shown = represent::shown(&body)?;
+    let tag = Tag::new(snapshot.generation(), &"asset", &shown, Format::Json);
+    let response = represent::unless_known(&headers, &tag, || {
+        body.add_ages(&rows, shared.clock.now());
+        respond::json(&context, body)
+    });
+    let response = represent::kept(response, shared.cache_control(&headers));
+    Ok(respond::at_generation(response, snapshot.generation()))
 }
 
 /// The price that an asset with these listings has.
@@ -131,7 +142,7 @@ fn candidates(rows: &[Arc<Row>]) -> Vec<Candidate> {
     let candidate = |row: &Arc<Row>| Candidate {
         listing_id: row.listing_id(),
         price_usd: row.price_usd().cloned(),
-        updated_at: row.observed_at().or(row.fetched_at()),
+        updated_at: updated_at(row),
         stale: row.stale(),
         active: row.active(),
         unusual: row.unusual(),
@@ -139,12 +150,21 @@ fn candidates(rows: &[Arc<Row>]) -> Vec<Candidate> {
     rows.iter().map(candidate).collect()
 }
 
-fn asset_body(
-    id: AssetId,
-    rows: &[Arc<Row>],
-    details: Option<Details>,
-    now: Timestamp,
-) -> AssetBody {
+impl AssetBody {
+    /// Adds how old the prices of its listings are.
+    fn add_ages(&mut self, rows: &[Arc<Row>], now: Timestamp) {
+        for (source, row) in self.price_sources.iter_mut().zip(rows) {
+            source.age_seconds = updated_at(row).map(|instant| now.since(instant).as_secs());
+        }
+    }
+}
+
+fn updated_at(row: &Row) -> Option<Timestamp> {
+    row.observed_at().or(row.fetched_at())
+}
+
+/// The asset as it is shown, but for the ages of prices.
+fn asset_body(id: AssetId, rows: &[Arc<Row>], details: Option<Details>) -> AssetBody {
     let candidates = candidates(rows);
     let AssetPrice { price_usd, spread_percent, verdicts } = asset_price(&candidates);
     let price_sources = rows
@@ -155,7 +175,7 @@ fn asset_body(
             source: row.source().to_string(),
             listing_id: candidate.listing_id.0,
             price_usd: candidate.price_usd,
-            age_seconds: candidate.updated_at.map(|instant| now.since(instant).as_secs()),
+            age_seconds: None,
             used: reason.is_none(),
             reason,
         })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{OriginalUri, Path, RawQuery, State};
 use axum::response::Response;
+use http::HeaderMap;
 use kasparro_domain::{AssetId, Generation, ListingId, ListingKey, Timestamp};
 use kasparro_store::IdentityRecord;
 use kasparro_view::{Row, Snapshot, asset_class, asset_identity};
@@ -20,6 +21,7 @@ use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
 use crate::problem::{Code, Problem};
 use crate::query::no_params;
+use crate::represent::{self, Format, NotModified, Tag};
 use crate::{awaited, data, respond};
 
 /// How often the store is asked again because identity was resolved in between.
@@ -131,9 +133,9 @@ struct StoredFeature {
     get, path = "/assets/{id}/identity", tag = "Market data",
     params(("id" = i64, Path, description = "The asset's id")),
     responses(
-        (status = 200, description = "The reasons", body = Enveloped<AssetIdentity>),
+        (status = 200, description = "The reasons", body = Enveloped<AssetIdentity>, headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
         (status = 308, description = "It was found to be another asset", body = Enveloped<MovedBody>, headers(("Location" = String, description = "The same path with the id of that asset"))),
-        Problems,
+        NotModified, Problems,
     ),
 )]
 pub(crate) async fn identity(
@@ -142,6 +144,7 @@ pub(crate) async fn identity(
     OriginalUri(original): OriginalUri,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
     no_params(query.as_deref())?;
@@ -198,7 +201,10 @@ pub(crate) async fn identity(
         .await
         .map_err(|_| Problem::new(Code::Internal, "the candidates could not be found"))?;
     let body = AssetIdentity { listings, ..body };
-    Ok(respond::at_generation(respond::json(&context, body), generation))
+    let tag = Tag::new(generation, &"identity", &represent::shown(&body)?, Format::Json);
+    let response = represent::unless_known(&headers, &tag, || respond::json(&context, body));
+    let response = represent::kept(response, shared.cache_control(&headers));
+    Ok(respond::at_generation(response, generation))
 }
 
 fn listings(

@@ -21,7 +21,7 @@ use crate::data::{self, cursor};
 use crate::openapi::Problems;
 use crate::paging::{Paging, total_pages};
 use crate::problem::{Code, Problem};
-use crate::query::{Params, one_of, whole_number};
+use crate::query::{Params, asset_id, one_of};
 use crate::represent::{self, Asked, Format, NotModified};
 use crate::{Shared, respond};
 
@@ -115,8 +115,8 @@ pub(crate) struct AssetRow {
     params(
         PageParams, SourceParam,
         ("cursor" = Option<String>, Query, description = "A `next_cursor` of the same query; not with `symbol` or `contract`"),
-        ("id" = Option<i64>, Query, description = "The asset's id"),
-        ("asset_id" = Option<i64>, Query, description = "The same as `id`"),
+        ("id" = Option<String>, Query, description = "Only these assets, by their ids, separated by commas"),
+        ("asset_id" = Option<String>, Query, description = "The same as `id`"),
         ("symbol" = Option<String>, Query, description = "The symbol of a listing, without regard to case; several are separated by commas"),
         ("name" = Option<String>, Query, description = "Part of the name of a listing, without regard to case"),
         ("search" = Option<String>, Query, description = "Part of symbol, name or external id of a listing, without regard to case"),
@@ -184,10 +184,8 @@ fn read(
         symbols: params.read_as("symbol", symbols).unwrap_or_default(),
         name: text(&params, "name"),
         search: text(&params, "search"),
-        sources: params
-            .read_as("source", |text| data::several(text, |one| data::source_name(one, shared)))
-            .unwrap_or_default(),
-        asset_id: read_id(&mut params),
+        sources: data::source_names(&mut params, shared),
+        asset_ids: read_ids(&mut params),
         ..Filter::default()
     };
     let contract = params.read_as("contract", |text| {
@@ -223,19 +221,16 @@ fn read(
     params.check((asked, page, format))
 }
 
-/// The asset that `id` or `asset_id` names.
-fn read_id(params: &mut Params<'_>) -> Option<AssetId> {
-    let id = |text: &str| {
-        let id = whole_number(text)?;
-        i64::try_from(id).map(AssetId).map_err(|_| "is too large")
-    };
-    let (short, long) = (params.read_as("id", id), params.read_as("asset_id", id));
-    if let (Some(short), Some(long)) = (short, long)
+/// The assets that `id` or `asset_id` name.
+fn read_ids(params: &mut Params<'_>) -> Vec<AssetId> {
+    let ids = |text: &str| data::several(text, asset_id);
+    let (short, long) = (params.read_as("id", ids), params.read_as("asset_id", ids));
+    if let (Some(short), Some(long)) = (&short, &long)
         && short != long
     {
         params.refuse("asset_id", "differs from id; give one of the two");
     }
-    short.or(long)
+    short.or(long).unwrap_or_default()
 }
 
 /// Values with their names.

@@ -240,7 +240,7 @@ async fn answer(
 ///
 /// Runs are listed newest first, so its place among them is found by halving, however long ago it was.
 async fn history(shared: &Shared, this: &Run) -> StoreResult<Vec<Run>> {
-    let of_source = RunFilter { source: Some(this.source.clone()), ..RunFilter::default() };
+    let of_source = RunFilter { sources: vec![this.source.clone()], ..RunFilter::default() };
     let (mut newer, mut end) = (0, shared.store.count_runs(of_source.clone()).await?);
     while newer < end {
         let middle = newer + (end - newer) / 2;

@@ -61,7 +61,7 @@ pub(crate) struct Decision {
     request_body(content = PairRequest, description = "The listings"),
     responses(
         (status = 200, description = "It is kept", body = Enveloped<Decision>),
-        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>),
+        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -81,7 +81,7 @@ pub(crate) async fn link(
     request_body(content = PairRequest, description = "The listings"),
     responses(
         (status = 200, description = "It is kept", body = Enveloped<Decision>),
-        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>),
+        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -101,7 +101,7 @@ pub(crate) async fn unlink(
     request_body(content = PairRequest, description = "The listings"),
     responses(
         (status = 200, description = "It is kept", body = Enveloped<Decision>),
-        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>),
+        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -123,7 +123,7 @@ pub(crate) async fn withdraw(
     request_body(content = PairRequest, description = "A listing of each"),
     responses(
         (status = 200, description = "It is kept", body = Enveloped<Decision>),
-        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>),
+        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -143,7 +143,7 @@ pub(crate) async fn merge(
     request_body(content = SplitRequest, description = "The listings that leave"),
     responses(
         (status = 200, description = "It is kept", body = Enveloped<Decision>),
-        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>),
+        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -195,7 +195,7 @@ pub(super) async fn decide(
 ) -> Result<Response, Problem> {
     let commands = change.hand_in(shared, decided).await?.commands;
     let Some(results) = change::results(shared, &commands).await? else {
-        return Ok(change::pending(context, &commands));
+        return Ok(change::pending(context, change, &commands));
     };
     let decision_id = results.iter().find_map(|result| result.get("decision_id")?.as_i64());
     done(shared, context, Decision { command_ids: numbers(&commands), decision_id }).await

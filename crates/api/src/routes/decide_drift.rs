@@ -48,7 +48,7 @@ pub(crate) struct Accepted {
     request_body(content = DriftRequest, description = "The changes"),
     responses(
         (status = 200, description = "They are accepted", body = Enveloped<Accepted>),
-        (status = 202, description = "They will be accepted", body = Enveloped<CommandsPending>),
+        (status = 202, description = "They will be accepted", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -67,7 +67,7 @@ pub(crate) async fn accept(
     let decided = decided(&shared, drift, &change.caller.who(), &why).await;
     let commands = change.hand_in(&shared, decided).await?.commands;
     let Some(results) = change::results(&shared, &commands).await? else {
-        return Ok(change::pending(&context, &commands));
+        return Ok(change::pending(&context, &change, &commands));
     };
     let body = Accepted { command_ids: numbers(&commands), accepted: total(&results, "accepted") };
     done(&shared, &context, body).await

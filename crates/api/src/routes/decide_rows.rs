@@ -71,7 +71,7 @@ pub(crate) struct Discarded {
     request_body(content = RowsRequest, description = "The rows"),
     responses(
         (status = 200, description = "They were read", body = Enveloped<Retried>),
-        (status = 202, description = "They will be read", body = Enveloped<CommandsPending>),
+        (status = 202, description = "They will be read", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -89,7 +89,7 @@ pub(crate) async fn retry(
         why,
     });
     let commands = change.hand_in(&shared, decided.await).await?.commands;
-    retried(&shared, &context, &commands).await
+    retried(&shared, &context, &change, &commands).await
 }
 
 /// Gives quarantined rows up. Nothing is deleted: they stay listed as discarded.
@@ -99,7 +99,7 @@ pub(crate) async fn retry(
     request_body(content = RowsRequest, description = "The rows"),
     responses(
         (status = 200, description = "They were given up", body = Enveloped<Discarded>),
-        (status = 202, description = "They will be given up", body = Enveloped<CommandsPending>),
+        (status = 202, description = "They will be given up", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -118,7 +118,7 @@ pub(crate) async fn discard(
     });
     let commands = change.hand_in(&shared, decided.await).await?.commands;
     let Some(results) = change::results(&shared, &commands).await? else {
-        return Ok(change::pending(&context, &commands));
+        return Ok(change::pending(&context, &change, &commands));
     };
     let body =
         Discarded { command_ids: numbers(&commands), discarded: total(&results, "discarded") };
@@ -134,7 +134,7 @@ pub(crate) async fn discard(
     request_body(content = PageRequest, description = "Why"),
     responses(
         (status = 200, description = "It was read", body = Enveloped<Retried>),
-        (status = 202, description = "It will be read", body = Enveloped<CommandsPending>),
+        (status = 202, description = "It will be read", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -165,7 +165,7 @@ pub(crate) async fn retry_page(
         }
     };
     let commands = change.hand_in(&shared, decided).await?.commands;
-    retried(&shared, &context, &commands).await
+    retried(&shared, &context, &change, &commands).await
 }
 
 /// What is decided about the rows in the body, as commands by source.
@@ -213,10 +213,11 @@ async fn decided(
 async fn retried(
     shared: &Arc<Shared>,
     context: &RequestContext,
+    change: &Change,
     commands: &[CommandId],
 ) -> Result<Response, Problem> {
     let Some(results) = change::results(shared, commands).await? else {
-        return Ok(change::pending(context, commands));
+        return Ok(change::pending(context, change, commands));
     };
     let runs = results.iter().filter_map(|result| result.get("run_ids")?.as_array()).flatten();
     let run_ids = runs.filter_map(Value::as_str).map(str::to_owned).collect();

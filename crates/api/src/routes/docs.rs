@@ -6,15 +6,17 @@ use axum::body::Body as RoutedBody;
 use axum::extract::{OriginalUri, Path};
 use axum::response::Response;
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 
 use crate::openapi::Problems;
 use crate::problem::{Code, Problem};
+use crate::represent::{self, NotModified, Tag};
 use crate::respond;
 
 const PAGE: &str = include_str!("../assets/docs.html");
 const SCRIPT: &str = include_str!("../assets/docs.js");
+static SCRIPT_TAG: LazyLock<Tag> = LazyLock::new(|| Tag::of_bytes(SCRIPT.as_bytes()));
 /// Scripts, styles and requests of this server only; Swagger UI writes style attributes and shows
 /// pictures that it brings along as data.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
@@ -39,12 +41,20 @@ pub(crate) async fn docs(OriginalUri(uri): OriginalUri) -> Response {
 #[utoipa::path(
     get, path = "/docs/{file}", tag = "Service",
     params(("file" = String, Path, description = "`docs.js`, `swagger-ui-bundle.js` or `swagger-ui.css`")),
-    responses((status = 200, description = "The file", content_type = "text/javascript", body = String), Problems),
+    responses(
+        (status = 200, description = "The file", content_type = "text/javascript", body = String, headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
+        NotModified, Problems,
+    ),
 )]
-pub(crate) async fn docs_file(Path(file): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn docs_file(
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     match file.as_str() {
-        "docs.js" => Ok(respond::text("text/javascript; charset=utf-8", SCRIPT)),
-        "swagger-ui-bundle.js" | "swagger-ui.css" => vendored(&file),
+        "docs.js" => Ok(represent::unless_known(&headers, &SCRIPT_TAG, || {
+            respond::text("text/javascript; charset=utf-8", SCRIPT)
+        })),
+        "swagger-ui-bundle.js" | "swagger-ui.css" => vendored(&file, &headers),
         _ => Err(Problem::new(Code::NotFound, "the documentation has no such file")),
     }
 }
@@ -54,6 +64,7 @@ struct Vendored {
     name: &'static str,
     content_type: HeaderValue,
     bytes: Bytes,
+    tag: Tag,
 }
 
 static VENDORED: LazyLock<Vec<Vendored>> = LazyLock::new(|| {
@@ -62,16 +73,19 @@ static VENDORED: LazyLock<Vec<Vendored>> = LazyLock::new(|| {
         let file = utoipa_swagger_ui::serve(name, config).ok().flatten()?;
         let content_type = HeaderValue::from_str(&file.content_type)
             .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        Some(Vendored { name, content_type, bytes: Bytes::from(file.bytes.into_owned()) })
+        let bytes = Bytes::from(file.bytes.into_owned());
+        Some(Vendored { name, content_type, tag: Tag::of_bytes(&bytes), bytes })
     };
     ["swagger-ui-bundle.js", "swagger-ui.css"].into_iter().filter_map(read).collect()
 });
 
-fn vendored(name: &str) -> Result<Response, Problem> {
+fn vendored(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let file = VENDORED.iter().find(|file| file.name == name).ok_or_else(|| {
         Problem::new(Code::NotFound, "the documentation was built without this file")
     })?;
-    let mut response = Response::new(RoutedBody::from(file.bytes.clone()));
-    response.headers_mut().insert(CONTENT_TYPE, file.content_type.clone());
-    Ok(response)
+    Ok(represent::unless_known(headers, &file.tag, || {
+        let mut response = Response::new(RoutedBody::from(file.bytes.clone()));
+        response.headers_mut().insert(CONTENT_TYPE, file.content_type.clone());
+        response
+    }))
 }

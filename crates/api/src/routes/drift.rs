@@ -141,7 +141,7 @@ pub(crate) async fn drift(
     let mut params = Params::read(query.as_deref(), KNOWN);
     let paging = Paging::read(&mut params);
     let filter = DriftFilter {
-        source: params.read_as("source", |text| data::source_name(text, &shared)),
+        sources: data::source_names(&mut params, &shared),
         endpoint: params.get("endpoint").map(str::to_owned),
         kind: params
             .read_as("kind", |text| one_of(text, &DriftKind::ALL.map(|kind| (kind.name(), kind)))),

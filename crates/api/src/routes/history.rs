@@ -163,7 +163,7 @@ fn listings(snapshot: &Snapshot, query: &HistoryQuery) -> Result<Listed, Problem
         },
     };
     let fits = |row: &&std::sync::Arc<kasparro_view::Row>| {
-        query.source.as_ref().is_none_or(|source| row.source() == source)
+        query.sources.is_empty() || query.sources.contains(row.source())
     };
     Ok(Listed::Here(rows.iter().filter(fits).map(|row| row.listing_id()).collect()))
 }

@@ -11,7 +11,7 @@ use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::data::Selection;
 use crate::openapi::Problems;
 use crate::problem::Problem;
-use crate::represent::NotModified;
+use crate::represent::{Encoding, NotModified};
 use crate::{Shared, data, respond};
 
 /// Lists every listing, also those known only from a list, which have no quote.
@@ -64,6 +64,7 @@ pub(super) fn page(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let answered = data::answer(shared, selection, uri, headers)?;
-    let (response, generation) = respond::page(shared, answered, uri, headers, context);
+    let wanted = Encoding::wanted(headers);
+    let (response, generation) = respond::page(shared, answered, uri, headers, wanted, context);
     Ok(respond::at_generation(response.map(RoutedBody::new), generation))
 }

@@ -120,7 +120,7 @@ async fn set_refused_pages(
 ) -> StoreResult<()> {
     for source in sources {
         let refused = PageFilter {
-            source: Some(source.clone()),
+            sources: vec![source.clone()],
             state: Some(PageState::Refused),
             ..PageFilter::default()
         };
@@ -130,8 +130,8 @@ async fn set_refused_pages(
     Ok(())
 }
 
-/// Raises the counters of drift to what the store has on record. An engine in the same process counts
-/// what it meets itself; what it and others met before, or meet elsewhere, is only known to the store.
+/// Raises the counters of drift to what the store has on record: what every process met, since workers show no
+/// metrics. Nothing else counts it, so that all processes show the same.
 async fn set_drift(shared: &Shared) -> StoreResult<()> {
     let mut rows = Vec::new();
     while rows.len() < MOST_DRIFT {

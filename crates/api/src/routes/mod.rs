@@ -60,9 +60,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
-use http::{Method, StatusCode};
+use http::header::{ACCEPT_ENCODING, ALLOW};
+use http::{HeaderValue, Method, StatusCode};
 use kasparro_domain::Scope;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
@@ -70,15 +71,13 @@ use tower_http::compression::predicate::{And, NotForContentType, Predicate as _,
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{self, Access, Area, Operation};
+use crate::access::{self, Access, Area, Asked, Named, Operation};
 use crate::admission::Visitor;
 use crate::answer::AppState;
 use crate::problem::{Code, Problem};
-use crate::{Shared, awaited};
+use crate::represent::Encoding;
+use crate::{Shared, awaited, respond};
 use registry::Registry;
-
-/// Below that a body fits into one packet anyway.
-const COMPRESSED_FROM_BYTES: u64 = 860;
 
 /// Every operation with its description, and who may ask for it.
 fn registry() -> Registry {
@@ -161,13 +160,14 @@ pub(crate) fn served(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
         .layer(compression())
+        .layer(map_request(with_some_encoding))
 }
 
-/// Compresses what is large enough, fast: bodies are made anew for each request. Events would be held back
-/// until enough of them came together.
-fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
+/// Compresses what is large enough and not compressed yet, fast: it is done anew for each request. Events
+/// would be held back until enough of them came together.
+pub(crate) fn compression() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(
-        SizeAbove::new(COMPRESSED_FROM_BYTES)
+        SizeAbove::new(respond::ENCODED_FROM_BYTES)
             .and(NotForContentType::const_new(stream::EVENT_STREAM)),
     )
 }
@@ -193,21 +193,22 @@ async fn let_in(
 ) -> Result<Response, Problem> {
     let visitor = request.extensions_mut().remove::<Visitor>().unwrap_or_else(Visitor::nobody);
     let path = request.extensions().get::<MatchedPath>().cloned();
-    let path = path.as_ref().map_or("", MatchedPath::as_str);
     // Where there is none, the router answers that the path does not take the method.
-    let Some(access) = access::of_operation(path, request.method()) else {
+    let operation = path.as_ref().map_or("", MatchedPath::as_str);
+    let Some(access) = access::of_operation(operation, request.method()) else {
         return Ok(next.run(request).await);
     };
-    let caller = access::authorise(&shared, visitor, request.headers(), access)?;
+    let asked = Asked::within(&request);
+    let caller = access::authorise(&shared, visitor, request.headers(), access, asked)?;
     let changes = matches!(access, Access::Needs(Scope::Operate | Scope::Admin));
-    let told = changes.then(|| (caller.who(), request.method().clone(), path.to_owned()));
+    let told = changes.then(|| (caller.clone(), request.method().clone(), asked.kept()));
     request.extensions_mut().insert(caller);
     let response = next.run(request).await;
-    if let Some((who, method, path)) = told
+    if let Some((caller, method, asked)) = told
         && response.status().is_success()
-        && (method == Method::POST || path == trigger::PATH)
+        && (method == Method::POST || path.is_some_and(|path| path.as_str() == trigger::PATH))
     {
-        shared.journal.changed(&who, method.as_str(), &path);
+        shared.journal.changed(asked.borrowed(), Named::of(caller.key.as_deref()), &method);
     }
     Ok(response)
 }
@@ -231,10 +232,40 @@ async fn nothing_here() -> Problem {
     Problem::new(Code::NotFound, "no operation has this path")
 }
 
-/// The header `Allow` is added by the router.
-async fn other_method(method: Method) -> Response {
-    if method == Method::OPTIONS {
-        return StatusCode::NO_CONTENT.into_response();
+/// Leaves out what a client says of encodings where it takes none at all, not even none. The layer would turn the
+/// answer into a refusal, whatever was done meanwhile; a client is better served by a body as it is.
+async fn with_some_encoding(mut request: Request) -> Request {
+    if Encoding::wanted(request.headers()).is_none() {
+        request.headers_mut().remove(ACCEPT_ENCODING);
     }
-    Problem::new(Code::MethodNotAllowed, "this path does not take the method").into_response()
+    request
+}
+
+/// Answers a method that no operation of a path has. The router itself would count HEAD in wherever there is GET,
+/// and leave out OPTIONS.
+async fn other_method(method: Method, path: Option<MatchedPath>) -> Response {
+    let mut response = if method == Method::OPTIONS {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        Problem::new(Code::MethodNotAllowed, "this path does not take the method").into_response()
+    };
+    if let Some(path) = path {
+        response.headers_mut().insert(ALLOW, allowed(path.as_str()));
+        response.extensions_mut().insert(MatchedRoute(Arc::from(path.as_str())));
+    }
+    response
+}
+
+/// The methods of a path as it is registered.
+fn allowed(path: &str) -> HeaderValue {
+    if path == trigger::PATH {
+        return trigger::ALLOWED;
+    }
+    let of_path = access::operations().iter().filter(|operation| operation.path == path);
+    let methods = of_path.flat_map(|operation| match operation.method {
+        "GET" => &["GET", "HEAD"][..],
+        _ => &["POST"],
+    });
+    let methods: Vec<_> = methods.copied().chain(["OPTIONS"]).collect();
+    HeaderValue::try_from(methods.join(",")).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }

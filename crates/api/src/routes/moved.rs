@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::answer::RequestContext;
+use crate::normal_path::prefix;
 use crate::problem::{Code, Problem};
 use crate::respond;
 
@@ -69,7 +70,7 @@ pub(super) fn elsewhere(
 /// `/api/v1/assets/7/history/?limit=2` with another id in place of the 7.
 fn location(original: &Uri, present: AssetId) -> String {
     let path = original.path();
-    let prefix = if path.starts_with("/api/v1/") { "/api/v1" } else { "" };
+    let prefix = prefix(path);
     let behind = path.split_once("/assets/").map_or("", |(_, behind)| behind);
     let rest = behind.find('/').and_then(|at| behind.get(at..)).unwrap_or_default();
     let query = original.query().map(|query| format!("?{query}")).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use http::HeaderMap;
 use kasparro_domain::Timestamp;
 use kasparro_store::{NewsFilter, StoredNews};
 use serde::Serialize;
@@ -15,6 +16,7 @@ use crate::openapi::Problems;
 use crate::paging::Paging;
 use crate::problem::Problem;
 use crate::query::Params;
+use crate::represent::{self, NotModified, Tag};
 use crate::{Shared, data, respond};
 
 /// Every parameter of `/news`.
@@ -82,12 +84,16 @@ impl From<&StoredNews> for NewsBody {
 #[utoipa::path(
     get, path = "/news", tag = "News",
     params(PageParams, SourceParam, NewsParams),
-    responses((status = 200, description = "A page of news", body = Enveloped<NewsPage>), Problems),
+    responses(
+        (status = 200, description = "A page of news", body = Enveloped<NewsPage>, headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
+        NotModified, Problems,
+    ),
 )]
 pub(crate) async fn news(
     State(shared): AppState,
     context: RequestContext,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut params = Params::read(query.as_deref(), KNOWN);
     let (paging, filter) = read(&mut params, &shared);
@@ -95,8 +101,20 @@ pub(crate) async fn news(
     let counting = shared.store.count_news(filter.clone());
     let reading = shared.store.news(filter);
     let (generation, total, found) = shared.ask_page(counting, reading).await?;
-    let response = respond::json(&context, page(&paging, &found, total));
+    let response = as_json(&headers, &context, page(&paging, &found, total))?;
+    let response = represent::kept(response, shared.cache_control(&headers));
     Ok(respond::at_generation(response, generation))
+}
+
+/// A page as an answer in JSON. Its tag has no generation: most of them bring no news, and whoever reads a feed
+/// asks again and again.
+pub(super) fn as_json(
+    headers: &HeaderMap,
+    context: &RequestContext,
+    page: NewsPage,
+) -> Result<Response, Problem> {
+    let tag = Tag::of_shown(&represent::shown(&page)?);
+    Ok(represent::unless_known(headers, &tag, || respond::json(context, page)))
 }
 
 /// Reads paging and filters.
@@ -104,7 +122,7 @@ pub(super) fn read(params: &mut Params<'_>, shared: &Shared) -> (Paging, NewsFil
     let paging = Paging::read(params);
     let (from, until) = read_span(params);
     let filter = NewsFilter {
-        source: params.read_as("source", |text| data::source_name(text, shared)),
+        sources: data::source_names(params, shared),
         feed: params.read_as("feed", feed_address),
         search: params.get("search").map(str::to_owned),
         from,

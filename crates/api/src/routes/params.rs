@@ -37,9 +37,8 @@ pub(crate) struct ListingParams {
     name: Option<String>,
     /// Part of symbol, name or external id, without regard to case
     search: Option<String>,
-    /// The asset
-    #[param(minimum = 0)]
-    asset_id: Option<i64>,
+    /// Only listings of these assets, separated by commas
+    asset_id: Option<String>,
     /// Smallest price in US dollars, compared exactly; unknown values never fit a range
     min_price: Option<String>,
     /// Largest price in US dollars
@@ -56,8 +55,8 @@ pub(crate) struct ListingParams {
     min_price_change_24h: Option<String>,
     /// Largest change of the price over 24 hours in percent
     max_price_change_24h: Option<String>,
-    /// Only values of this instant or later, as their source dates them: ISO 8601, `YYYY-MM-DD` (its
-    /// midnight, UTC), or Unix seconds or milliseconds
+    /// Only values of this instant or later, as their source dates them: ISO 8601, `YYYY-MM-DD` or
+    /// `YYYYMMDD` (its midnight, UTC), or Unix seconds or milliseconds of nine digits or more
     updated_since: Option<String>,
     /// `id`, `symbol`, `name`, `source`, `price_usd` (or `price`), `market_cap`, `volume_24h`,
     /// `price_change_24h`, `circulating_supply`, `total_supply`, `max_supply`,
@@ -98,8 +97,8 @@ pub(crate) struct SourceParam {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes parameters that are read by hand")]
 pub(crate) struct HistoryParams {
-    /// Only points at or after this instant: ISO 8601, `YYYY-MM-DD` (its midnight, UTC), or Unix
-    /// seconds or milliseconds
+    /// Only points at or after this instant: ISO 8601, `YYYY-MM-DD` or `YYYYMMDD` (its
+    /// midnight, UTC), or Unix seconds or milliseconds of nine digits or more
     from: Option<String>,
     /// Only points before this instant
     to: Option<String>,
@@ -110,14 +109,14 @@ pub(crate) struct HistoryParams {
     revisions: Option<String>,
     /// `asc`, oldest first (the default), or `desc`
     order: Option<String>,
-    /// Rows on a page; 100 unless given
-    #[param(minimum = 1, maximum = 1000)]
+    /// Rows on a page; 20 unless given
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
     /// The same as `limit`
-    #[param(minimum = 1, maximum = 1000)]
+    #[param(minimum = 1, maximum = 500)]
     per_page: Option<u32>,
     /// The same as `limit`
-    #[param(minimum = 1, maximum = 1000)]
+    #[param(minimum = 1, maximum = 500)]
     page_size: Option<u32>,
     /// A `next_cursor` of the same query
     cursor: Option<String>,
@@ -135,8 +134,8 @@ pub(crate) struct NewsParams {
     feed: Option<String>,
     /// Part of title or summary, without regard to ASCII case
     search: Option<String>,
-    /// Only published at or after this instant: ISO 8601, `YYYY-MM-DD` (its midnight, UTC), or Unix
-    /// seconds or milliseconds
+    /// Only published at or after this instant: ISO 8601, `YYYY-MM-DD` or `YYYYMMDD` (its
+    /// midnight, UTC), or Unix seconds or milliseconds of nine digits or more
     from: Option<String>,
     /// Only published before this instant
     to: Option<String>,

@@ -113,7 +113,7 @@ pub(crate) async fn quarantine(
     let mut params = Params::read(query.as_deref(), KNOWN);
     let paging = Paging::read(&mut params);
     let filter = QuarantineFilter {
-        source: params.read_as("source", |text| data::source_name(text, &shared)),
+        sources: data::source_names(&mut params, &shared),
         reason: params.read_as("reason", |text| {
             one_of(text, &RejectionReason::ALL.map(|reason| (reason.code(), reason)))
         }),

@@ -98,7 +98,7 @@ pub(crate) async fn quarantine_pages(
     let mut params = Params::read(query.as_deref(), KNOWN);
     let paging = Paging::read(&mut params);
     let filter = PageFilter {
-        source: params.read_as("source", |text| data::source_name(text, &shared)),
+        sources: data::source_names(&mut params, &shared),
         state: Some(PageState::Refused),
         run_id: params.read_as("run_id", run_id),
         limit: Some(paging.store_limit()),

@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 use axum::extract::{OriginalUri, Path};
 use axum::response::Response;
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderMap, HeaderValue};
 
 use crate::openapi::Problems;
 use crate::problem::{Code, Problem};
+use crate::represent::{self, NotModified, Tag};
 use crate::respond;
 
 const PAGE: &str = include_str!("../assets/redoc.html");
@@ -29,6 +30,9 @@ static BUNDLE: LazyLock<Bytes> = LazyLock::new(|| {
     Bytes::from(script.trim().to_owned())
 });
 
+static SCRIPT_TAG: LazyLock<Tag> = LazyLock::new(|| Tag::of_bytes(SCRIPT.as_bytes()));
+static BUNDLE_TAG: LazyLock<Tag> = LazyLock::new(|| Tag::of_bytes(&BUNDLE));
+
 /// Shows the reference of the API for reading.
 #[utoipa::path(
     get, path = "/redoc", tag = "Service",
@@ -47,13 +51,23 @@ pub(crate) async fn redoc(OriginalUri(uri): OriginalUri) -> Response {
 #[utoipa::path(
     get, path = "/redoc/{file}", tag = "Service",
     params(("file" = String, Path, description = "`redoc.js` or `redoc.standalone.js`", example = "redoc.js")),
-    responses((status = 200, description = "The file", content_type = "text/javascript", body = String), Problems),
+    responses(
+        (status = 200, description = "The file", content_type = "text/javascript", body = String, headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
+        NotModified, Problems,
+    ),
 )]
-pub(crate) async fn redoc_file(Path(file): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn redoc_file(
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
     match file.as_str() {
-        "redoc.js" => Ok(respond::text(JAVASCRIPT, SCRIPT)),
-        "redoc.standalone.js" => Ok(respond::text(JAVASCRIPT, BUNDLE.clone())),
+        "redoc.js" => {
+            Ok(represent::unless_known(&headers, &SCRIPT_TAG, || respond::text(JAVASCRIPT, SCRIPT)))
+        }
+        "redoc.standalone.js" => Ok(represent::unless_known(&headers, &BUNDLE_TAG, || {
+            respond::text(JAVASCRIPT, BUNDLE.clone())
+        })),
         _ => Err(Problem::new(Code::NotFound, "the reference has no such file")),
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct RelateRequest {
     request_body(content = RelateRequest, description = "How they relate"),
     responses(
         (status = 200, description = "It is kept", body = Enveloped<Decision>),
-        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>),
+        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]
@@ -77,7 +77,7 @@ pub(crate) async fn relate(
     request_body(content = PairRequest, description = "The listings"),
     responses(
         (status = 200, description = "It is kept", body = Enveloped<Decision>),
-        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>),
+        (status = 202, description = "It will be kept", body = Enveloped<CommandsPending>, headers(("Location" = String, description = "Where the first command is shown"))),
         Problems,
     ),
 )]

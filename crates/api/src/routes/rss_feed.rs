@@ -2,8 +2,8 @@
 
 use axum::extract::{OriginalUri, RawQuery, State};
 use axum::response::Response;
-use http::header::{ACCEPT, HOST, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, HOST};
+use http::{HeaderMap, HeaderName};
 
 use super::news::{self, NewsPage};
 use super::params::{NewsParams, PageParams, SourceParam};
@@ -11,6 +11,7 @@ use crate::answer::{AppState, Enveloped, RequestContext};
 use crate::openapi::Problems;
 use crate::problem::Problem;
 use crate::query::{Params, one_of};
+use crate::represent::{self, NotModified, Tag};
 use crate::{respond, rss};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -44,8 +45,8 @@ pub(crate) const FORMATS: [(&str, bool); 2] = [("json", false), ("rss", true)];
         (status = 200, description = "A page of news", content(
             (Enveloped<NewsPage> = "application/json"),
             (String = "application/rss+xml"),
-        )),
-        Problems,
+        ), headers(("ETag" = String, description = "By what the answer is known again with `If-None-Match`"))),
+        NotModified, Problems,
     ),
 )]
 pub(crate) async fn rss_feed(
@@ -68,16 +69,19 @@ pub(crate) async fn rss_feed(
         Ok((generation, total, shared.store.news(filter).await?))
     };
     let (generation, total, found) = shared.ask(asking).await?;
-    let mut response = if as_rss {
+    let response = if as_rss {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
         let server = rss::Server { https: by_https(&headers), host };
         let document = rss::document(&shared.settings.project_name, server, &found)?;
-        respond::text("application/rss+xml; charset=utf-8", document)
+        // The document says nothing of the instant at which it is made.
+        let tag = Tag::of_bytes(&document);
+        let make = || respond::text("application/rss+xml; charset=utf-8", document);
+        represent::unless_known(&headers, &tag, make)
     } else {
-        respond::json(&context, news::page(&paging, &found, total))
+        news::as_json(&headers, &context, news::page(&paging, &found, total))?
     };
-    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    let response = represent::kept(response, shared.cache_control(&headers));
     Ok(respond::at_generation(response, generation))
 }
 
@@ -119,6 +123,8 @@ fn prefers_rss(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

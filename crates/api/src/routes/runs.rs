@@ -51,13 +51,13 @@ pub(crate) async fn runs(
 ) -> Result<Response, Problem> {
     let mut params = Params::read(query.as_deref(), KNOWN);
     let paging = Paging::read(&mut params);
-    let source = params.read_as("source", |text| data::source_name(text, &shared));
+    let sources = data::source_names(&mut params, &shared);
     let status = params.read_as("status", |text| {
         one_of(text, &RunStatus::ALL.map(|status| (status.name(), status)))
     });
     params.check(())?;
     let filter =
-        RunFilter { source, status, limit: paging.store_limit(), offset: paging.store_offset() };
+        RunFilter { sources, status, limit: paging.store_limit(), offset: paging.store_offset() };
     let asking = async {
         let total = shared.store.count_runs(filter.clone()).await?;
         Ok((total, shared.store.runs(filter).await?))

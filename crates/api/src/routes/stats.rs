@@ -132,7 +132,8 @@ pub(crate) struct SourceProgress {
     status: &'static str,
     /// The newest run.
     run_id: Option<String>,
-    /// The checkpoint where it is a single number or text.
+    /// The checkpoint where it is a single number or text, else `null`: of the sources that come with this
+    /// program none has such a one, and `checkpoint` says where they stand.
     #[schema(value_type = Option<String>)]
     last_processed_id: Option<serde_json::Value>,
     /// When the checkpoint was moved last.

@@ -22,6 +22,8 @@ use crate::{Shared, data, respond};
 
 /// Where older services started runs, also by `GET`.
 pub(super) const PATH: &str = "/trigger-etl";
+/// The methods it takes: HEAD is not among them, for who only looks must not start anything.
+pub(super) const ALLOWED: HeaderValue = HeaderValue::from_static("GET,POST,OPTIONS");
 
 /// Every parameter of `/trigger-etl`.
 const KNOWN: &[&str] = &["source"];
@@ -65,7 +67,7 @@ pub(crate) struct TriggerParams {
 #[utoipa::path(
     post, path = "/trigger-etl", tag = "Decisions",
     params(TriggerParams, ChangeParams),
-    responses((status = 202, description = "The run", body = Enveloped<RunAsked>), Problems),
+    responses((status = 202, description = "The run", body = Enveloped<RunAsked>, headers(("Location" = String, description = "Where the run is shown"))), Problems),
 )]
 pub(crate) async fn trigger_posted(
     State(shared): AppState,
@@ -84,7 +86,7 @@ pub(crate) async fn trigger_posted(
 #[utoipa::path(
     get, path = "/trigger-etl", tag = "Decisions",
     params(TriggerParams),
-    responses((status = 202, description = "The run", body = Enveloped<RunAsked>), Problems),
+    responses((status = 202, description = "The run", body = Enveloped<RunAsked>, headers(("Location" = String, description = "Where the run is shown"))), Problems),
 )]
 pub(crate) async fn trigger(
     State(shared): AppState,
@@ -94,10 +96,9 @@ pub(crate) async fn trigger(
     change: Change,
 ) -> Result<Response, Problem> {
     if method == Method::HEAD {
-        // Who only looks must not start anything.
         let problem = Problem::new(Code::MethodNotAllowed, "HEAD starts nothing; send POST or GET");
         let mut response = problem.into_response();
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,POST"));
+        response.headers_mut().insert(ALLOW, ALLOWED);
         return Ok(response);
     }
     let source = source_asked(query.as_deref(), &shared)?;
@@ -112,7 +113,7 @@ pub(crate) async fn trigger(
     post, path = "/runs", tag = "Decisions",
     params(ChangeParams),
     request_body(content = RunRequest, description = "What to run"),
-    responses((status = 202, description = "The run", body = Enveloped<RunAsked>), Problems),
+    responses((status = 202, description = "The run", body = Enveloped<RunAsked>, headers(("Location" = String, description = "Where the run is shown"))), Problems),
 )]
 pub(crate) async fn start_run(
     State(shared): AppState,
@@ -172,7 +173,8 @@ async fn start(
     let handed_in = change.hand_in(shared, Ok((commands, answer))).await?;
     let (run_id, status) = run_of(shared, &source, &handed_in, now).await?;
     let body = RunAsked { run_id: run_id.to_string(), source: source.to_string(), status };
-    Ok(respond::json_with(context, StatusCode::ACCEPTED, body))
+    let response = respond::json_with(context, StatusCode::ACCEPTED, body);
+    Ok(change.located(response, &format!("/runs/{run_id}")))
 }
 
 /// The run of a request, now or when it came first: its row is there from now on.
@@ -221,7 +223,7 @@ async fn open_run(
 ) -> kasparro_store::StoreResult<Option<Run>> {
     for status in [RunStatus::Running, RunStatus::Queued] {
         let filter =
-            RunFilter { source: Some(source.clone()), status: Some(status), limit: 1, offset: 0 };
+            RunFilter { sources: vec![source.clone()], status: Some(status), limit: 1, offset: 0 };
         if let Some(run) = shared.store.runs(filter).await?.pop() {
             return Ok(Some(run));
         }

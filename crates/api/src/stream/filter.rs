@@ -6,9 +6,9 @@ use kasparro_view::{Row, fold};
 
 use super::event::seen_in;
 use crate::Shared;
-use crate::data::{several, source_name};
+use crate::data::{several, source_names};
 use crate::problem::{Code, Mistakes, Problem};
-use crate::query::{Params, whole_number};
+use crate::query::{Params, asset_id};
 
 /// Every parameter of `/stream`.
 pub(crate) const KNOWN: &[&str] = &["symbol", "source", "asset_id", "last_event_id"];
@@ -76,22 +76,16 @@ impl Asked {
         let mut params = Params::read(query, KNOWN);
         let symbols =
             params.read_as("symbol", |text| several(text, |one| Ok::<_, String>(fold(one))));
-        let sources =
-            params.read_as("source", |text| several(text, |one| source_name(one, shared)));
+        let sources = source_names(&mut params, shared);
         let assets = params.read_as("asset_id", |text| several(text, asset_id));
         let from_parameter = params.read_as("last_event_id", seen_in);
         let filter = Filter {
             symbols: symbols.unwrap_or_default(),
-            sources: sources.unwrap_or_default(),
+            sources,
             assets: assets.unwrap_or_default(),
         };
         params.check(Self { filter, last_seen: from_header.or(from_parameter) })
     }
-}
-
-fn asset_id(text: &str) -> Result<AssetId, &'static str> {
-    let id = whole_number(text)?;
-    i64::try_from(id).map(AssetId).map_err(|_| "is too large")
 }
 
 fn in_header(headers: &HeaderMap) -> Result<Option<Generation>, Problem> {

@@ -10,7 +10,7 @@ use super::client::{ADMIN_KEY, get, request};
 use super::keyed::{ask, essence, unlimited, with_key};
 use super::world::{World, serve};
 use crate::access::{Access, Area, access_table, operations};
-use crate::{ApiSettings, key_id_of};
+use crate::{ApiSettings, MAX_KEY_BYTES, key_id_of};
 
 /// The path of an operation with something in place of its parameters, and one that none knows: whoever is
 /// let in is told so, also by operations whose answers would go on.
@@ -55,7 +55,12 @@ async fn i18_every_operation_lets_in_whom_its_table_says_and_nobody_else() {
             for (name, headers, brings) in &callers {
                 let reply = ask(served.address, operation.method, &path, headers, "").await;
                 let what = format!("{} {path} by {name}: {}", operation.method, reply.body);
+                let probe = ["/livez", "/readyz"].contains(&operation.path.as_str());
                 match (brings, needed) {
+                    // Nobody is kept from what anybody may ask, and a process not stopped for a key.
+                    (Some(None), None) if probe => {
+                        assert!(![401, 403].contains(&reply.status), "{what}");
+                    }
                     (Some(None), _) => {
                         reply.assert_problem(401, "key_invalid");
                         assert_eq!(reply.header("www-authenticate"), Some("Bearer"), "{what}");
@@ -156,6 +161,21 @@ async fn k3_a_key_that_is_sent_twice_or_is_none_is_refused_and_never_read_from_t
     request(served.address, "GET", "/data", &long).await.assert_problem(401, "key_invalid");
     let own = with_key(ADMIN_KEY);
     assert_eq!(ask(served.address, "GET", "/keys", &own, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_key_of_the_operator_may_be_any_text_that_a_header_carries() {
+    let world = World::with_many(1).await;
+    for key in ["ein Schlüssel mit Lücken".to_owned(), "k".repeat(MAX_KEY_BYTES)] {
+        let admin_key = Some(key.as_str().into());
+        let served = serve(world.api(ApiSettings { admin_key, ..unlimited() })).await;
+        for headers in [with_key(&key), format!("authorization: Bearer {key}\r\n")] {
+            let reply = request(served.address, "GET", "/keys", &headers).await;
+            assert_eq!(reply.status, 200, "{headers}: {}", reply.body);
+        }
+        let other = request(served.address, "GET", "/keys", &with_key(&format!("{key}s"))).await;
+        other.assert_problem(401, "key_invalid");
+    }
 }
 
 #[tokio::test]

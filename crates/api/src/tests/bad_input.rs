@@ -114,7 +114,7 @@ async fn i8_bad_ids_paths_and_methods_have_their_answers() {
     for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"] {
         let reply = request(served.address, method, "/data", "").await;
         reply.assert_problem(405, "method_not_allowed");
-        assert_eq!(reply.header("allow"), Some("GET,HEAD"), "{method}");
+        assert_eq!(reply.header("allow"), Some("GET,HEAD,OPTIONS"), "{method}");
     }
     for path in ["/", "/api", "/stats", "/runs", "/sources", "/assets/1", "/listings/1"] {
         get(served.address, &format!("{path}?nonsense=1"))

@@ -174,5 +174,5 @@ async fn i8_bad_input_to_compare_runs_is_named() {
     post(served.address, "/compare-runs", &large).await.assert_problem(413, "body_too_large");
     let reply = request(served.address, "DELETE", "/compare-runs", "").await;
     reply.assert_problem(405, "method_not_allowed");
-    assert_eq!(reply.header("allow"), Some("GET,HEAD,POST"));
+    assert_eq!(reply.header("allow"), Some("GET,HEAD,POST,OPTIONS"));
 }

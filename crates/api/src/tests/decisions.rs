@@ -155,12 +155,12 @@ async fn what_takes_longer_than_a_request_is_told_later() {
     let request_timeout = std::time::Duration::from_millis(500);
     let served = serve(world.api(ApiSettings { request_timeout, ..unlimited() })).await;
     let body = r#"{"rows":[1],"why":"so"}"#;
-    let reply = ask(served.address, "POST", "/quarantine/discard", &operate, body).await;
+    let reply = ask(served.address, "POST", "/api/v1/quarantine/discard", &operate, body).await;
     assert_eq!(reply.status, 202, "{}", reply.body);
     let (status, ids) = (reply.json()["status"].clone(), reply.json()["command_ids"].clone());
     assert_eq!(status, "pending");
     let place = reply.header("location").unwrap();
-    assert_eq!(place, format!("/commands/{}", ids[0]));
+    assert_eq!(place, format!("/api/v1/commands/{}", ids[0]));
     let look = || async { ask(served.address, "GET", place, &operate, "").await.json() };
     assert_eq!(look().await["status"], "pending");
     let _worker = world.work();

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::Service as _;
 use kasparro_store::contract::FailingStore;
@@ -21,7 +21,7 @@ use crate::{Api, ApiSettings, access};
 const PEER: &str = "127.0.0.1:50000";
 
 /// What only reads from a store; any other call counts as writing.
-const READS: [&str; 45] = [
+const READS: [&str; 46] = [
     "pages",
     "count_pages",
     "landed_pages",
@@ -43,6 +43,7 @@ const READS: [&str; 45] = [
     "source_states",
     "command",
     "keys",
+    "keys_since",
     "history",
     "quarantined",
     "count_quarantined",
@@ -122,8 +123,9 @@ impl Inside {
         self
     }
 
-    /// Asks, and reads the answer to its end.
-    pub(super) async fn ask(&self, request: Request<Full<Bytes>>) -> Answer {
+    /// Asks, of a host unless the request names one, and reads the answer to its end.
+    pub(super) async fn ask(&self, mut request: Request<Full<Bytes>>) -> Answer {
+        request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("localhost"));
         let Ok(response) = self.door.call(request).await;
         let (parts, body) = response.into_parts();
         let goes_on = parts.headers.get(CONTENT_TYPE).is_some_and(|it| it == "text/event-stream");

@@ -80,6 +80,45 @@ async fn several_symbols_and_sources_are_asked_for_at_once() {
 }
 
 #[tokio::test]
+async fn several_assets_are_asked_for_at_once() {
+    let world = world().await;
+    let served = world.serve().await;
+    for (query, expected) in [
+        ("asset_id=1,2", vec![1, 2]),
+        ("asset_id=4,%203,4", vec![3, 4]),
+        ("asset_id=1,4,99&symbol=btc", vec![1, 4]),
+        ("asset_id=99,100", vec![]),
+    ] {
+        for path in ["/data", "/listings"] {
+            let page = get_json(served.address, &format!("{path}?{query}")).await;
+            assert_eq!(ids(&page), expected, "{path}?{query}");
+        }
+        for name in ["asset_id", "id"] {
+            let query = query.replacen("asset_id", name, 1);
+            let page = get_json(served.address, &format!("/assets?{query}")).await;
+            assert_eq!(ids(&page), expected, "/assets?{query}");
+        }
+    }
+    assert_eq!(ids(&get_json(served.address, "/assets?id=2,1&asset_id=1,2").await), [1, 2]);
+    for query in ["asset_id=1,", "asset_id=1,x", "asset_id=1;2"] {
+        for path in ["/data", "/listings", "/assets"] {
+            let reply = get(served.address, &format!("{path}?{query}")).await;
+            reply.assert_problem(400, "invalid_parameter");
+        }
+    }
+    get(served.address, "/assets?id=1&asset_id=1,2").await.assert_problem(400, "invalid_parameter");
+    // A cursor goes on with the assets that it was made for, in whatever order they are named.
+    for path in ["/data", "/assets"] {
+        let page = get_json(served.address, &format!("{path}?asset_id=1,2,3&limit=1")).await;
+        let cursor = page["pagination"]["next_cursor"].as_str().unwrap();
+        let same = format!("{path}?asset_id=3,2,1&limit=1&cursor={cursor}");
+        assert_eq!(ids(&get_json(served.address, &same).await), [2]);
+        let other = get(served.address, &format!("{path}?asset_id=1,2&cursor={cursor}")).await;
+        other.assert_problem(400, "invalid_cursor");
+    }
+}
+
+#[tokio::test]
 async fn ranges_are_exact_and_unknown_values_never_fit() {
     let world = world().await;
     let served = world.serve().await;
@@ -123,9 +162,21 @@ async fn what_changed_since_an_instant_is_asked_for_alone() {
     assert_eq!(ids(&page), [1, 2, 3, 4, 5]);
     let page = get_json(served.address, "/data?updated_since=2030-01-01").await;
     assert_eq!(page["total"], 0);
-    get(served.address, "/data?updated_since=yesterday")
-        .await
-        .assert_problem(400, "invalid_parameter");
+    for (since, expected) in
+        [("20240101", 5), ("20300101", 0), ("0001-01-01", 5), ("9999-12-31", 0)]
+    {
+        let page = get_json(served.address, &format!("/data?updated_since={since}")).await;
+        assert_eq!(page["total"], expected, "{since}");
+    }
+    for (since, hint) in
+        [("yesterday", "2024-01-31"), ("2027", "2024-01-01"), ("20270231", "no date")]
+    {
+        let reply = get(served.address, &format!("/data?updated_since={since}")).await;
+        reply.assert_problem(400, "invalid_parameter");
+        let problem = reply.json();
+        let message = problem["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains(hint), "{since}: {message}");
+    }
 }
 
 #[tokio::test]

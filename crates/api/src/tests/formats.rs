@@ -1,18 +1,17 @@
-//! Forms, tags and compression of answers.
+//! Forms and tags of answers.
 
-use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::{Reply, get, get_json, parse, request, send};
+use super::client::{Reply, get, get_json, request};
 use super::keyed::unlimited;
 use super::world::{Served, World, serve};
 use crate::ApiSettings;
 
 /// The same world behind the hot path and behind the router.
-async fn both(world: &World) -> [Served; 2] {
+pub(super) async fn both(world: &World) -> [Served; 2] {
     let hot = world.serve().await;
     let mut api = world.api(unlimited());
     api.hot = false;
@@ -110,7 +109,7 @@ async fn assets_and_history_come_in_the_same_forms() {
     }
 }
 
-async fn conditional(address: SocketAddr, target: &str, tag: &str) -> Reply {
+pub(super) async fn conditional(address: SocketAddr, target: &str, tag: &str) -> Reply {
     request(address, "GET", target, &format!("if-none-match: {tag}\r\n")).await
 }
 
@@ -194,58 +193,6 @@ async fn answers_may_be_kept_until_the_next_scheduled_run_where_that_is_configur
     world.clock.advance(Duration::from_secs(3600));
     let reply = get(served.address, "/data").await;
     assert_eq!(reply.header("cache-control"), Some("no-cache"), "the run is due");
-}
-
-/// Asks in HTTP/1.0, whose bodies are not cut into chunks.
-async fn encoded(address: SocketAddr, target: &str, encoding: &str) -> (Reply, Vec<u8>) {
-    let text = format!("GET {target} HTTP/1.0\r\nhost: x\r\naccept-encoding: {encoding}\r\n\r\n");
-    let bytes = send(address, text.as_bytes()).await;
-    let at = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    (parse(&bytes), bytes[at + 4..].to_vec())
-}
-
-#[tokio::test]
-async fn large_answers_are_compressed_as_a_client_likes() {
-    let world = World::with_many(100).await;
-    let served = world.serve().await;
-    let target = "/data?limit=100&format=ndjson";
-    let (plain, body) = encoded(served.address, target, "identity").await;
-    assert_eq!(plain.header("content-encoding"), None);
-    for (asked, expected) in [
-        ("gzip", "gzip"),
-        ("br;q=0.1, zstd", "zstd"),
-        ("gzip;q=0.5, br", "br"),
-        ("gzip, *;q=0", "gzip"),
-    ] {
-        let (reply, compressed) = encoded(served.address, target, asked).await;
-        assert_eq!(reply.status, 200);
-        assert_eq!(reply.header("content-encoding"), Some(expected), "{asked}");
-        assert!(compressed.len() < body.len() / 4, "{} bytes", compressed.len());
-        assert_eq!(reply.header("vary"), Some("accept, accept-encoding, x-min-generation"));
-        let tag = reply.header("etag").unwrap();
-        assert!(tag.ends_with(&format!("-ndjson.{expected}\"")), "{tag}");
-        assert_ne!(Some(tag), plain.header("etag"), "other bytes, another strong tag");
-        assert_eq!(conditional(served.address, target, tag).await.status, 304);
-        let mut read = Vec::new();
-        match expected {
-            "gzip" => {
-                flate2::read::GzDecoder::new(&compressed[..]).read_to_end(&mut read).unwrap();
-            }
-            "zstd" => read = zstd::decode_all(&compressed[..]).unwrap(),
-            _ => continue,
-        }
-        assert_eq!(read, body, "{asked}");
-    }
-    let (small, _) = encoded(served.address, "/data?limit=1", "gzip").await;
-    assert_eq!(small.header("content-encoding"), None, "not worth it");
-    let (json, compressed) = encoded(served.address, "/data?limit=100", "gzip").await;
-    assert!(
-        json.header("etag").unwrap().starts_with("W/\"")
-            && json.header("etag").unwrap().ends_with("-json\"")
-    );
-    let mut read = String::new();
-    flate2::read::GzDecoder::new(&compressed[..]).read_to_string(&mut read).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&read).unwrap()["total"], 100);
 }
 
 #[tokio::test]

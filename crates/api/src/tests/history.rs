@@ -61,7 +61,7 @@ async fn points_come_with_every_digit_and_as_they_are_stated_now() {
         );
         assert_eq!(page["data"][1]["price_usd"], 3.1);
         assert_eq!((&page["interval"], &page["order"]), (&json!("raw"), &json!("asc")));
-        assert_eq!(page["pagination"], json!({"per_page": 100, "next_cursor": null}));
+        assert_eq!(page["pagination"], json!({"per_page": 20, "next_cursor": null}));
         assert!(page.get("gaps").is_none());
     }
     let page = get_json(served.address, "/listings/1/history?revisions=all&order=desc").await;
@@ -93,14 +93,33 @@ async fn from_is_taken_in_and_to_left_out_in_every_spelling() {
     for (query, count) in [
         ("from=2023-12-01", 5),
         ("from=2023-12-02", 0),
+        ("from=20231201", 5),
+        ("from=20231202", 0),
+        ("to=9999-12-31", 5),
+        ("to=9999-12-31T23:59:59-10:00", 5),
+        ("to=253402300799999", 5),
+        ("from=0001-01-01", 5),
+        ("from=0001-01-01&to=9999-12-31&interval=1h", 2),
+        ("from=9999-12-31", 0),
+        ("to=0001-01-01", 0),
+        ("from=0001-01-01&to=1969-12-31", 0),
+        ("from=9999-12-31T23:59:59.999Z&to=9999-12-31T23:59:59-01:00", 0),
         ("to=2023-12-01", 0),
         ("to=2023-12-02", 5),
         ("source=csv_source", 5),
         ("source=coingecko", 0),
+        ("source=coingecko,csv_source", 5),
+        ("source=coingecko_market,coinpaprika_free", 0),
     ] {
         let page = get_json(served.address, &format!("/assets/1/history?{query}")).await;
-        assert_eq!(instants(&page).len(), count, "{query}");
+        assert_eq!(page["data"].as_array().unwrap().len(), count, "{query}");
     }
+    // A cursor states the bounds as it was asked with them.
+    let target = "/assets/1/history?to=9999-12-31T23:59:59Z&limit=1";
+    let page = get_json(served.address, target).await;
+    let cursor = page["pagination"]["next_cursor"].as_str().unwrap();
+    let next = get_json(served.address, &format!("{target}&cursor={cursor}")).await;
+    assert_eq!(instants(&next), ["2023-12-01T10:20:00Z"]);
 }
 
 #[tokio::test]
@@ -232,7 +251,7 @@ async fn many_revisions_of_one_instant_fill_no_page_and_hide_no_point() {
         }
         assert_eq!(prices, [1, 59, 90, 91, 92, 93, 94], "{order}");
     }
-    let all = get_json(served.address, "/assets/1/history?revisions=all&limit=1000").await;
+    let all = get_json(served.address, "/assets/1/history?revisions=all&limit=500").await;
     assert_eq!(all["data"].as_array().unwrap().len(), 57);
 }
 
@@ -259,6 +278,9 @@ async fn i8_every_bad_parameter_of_history_is_named() {
         ("from=2023-12-01T12:20:00+02:00", "invalid_parameter", "from"),
         ("from=-1", "invalid_parameter", "from"),
         ("from=99999999999999999999", "invalid_parameter", "from"),
+        ("from=2023", "invalid_parameter", "from"),
+        ("to=20230230", "invalid_parameter", "to"),
+        ("from=9999-12-31&to=0001-01-01", "invalid_parameter", "from"),
         ("to=2023-02-30", "invalid_parameter", "to"),
         ("from=2023-12-02&to=2023-12-01", "invalid_parameter", "from"),
         ("interval=5m", "invalid_parameter", "interval"),
@@ -266,7 +288,7 @@ async fn i8_every_bad_parameter_of_history_is_named() {
         ("revisions=all&interval=1h", "invalid_parameter", "revisions"),
         ("order=up", "invalid_parameter", "order"),
         ("limit=0", "invalid_parameter", "limit"),
-        ("limit=1001", "invalid_parameter", "limit"),
+        ("limit=501", "invalid_parameter", "limit"),
         ("per_page=-1", "invalid_parameter", "per_page"),
         ("page_size=x", "invalid_parameter", "page_size"),
         ("cursor=abc", "invalid_cursor", "cursor"),
@@ -340,7 +362,7 @@ async fn listings_of_one_asset_are_merged_the_same_in_small_and_in_large_pages()
             let query = |limit| HistoryQuery {
                 format: crate::represent::Format::Json,
                 subject: Subject::Asset(AssetId(1)),
-                source: None,
+                sources: Vec::new(),
                 from: None,
                 to: None,
                 interval,

@@ -24,6 +24,56 @@ async fn a_request_id_is_taken_over_or_made_and_is_in_header_and_body() {
     }
 }
 
+/// What leaves unknown parameters aside: others add their own to it.
+const LEAVES_ASIDE: [&str; 7] =
+    ["/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/redoc"];
+
+#[tokio::test]
+async fn unknown_and_repeated_parameters_are_refused_where_the_documents_say_so_and_only_there() {
+    let mut world = World::with_many(3).await;
+    world.examine("csv", vec![changed("/price", DriftSeverity::Info)]).await;
+    let run_id = world.commit("csv", &[("a", "A", "a", None)]).await.to_string();
+    let served = world.serve().await;
+    for path in paths::read() {
+        let under = |place: &&str| path == **place || path.starts_with(&format!("{place}/"));
+        let aside = LEAVES_ASIDE.iter().any(under);
+        let target = paths::target(&path, &run_id);
+        let reply = get(served.address, &format!("{target}?utm_source=x&utm_source=y")).await;
+        if aside {
+            assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        } else {
+            reply.assert_problem(400, "unknown_parameter");
+        }
+    }
+    let document = openapi::document().info.description.unwrap();
+    let page = include_str!("../../../../docs/API.md");
+    let sentence = |text: &str| {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let at = text.find("`/health`, `/livez`").expect("the exception is named");
+        text[at..].split_once("take none").unwrap().0.to_owned()
+    };
+    for said in [sentence(&document), sentence(page)] {
+        let mut named: Vec<&str> = said.split('`').filter(|it| it.starts_with('/')).collect();
+        named.sort_unstable();
+        let mut expected = LEAVES_ASIDE;
+        expected.sort_unstable();
+        assert_eq!(named, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_head_must_not_start_is_not_offered_to_head() {
+    let served = World::with_many(1).await.serve().await;
+    for method in ["OPTIONS", "HEAD", "DELETE", "PUT"] {
+        for path in ["/trigger-etl", "/trigger-etl/", "/api/v1/trigger-etl"] {
+            let reply = request(served.address, method, path, "").await;
+            let status = if method == "OPTIONS" { 204 } else { 405 };
+            assert_eq!(reply.status, status, "{method} {path}");
+            assert_eq!(reply.header("allow"), Some("GET,POST,OPTIONS"), "{method} {path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_path_is_served_with_and_without_prefix_and_slash() {
     let mut world = World::with_many(3).await;
@@ -37,7 +87,7 @@ async fn every_path_is_served_with_and_without_prefix_and_slash() {
             true => format!("?run1_id={run_id}&run2_id={run_id}"),
             false => String::new(),
         };
-        let allowed = if posted { "GET,HEAD,POST" } else { "GET,HEAD" };
+        let allowed = if posted { "GET,HEAD,POST,OPTIONS" } else { "GET,HEAD,OPTIONS" };
         let path = paths::target(path, &run_id);
         for target in
             [path.clone(), format!("/api/v1{path}"), format!("{path}/"), format!("/api/v1{path}/")]

@@ -7,13 +7,14 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use kasparro_domain::{ApiKey, Scope, Timestamp};
+use kasparro_store::KeysMark;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use secrecy::ExposeSecret as _;
 
 use super::keyed::pepper;
-use crate::access::{KEY_RANDOM_BYTES, KeyRing, NewApiKey};
+use crate::access::{KEY_RANDOM_BYTES, KeyRing, NewApiKey, Reading};
 
 /// Guesses of each kind.
 const SAMPLES: usize = 10_000;
@@ -98,7 +99,8 @@ fn a8_wrong_keys_take_as_long_whatever_of_them_is_right() {
     };
     let named: Vec<_> = known.iter().zip(&strangers).map(with_known_id).collect();
     let ring = KeyRing::new(pepper(), None, Timestamp::EPOCH);
-    ring.confirm(known.iter().map(kept).collect(), tokio::time::Instant::now());
+    let keys: Vec<_> = known.iter().map(kept).collect();
+    ring.confirm(KeysMark::of(&keys), keys, tokio::time::Instant::now());
     for (what, right, wrong) in [
         ("the secret but its end", &known, &named),
         ("the public id, which is no secret,", &named, &strangers),
@@ -113,7 +115,8 @@ fn a8_wrong_keys_take_as_long_whatever_of_them_is_right() {
         let mut samples = [(); 2].map(|()| Vec::with_capacity(SAMPLES));
         for (kind, guess) in &guesses {
             let begun = Instant::now();
-            let found = black_box(ring.find(black_box(guess), Timestamp::EPOCH)).is_ok();
+            let found =
+                black_box(ring.find(black_box(guess), Timestamp::EPOCH, Reading::Recent)).is_ok();
             samples[*kind].push(begun.elapsed().as_nanos() as f64);
             assert!(!found);
         }

@@ -25,7 +25,13 @@ pub(super) fn unlimited() -> ApiSettings {
         failed_auth: u32::MAX,
         ..LimitSettings::default()
     };
-    ApiSettings { pepper: pepper(), limits, cursor_key: [5; 32], ..ApiSettings::default() }
+    ApiSettings {
+        pepper: pepper(),
+        limits,
+        cursor_key: [5; 32],
+        shutdown_notice: Duration::ZERO,
+        ..ApiSettings::default()
+    }
 }
 
 impl World {

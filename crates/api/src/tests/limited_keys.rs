@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use super::client::{ADMIN_KEY, get, request};
 use super::limits::{left, limited};
 use super::world::{World, serve};
-use crate::{ApiSettings, KEY_RANDOM_BYTES, NewApiKey};
+use crate::{ApiSettings, KEY_RANDOM_BYTES, LimitSettings, NewApiKey};
 
 async fn add_key(world: &World, requests: Option<u64>) -> String {
     add(world, NewApiKey::random(), requests).await
@@ -70,14 +70,20 @@ async fn k5_after_twenty_keys_that_are_not_good_none_is_looked_at_for_a_while() 
     for _ in 0..20 {
         with("203.0.113.1", &wrong()).await.assert_problem(401, "key_invalid");
     }
-    for key in [wrong(), good.clone(), "short".to_owned()] {
+    for key in [wrong(), ADMIN_KEY.to_owned(), "short".to_owned()] {
         let reply = with("203.0.113.1", &key).await;
         reply.assert_problem(429, "too_many_failures");
         let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=64).contains(&wait), "{wait}");
         assert!(!reply.body.contains(&key));
     }
-    assert_eq!(with("203.0.113.2", &good).await.status, 200, "others are not concerned");
+    for key in [good.as_str(), ADMIN_KEY] {
+        assert_eq!(with("203.0.113.2", key).await.status, 200, "others are not concerned");
+    }
+    // Nobody guesses a key that was generated, so the failures of others at its address keep none out.
+    assert_eq!(with("203.0.113.1", &good).await.status, 200);
+    assert_eq!(with("203.0.113.1", &own).await.status, 200);
+    with("203.0.113.1", &wrong()).await.assert_problem(429, "too_many_failures");
     // The same public id from many addresses.
     let guessed = wrong();
     for number in 0..20 {
@@ -98,8 +104,92 @@ async fn k5_after_twenty_keys_that_are_not_good_none_is_looked_at_for_a_while() 
     }
     assert_eq!(with("192.0.2.1", &own).await.status, 200);
     assert_eq!(with("192.0.2.1", &good).await.status, 200);
+    // A guess of which only the secret part is wrong learns nothing at an address that failed too often.
+    let guess = guess.text.expose_secret();
+    for _ in 0..30 {
+        with("203.0.113.1", guess).await.assert_problem(429, "too_many_failures");
+    }
+    assert_eq!(with("203.0.113.1", &own).await.status, 200);
     // Health checks with a key are no way to try keys.
-    let headers = format!("x-forwarded-for: 203.0.113.1\r\nx-api-key: {good}\r\n");
-    let reply = request(served.address, "GET", "/livez", &headers).await;
+    let headers = format!("x-forwarded-for: 203.0.113.1\r\nx-api-key: {}\r\n", wrong());
+    let reply = request(served.address, "GET", "/health", &headers).await;
     reply.assert_problem(429, "too_many_failures");
+}
+
+#[tokio::test]
+async fn k5_of_a_thousand_wrong_keys_twenty_are_judged_whatever_their_form() {
+    let world = World::with_many(1).await;
+    add(&world, NewApiKey::of([7; KEY_RANDOM_BYTES]), None).await;
+    let limits = LimitSettings { anonymous: None, ..LimitSettings::default() };
+    let served = serve(world.api(ApiSettings { limits, ..ApiSettings::default() })).await;
+    let mut judged = 0;
+    for number in 0_u16..1_000 {
+        let mut random = [7; KEY_RANDOM_BYTES];
+        let [high, low] = number.to_be_bytes();
+        (random[KEY_RANDOM_BYTES - 2], random[KEY_RANDOM_BYTES - 1]) = (high, low);
+        let guess = NewApiKey::of(random).text.expose_secret().to_owned();
+        let reply =
+            request(served.address, "GET", "/data", &format!("x-api-key: {guess}\r\n")).await;
+        judged += u16::from(reply.status == 401);
+        assert!([401, 429].contains(&reply.status), "{}", reply.body);
+    }
+    assert_eq!(judged, 20);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_judged_is_told_so_and_takes_nothing_from_its_neighbours() {
+    let world = World::with_many(3).await;
+    let good = add_key(&world, None).await;
+    let key_line = |key: &str| format!("x-api-key: {key}\r\n");
+    let wrong = || NewApiKey::random().text.expose_secret().to_owned();
+
+    // Too many failures: of 25 requests 20 are counted, those whose keys were judged.
+    let served = serve(world.api(limited(22))).await;
+    for _ in 0..20 {
+        let reply = request(served.address, "GET", "/data", &key_line(&wrong())).await;
+        reply.assert_problem(401, "key_invalid");
+    }
+    for _ in 0..5 {
+        let reply = request(served.address, "GET", "/data", &key_line(&wrong())).await;
+        reply.assert_problem(429, "too_many_failures");
+        assert_eq!(reply.header("ratelimit"), None, "it is of nobody's limit");
+    }
+    assert_eq!(left(&get(served.address, "/data").await).0, 1);
+    assert_eq!(get(served.address, "/data").await.status, 200);
+    get(served.address, "/data").await.assert_problem(429, "rate_limited");
+    // Also where the limit is used up it is told what is wrong with its key.
+    let reply = request(served.address, "GET", "/data", &key_line(&wrong())).await;
+    reply.assert_problem(429, "too_many_failures");
+    drop(served);
+
+    // The keys were never read.
+    world.switches.away.store(true, std::sync::atomic::Ordering::SeqCst);
+    let served = serve(world.api(limited(2))).await;
+    for _ in 0..5 {
+        let reply = request(served.address, "GET", "/data", &key_line(&good)).await;
+        reply.assert_problem(503, "store_unavailable");
+        assert_eq!(reply.header("ratelimit"), None);
+    }
+    assert_eq!(left(&get(served.address, "/data").await).0, 1);
+    assert_eq!(get(served.address, "/data").await.status, 200);
+    get(served.address, "/data").await.assert_problem(429, "rate_limited");
+    let reply = request(served.address, "GET", "/data", &key_line(&good)).await;
+    reply.assert_problem(503, "store_unavailable");
+}
+
+#[tokio::test]
+async fn k5_the_key_of_the_operator_cannot_be_guessed_at_while_the_database_is_away() {
+    let world = World::with_many(1).await;
+    world.switches.away.store(true, std::sync::atomic::Ordering::SeqCst);
+    let limits = LimitSettings { anonymous: None, failed_auth: 3, ..LimitSettings::default() };
+    let served = serve(world.api(ApiSettings { limits, ..ApiSettings::default() })).await;
+    let with = async |key: &str| {
+        request(served.address, "GET", "/data", &format!("x-api-key: {key}\r\n")).await
+    };
+    for guess in ["admin-key-1", "admin-key-2", "admin-key-3"] {
+        with(guess).await.assert_problem(401, "key_invalid");
+    }
+    for guess in ["admin-key-4", ADMIN_KEY] {
+        with(guess).await.assert_problem(429, "too_many_failures");
+    }
 }

@@ -73,8 +73,8 @@ async fn i17_a_hundred_equal_triggers_start_one_run() {
     let replies = race(&served, 100, "/trigger-etl?source=csv", &headers, "").await;
     let (status, told) = only(&replies);
     assert_eq!((status, &told["status"]), (202, &json!("queued")));
-    let source = Some(kasparro_domain::SourceName::new("csv"));
-    let of_csv = RunFilter { source, limit: 10, ..RunFilter::default() };
+    let sources = vec![kasparro_domain::SourceName::new("csv")];
+    let of_csv = RunFilter { sources, limit: 10, ..RunFilter::default() };
     let runs = world.kept.runs(of_csv).await.unwrap();
     assert_eq!(runs.len(), 1);
     assert_eq!(told["run_id"], runs[0].run_id.to_string());

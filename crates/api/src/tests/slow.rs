@@ -51,6 +51,7 @@ async fn served() -> Served {
     api.router = api.router.merge(
         Router::new()
             .route("/large", on_get(large))
+            .route("/busy", axum::routing::post(std::future::pending::<()>))
             .route("/marked", on_get(beat(true)))
             .route("/unmarked", on_get(beat(false))),
     );
@@ -95,10 +96,26 @@ async fn a4_a_body_that_is_sent_too_slowly_is_not_waited_for() {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(PATIENCE, reading.read_to_end(&mut answer));
     let _ = read.await.expect("an end in time");
-    parse(&answer).assert_problem(503, "request_timeout");
+    let told = parse(&answer);
+    told.assert_problem(408, "body_timeout");
+    assert_eq!((told.header("connection"), told.header("retry-after")), (Some("close"), None));
     assert!(begun.elapsed() >= SHORT);
     trickle.abort();
     get_json(served.address, "/data").await;
+}
+
+#[tokio::test]
+async fn who_waits_for_the_server_is_not_blamed_though_the_body_has_not_come() {
+    let served = served().await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = "POST /busy HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nconnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer));
+    let _ = read.await.expect("an end in time");
+    let told = parse(&answer);
+    told.assert_problem(503, "request_timeout");
+    assert!(told.header("retry-after").is_some());
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ pub(in crate::tests) struct Switches {
 }
 
 /// Calls that no request waits for: one of each at most, whatever is asked.
-const IN_THE_BACKGROUND: [&str; 4] = ["keys", "note_key_uses", "share_usage", "forget_usage"];
+const IN_THE_BACKGROUND: [&str; 5] =
+    ["keys", "keys_since", "note_key_uses", "share_usage", "forget_usage"];
 
 /// A call that hangs; counts until it is dropped.
 struct Stuck(Arc<Switches>);

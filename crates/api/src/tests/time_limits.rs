@@ -21,6 +21,10 @@ fn short() -> ApiSettings {
     }
 }
 
+fn without_notice() -> ApiSettings {
+    ApiSettings { shutdown_notice: Duration::ZERO, ..ApiSettings::default() }
+}
+
 /// Sends bytes, keeps the connection, and reads until the server closes it.
 async fn hold(address: std::net::SocketAddr, bytes: &[u8]) -> (Vec<u8>, Duration) {
     let started = Instant::now();
@@ -85,9 +89,9 @@ async fn connections_beyond_the_cap_are_told_so() {
 }
 
 #[tokio::test]
-async fn shutdown_closes_idle_connections_at_once_and_frees_the_port() {
+async fn shutdown_without_notice_closes_idle_connections_at_once_and_frees_the_port() {
     let world = World::with_many(3).await;
-    let mut served = world.serve().await;
+    let mut served = serve(world.api(without_notice())).await;
     let mut idle = TcpStream::connect(served.address).await.unwrap();
     idle.write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let mut byte = [0; 1];
@@ -102,7 +106,7 @@ async fn shutdown_closes_idle_connections_at_once_and_frees_the_port() {
 
 #[tokio::test]
 async fn a_first_head_that_is_not_whole_when_the_server_ends_is_still_answered() {
-    let api = World::with_many(3).await.api(ApiSettings::default());
+    let api = World::with_many(3).await.api(without_notice());
     let shared = Arc::clone(&api.shared);
     let mut served = serve(api).await;
     let (begin, rest) = b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n".split_at(20);
