@@ -149,7 +149,7 @@ fn served(server: &Server, listing: u64) -> HashMap<i64, Numbers> {
     let mut points = HashMap::new();
     let mut cursor = String::new();
     loop {
-        let url = format!("{}/listings/{listing}/history?limit=1000{cursor}", server.url);
+        let url = format!("{}/listings/{listing}/history?limit=500{cursor}", server.url);
         let text = get(&url).unwrap().text();
         let page: History<'_> = serde_json::from_str(&text).unwrap();
         for point in &page.data {

@@ -29,6 +29,7 @@ fn text(bytes: &[u8]) -> String {
 fn program(folder: &Path) -> Program {
     Program::new(env!("CARGO_BIN_EXE_kasparro"), folder)
         .with("ADMIN_API_KEY", KEY)
+        .with("KASPARRO_SERVER__SHUTDOWN_NOTICE", "0s")
         .with("KASPARRO_FETCH__MAX_ATTEMPTS", "1")
         .with("KASPARRO_FETCH__UPSTREAM", &closed_port())
 }

@@ -56,12 +56,12 @@ fn read_kind(text: &str) -> Result<String, String> {
 pub(crate) async fn execute(context: Context, action: Action) -> Result<Exit, Failure> {
     let Action::List(arguments) = action;
     let Context { config, output, .. } = &context;
-    let source = match &arguments.source {
-        Some(name) => Some(wire::known_source(config, name)?),
-        None => None,
+    let sources = match &arguments.source {
+        Some(name) => vec![wire::known_source(config, name)?],
+        None => Vec::new(),
     };
     let filter = AnomalyFilter {
-        source,
+        sources,
         kind: arguments.kind,
         limit: arguments.limit.or((!output.json).then_some(SHOWN_ROWS)),
         offset: arguments.offset,

@@ -39,9 +39,9 @@ fn read_status(text: &str) -> Result<RunStatus, String> {
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
     let Context { config, output, .. } = &context;
-    let source = match &arguments.source {
-        Some(name) => Some(wire::known_source(config, name)?),
-        None => None,
+    let sources = match &arguments.source {
+        Some(name) => vec![wire::known_source(config, name)?],
+        None => Vec::new(),
     };
     let store = wire::open_to_read(config, &SystemClock::shared()).await?;
     let failed = |error| Failure::store(&error, &config.database);
@@ -57,7 +57,7 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         output.result(&RunDocument::from(&run), || run_details(&run))?;
         return Ok(Exit::Done);
     }
-    let filter = RunFilter { source, status: arguments.status, limit: arguments.limit, offset: 0 };
+    let filter = RunFilter { sources, status: arguments.status, limit: arguments.limit, offset: 0 };
     let runs = store.runs(filter).await.map_err(failed)?;
     output.result(&runs_document(&runs), || {
         if runs.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kasparro_api::{Area, LimitSettings, Network};
+use kasparro_api::{Area, LimitSettings, MAX_KEY_BYTES, Network};
 use secrecy::SecretString;
 
 use super::error::ConfigError;
@@ -46,14 +46,21 @@ fn admin_key(settings: &Settings) -> Result<Option<SecretString>, ConfigError> {
     if key.is_empty() {
         return Ok(None);
     }
-    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if key.contains(char::is_control) || key.trim() != key {
         return Err(settings.refuse(
             ADMIN_KEY,
             "holds a character that no request can carry",
-            "write visible ASCII characters only, without blanks",
+            "write one line without control characters, and without blanks at its ends",
         ));
     }
-    if key.len() < KEY_CHARS {
+    if key.len() > MAX_KEY_BYTES {
+        return Err(settings.refuse(
+            ADMIN_KEY,
+            &format!("has {} bytes", key.len()),
+            &format!("write at most {MAX_KEY_BYTES}; a letter beyond ASCII has two to four"),
+        ));
+    }
+    if key.chars().count() < KEY_CHARS {
         return Err(settings.refuse(
             ADMIN_KEY,
             "is too short",

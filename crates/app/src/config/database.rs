@@ -50,6 +50,29 @@ impl Database {
     }
 }
 
+/// What everybody on this machine may read in the list of processes, and should not; the password is not told.
+pub(super) fn warning(settings: &Settings) -> Option<String> {
+    let Origin::Flag(flag) = settings.origin(KEY) else { return None };
+    let visible = settings.text(KEY).is_ok_and(|text| holds_password(&text));
+    visible.then(|| {
+        format!(
+            "{flag} holds a password, which every user of this machine sees in the list of processes: name the \
+             database by DATABASE_URL or DATABASE_URL_FILE, or by POSTGRES_HOST with POSTGRES_PASSWORD_FILE"
+        )
+    })
+}
+
+/// True for an address that names a user with a password, or has one among its parameters.
+fn holds_password(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let (user, rest) = rest.split_once('@').unwrap_or(("", rest));
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    user.split_once(':').is_some_and(|(_, password)| !password.is_empty())
+        || query.split('&').any(|parameter| {
+            parameter.strip_prefix("password=").is_some_and(|password| !password.is_empty())
+        })
+}
+
 /// What a database elsewhere may cost: connections, and time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {

@@ -103,6 +103,8 @@ pub(crate) struct Server {
     pub(crate) request_timeout: Duration,
     /// Time to finish after SIGTERM.
     pub(crate) drain_timeout: Duration,
+    /// How much of that connections are still taken for.
+    pub(crate) shutdown_notice: Duration,
     /// The most requests answered at once.
     pub(crate) max_requests: usize,
     /// The most connections of one client; 0 for no bound of their own.
@@ -164,6 +166,7 @@ impl Config {
             config.warnings =
                 environment::without_host(environment).map(warn).into_iter().collect();
         }
+        config.warnings.extend(database::warning(&config.settings));
         config.warnings.extend(alerts::warning(&config.settings));
         Ok(config)
     }
@@ -178,6 +181,7 @@ impl Config {
                 idle_timeout: settings.duration("server.idle_timeout")?,
                 request_timeout: settings.duration("server.request_timeout")?,
                 drain_timeout: settings.duration("server.drain_timeout")?,
+                shutdown_notice: settings.duration_or_zero("server.shutdown_notice")?,
                 max_requests: settings.number("server.max_requests", 1)?,
                 max_connections_per_client: settings
                     .number("server.max_connections_per_client", 0)?,

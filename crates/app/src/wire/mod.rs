@@ -106,6 +106,7 @@ pub(crate) fn read_side(
         idle_timeout: config.server.idle_timeout,
         request_timeout: config.server.request_timeout,
         drain_timeout: config.server.drain_timeout,
+        shutdown_notice: config.server.shutdown_notice,
         max_age: config.max_age,
         cors_origins: config.origins.clone(),
         cursor_key: secret.cursor_key(),

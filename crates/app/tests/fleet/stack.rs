@@ -74,6 +74,7 @@ impl Stack {
         std::fs::create_dir_all(&folder).unwrap();
         let mut program = Program::new(env!("CARGO_BIN_EXE_kasparro"), &folder)
             .with("KASPARRO_FETCH__UPSTREAM", url)
+            .with("KASPARRO_SERVER__SHUTDOWN_NOTICE", "0s")
             .with("KASPARRO_LIMITS__ANONYMOUS", "off")
             .with("KASPARRO_SOURCES__CSV__PATHS", file.to_str().unwrap())
             .with("KASPARRO_SOURCES__FEED__URLS", &feeds)

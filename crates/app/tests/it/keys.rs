@@ -219,6 +219,12 @@ fn a_configured_admin_key_is_good_and_nothing_is_made() {
     let refused = short.call(&["serve"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("16 characters") && !refused.stderr.contains("canary"));
+    let long = World::new().with("ADMIN_API_KEY", &"canary".repeat(100));
+    for command in [&["serve"][..], &["config", "check"]] {
+        let refused = long.call(command);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains("at most 512") && !refused.stderr.contains("canary"));
+    }
 }
 
 #[test]

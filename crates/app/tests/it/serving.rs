@@ -53,6 +53,28 @@ fn the_first_line_says_where_and_sigterm_exits_0() {
 }
 
 #[test]
+fn those_who_send_requests_are_told_before_a_server_leaves() {
+    // Blank, so that the default holds.
+    let world = World::new().nothing_by_itself().with("KASPARRO_SERVER__SHUTDOWN_NOTICE", "");
+    assert_eq!(world.call(&["run", "csv"]).code, Some(0));
+    let server = world.serve();
+    wait_until_loaded(&server);
+    let ready = format!("{}/readyz", server.url);
+    assert_eq!(get(&ready).unwrap().status, 200);
+    server.terminate();
+    let told = wait_for("the word that it ends", || {
+        let answer = get(&ready).expect("connections are still taken");
+        (answer.status != 200).then_some(answer)
+    });
+    assert_eq!((told.status, &told.json()["code"]), (503, &"draining".into()), "{}", told.text());
+    assert_eq!(get(&format!("{}/data", server.url)).unwrap().status, 200);
+    let url = server.url.clone();
+    let stopped = server.finish();
+    assert_eq!(stopped.code, Some(0), "{stopped:?}");
+    assert!(get(&format!("{url}/readyz")).is_err(), "nobody listens any more");
+}
+
+#[test]
 fn a_signal_that_comes_twice_is_one_request() {
     let world = World::new().nothing_by_itself();
     let server = world.serve();

@@ -75,11 +75,12 @@ fn assert_sound(folder: &Path, database: &str) {
 
 impl World {
     /// A world in which requests are not spread over minutes, failures are not tried again, everybody may ask
-    /// as often as they like, and [`ADMIN`] may do everything.
+    /// as often as they like, [`ADMIN`] may do everything, and servers stop without notice.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = Program::new(env!("CARGO_BIN_EXE_kasparro"), folder.path())
             .with("KASPARRO_FETCH__MAX_ATTEMPTS", "1")
+            .with("KASPARRO_SERVER__SHUTDOWN_NOTICE", "0s")
             .with("KASPARRO_LIMITS__ANONYMOUS", "off")
             .with("KASPARRO_LIMITS__KEYED", "off")
             // A key that was just made is asked for until it is known.

@@ -69,11 +69,11 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
     let Context { config, output, .. } = &context;
     let store = wire::open_to_read(config, &SystemClock::shared()).await?;
     let known = Known::read(store.as_ref(), &config.database).await?;
-    let wanted = arguments.symbol.map(|symbol| symbol.to_lowercase());
+    let wanted = arguments.symbol.map(|symbol| kasparro_view::fold(&symbol));
     let fits = |asset: &Asset<'_>| {
         let called = |wanted: &String| {
             let symbols = asset.listings.iter().filter_map(|row| row.attributes.symbol.as_ref());
-            symbols.into_iter().any(|symbol| symbol.to_lowercase() == *wanted)
+            symbols.into_iter().any(|symbol| kasparro_view::fold(symbol) == *wanted)
         };
         (!arguments.ambiguous || asset.state() == IdentityState::Ambiguous)
             && wanted.as_ref().is_none_or(called)

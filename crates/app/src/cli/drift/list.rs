@@ -63,12 +63,12 @@ fn read_severity(text: &str) -> Result<DriftSeverity, String> {
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
     let Context { config, output, .. } = &context;
-    let source = match &arguments.source {
-        Some(name) => Some(wire::known_source(config, name)?),
-        None => None,
+    let sources = match &arguments.source {
+        Some(name) => vec![wire::known_source(config, name)?],
+        None => Vec::new(),
     };
     let filter = DriftFilter {
-        source,
+        sources,
         status: arguments.status.0,
         severity: arguments.severity,
         limit: arguments.limit.or((!output.json).then_some(SHOWN_ROWS)),

@@ -67,14 +67,14 @@ fn read_status(text: &str) -> Result<Status, String> {
 
 pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Exit, Failure> {
     let Context { config, output, .. } = &context;
-    let source = match &arguments.source {
-        Some(name) => Some(wire::known_source(config, name)?),
-        None => None,
+    let sources = match &arguments.source {
+        Some(name) => vec![wire::known_source(config, name)?],
+        None => Vec::new(),
     };
     let limit = arguments.limit.or((!output.json).then_some(SHOWN_ROWS));
     if arguments.pages {
         let filter = PageFilter {
-            source,
+            sources,
             state: Some(PageState::Refused),
             run_id: arguments.run,
             limit,
@@ -83,7 +83,7 @@ pub(crate) async fn execute(context: Context, arguments: Arguments) -> Result<Ex
         return pages::execute(&context, filter).await;
     }
     let filter = QuarantineFilter {
-        source,
+        sources,
         reason: arguments.reason,
         status: arguments.status.0,
         run_id: arguments.run,

@@ -199,7 +199,7 @@ async fn refused(context: &Context, store: &dyn Store, id: PageId) -> Result<Pag
         ));
     }
     let filter = PageFilter {
-        source: Some(page.source.clone()),
+        sources: vec![page.source.clone()],
         state: Some(PageState::Refused),
         run_id: Some(page.run_id),
         ..PageFilter::default()

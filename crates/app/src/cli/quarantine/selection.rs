@@ -79,14 +79,14 @@ impl Selection {
 
     async fn fitting(&self, context: &Context, store: &dyn Store) -> Result<RowsBySource, Failure> {
         let config = &context.config;
-        let source = match &self.source {
-            Some(name) => Some(wire::known_source(config, name)?),
-            None => None,
+        let sources = match &self.source {
+            Some(name) => vec![wire::known_source(config, name)?],
+            None => Vec::new(),
         };
         let (mut rows, mut after) = (RowsBySource::new(), None);
         loop {
             let filter = QuarantineFilter {
-                source: source.clone(),
+                sources: sources.clone(),
                 reason: self.reason,
                 status: Some(QuarantineStatus::Open),
                 after,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use kasparro_api::{Area, LimitSettings};
+use kasparro_api::{Area, LimitSettings, MAX_KEY_BYTES};
 
 use super::*;
 
@@ -47,11 +47,38 @@ fn i9_an_admin_key_is_long_enough_and_can_be_sent_and_is_never_shown() {
     let shown = format!("{:?} {config:?}", config.shown());
     assert!(!shown.contains("canary"), "{shown}");
     assert!(load(None, &[("ADMIN_API_KEY", "")]).unwrap().access.admin_key.is_none());
-    for wrong in ["canary", "canary with blanks in it", "canary-of-sixteen-ü"] {
+    for wrong in [
+        "canary",
+        "canäryöüßéèç",
+        " canary-with-a-blank-before-it",
+        "canary-with-a-blank-behind-it ",
+        "canary-with-another-blank\u{a0}",
+        "canary-with\ta-tab-within",
+        "canary-of-two\nlines-of-text",
+        "canary-with-\u{85}-in-it",
+    ] {
         let error = refused(None, &[("ADMIN_API_KEY", wrong)]);
         assert!(error.starts_with("access.admin_key"), "{error}");
-        assert!(error.contains("ADMIN_API_KEY") && !error.contains("canary"), "{error}");
+        assert!(error.contains("ADMIN_API_KEY"), "{error}");
+        assert!(!error.contains("canary") && !error.contains("canä"), "{error}");
     }
+}
+
+#[test]
+fn an_admin_key_is_any_text_of_sixteen_characters_and_no_longer_than_is_looked_at() {
+    let longest = "k".repeat(MAX_KEY_BYTES);
+    let of_letters = "ü".repeat(MAX_KEY_BYTES / 2);
+    for fine in ["correct horse battery staple", "sechzehn Zeichen ü", &longest, &of_letters] {
+        let config = load(None, &[("ADMIN_API_KEY", fine)]).unwrap();
+        assert_eq!(config.access.admin_key.unwrap().expose_secret(), fine);
+    }
+    for long in [format!("{longest}k"), format!("{of_letters}k")] {
+        let error = refused(None, &[("ADMIN_API_KEY", &long)]);
+        assert!(error.contains("has 513 bytes") && error.contains("at most 512"), "{error}");
+        assert!(error.len() < 200, "{error}");
+    }
+    let comment = &reference::find("access.admin_key").unwrap().comment;
+    assert!(comment.contains("512"), "{comment}");
 }
 
 #[test]

@@ -184,3 +184,29 @@ fn a_database_without_its_host_is_warned_of() {
         assert_eq!(warnings(variables), Vec::<String>::new(), "{variables:?}");
     }
 }
+
+#[test]
+fn i9_a_password_on_the_command_line_is_warned_of_and_not_told() {
+    let flag = |url: &str| {
+        let values = vec![("store.database", url.to_owned(), Origin::Flag("--database"))];
+        load_with(None, &[], values).unwrap().warnings
+    };
+    for url in [
+        "postgres://u:canary@h/d",
+        "postgresql+asyncpg://u:canary@h/d?sslmode=disable",
+        "postgres://u@h/d?sslmode=disable&password=canary",
+    ] {
+        let warned = flag(url);
+        assert_eq!(warned.len(), 1, "{url}: {warned:?}");
+        let told = &warned[0];
+        assert!(told.starts_with("--database") && !told.contains("canary"), "{told}");
+        for remedy in ["DATABASE_URL_FILE", "POSTGRES_PASSWORD_FILE"] {
+            assert!(told.contains(remedy), "{told}");
+        }
+        let elsewhere = load(None, &[("DATABASE_URL", url)]).unwrap().warnings;
+        assert_eq!(elsewhere, Vec::<String>::new(), "it is in no list of processes");
+    }
+    for url in ["postgres://u@h/d", "postgres://u:@h/d", "postgres://u@h:1/d", "sqlite:u:c@h.db"] {
+        assert_eq!(flag(url), Vec::<String>::new(), "{url}");
+    }
+}
