@@ -11,13 +11,12 @@ use crate::answer::RequestContext;
 use gate::Gate;
 
 /// Writes lines about callers until there are too many; then it counts them. Each kind has its own number of
-/// lines, so that who is refused takes no room from who changes something.
+/// lines. What was changed is always told: nobody does that without a key for it.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     refused: Gate,
     keyless: Gate,
     limited: Gate,
-    changed: Gate,
     broken: Gate,
     unable: Gate,
 }
@@ -70,19 +69,17 @@ impl Journal {
     }
 
     /// A request that changes something was carried out.
-    pub(crate) fn changed(&self, asked: Asked<'_>, key: Named<'_>, method: &Method) {
-        if self.changed.room() {
-            let (request_id, path) = (asked.request_id(), asked.path());
-            tracing::info!(
-                request_id = request_id.as_deref(),
-                client = asked.client().map(display),
-                method = method.as_str(),
-                path = &*path,
-                key = key.name,
-                key_id = key.id,
-                "a request changed something"
-            );
-        }
+    pub(crate) fn changed(asked: Asked<'_>, key: Named<'_>, method: &Method) {
+        let (request_id, path) = (asked.request_id(), asked.path());
+        tracing::info!(
+            request_id = request_id.as_deref(),
+            client = asked.client().map(display),
+            method = method.as_str(),
+            path = &*path,
+            key = key.name,
+            key_id = key.id,
+            "a request changed something"
+        );
     }
 
     /// A request was answered: a line where it failed for want of something here, and for every request at the

@@ -71,7 +71,7 @@ use tower_http::compression::predicate::{And, NotForContentType, Predicate as _,
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{self, Access, Area, Asked, Named, Operation};
+use crate::access::{self, Access, Area, Asked, Journal, Named, Operation};
 use crate::admission::Visitor;
 use crate::answer::AppState;
 use crate::problem::{Code, Problem};
@@ -208,7 +208,7 @@ async fn let_in(
         && response.status().is_success()
         && (method == Method::POST || path.is_some_and(|path| path.as_str() == trigger::PATH))
     {
-        shared.journal.changed(asked.borrowed(), Named::of(caller.key.as_deref()), &method);
+        Journal::changed(asked.borrowed(), Named::of(caller.key.as_deref()), &method);
     }
     Ok(response)
 }

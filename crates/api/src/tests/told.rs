@@ -97,6 +97,13 @@ async fn o1_a_line_about_a_request_names_it_its_sender_its_path_and_its_key() {
     assert_eq!((&line["key"], &line["key_id"]), (&json!("admin"), &json!("admin")));
     assert_eq!((&line["method"], &line["client"]), (&json!("POST"), &json!("203.0.113.7")));
 
+    for number in 0..30 {
+        let (id, body) = (format!("made-{number}"), r#"{"name":"one","scope":"read"}"#);
+        let made = ask(address, "POST", "/keys", &named(&id, ADMIN_KEY), body).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        logged.one("a request changed something", &id);
+    }
+
     let refused = "a request was refused";
     request(address, "GET", "/runs?limit=1", &named("wrong-1", &wrong_text)).await;
     let line = logged.one(refused, "wrong-1");
