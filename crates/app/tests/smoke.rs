@@ -50,7 +50,6 @@ fn a_server_with_data_passes_every_check() {
     assert!(said.contains(" rows\n"), "the sample has rows: {said}");
     assert_eq!(server.stop().code, Some(0));
 
-    // Told at once, not after the time that becoming ready may take.
     let stranger = program(folder.path()).with("ADMIN_API_KEY", "key-of-somebody-else");
     let server = stranger.serve(&["serve", "--listen", "127.0.0.1:0"]);
     let refused = smoke(&server.url, "600");
@@ -74,6 +73,15 @@ fn a_server_that_has_no_data_is_not_ready_and_the_hint_says_where_to_look() {
     let said = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(said.contains("/readyz answered 503") && said.contains("hint: "), "{said}");
+
+    // Told at once, not after the time that becoming ready may take.
+    assert_eq!(server.stop().code, Some(0));
+    let stranger = idle.with("ADMIN_API_KEY", "key-of-somebody-else");
+    let server = stranger.serve(&["serve", "--listen", "127.0.0.1:0"]);
+    let refused = smoke(&server.url, "600");
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(said.contains("answered 401") && said.contains("API_KEY is not good"), "{said}");
 }
 
 #[test]
